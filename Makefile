@@ -1,0 +1,35 @@
+# Needs only Python 3.11 to 3.13 and make. `make demo` shows the main job; `make test` checks everything.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+DEMO   ?= demo
+
+.PHONY: install demo test lint clean
+.DEFAULT_GOAL := test
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[train,jax,dev]"
+	touch $@
+
+demo: install
+	rm -rf $(DEMO)
+	$(BIN)/salus data phantom $(DEMO)/phantoms -n 60 --seed 1
+	$(BIN)/salus data check $(DEMO)/phantoms
+	$(BIN)/salus benchmark $(DEMO)/phantoms --preset demo -o $(DEMO)/run
+	@echo "Open this file in a browser: $(CURDIR)/$(DEMO)/run/report.html"
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf $(VENV) $(DEMO) .mypy_cache .ruff_cache .pytest_cache

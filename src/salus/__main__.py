@@ -1,0 +1,7 @@
+"""`python -m salus`."""
+
+import sys
+
+from salus.cli import main
+
+sys.exit(main())

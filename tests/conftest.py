@@ -1,0 +1,52 @@
+"""What tests share: the laboratory's backend, the real data where they are, small data sets made on the spot."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "2")
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data sets that SALUS_DATA names."""
+    if not os.environ.get("SALUS_DATA"):
+        pytest.skip("SALUS_DATA does not point to the real data sets")
+    return Path(os.environ["SALUS_DATA"])
+
+
+@pytest.fixture(scope="session")
+def reference(real_data: Path) -> Path:
+    """The parity data beside the real data sets."""
+    folder = real_data.parent / "reference" / "keras"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not there")
+    return folder
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """A data set of 12 small images in the published layout: a dark disc on noise, masks 0/255 and 0/1 in turn."""
+    return make_published(tmp_path / "data", 12)
+
+
+def make_published(root: Path, n: int, size: tuple[int, int] = (40, 48)) -> Path:
+    """Write n images with a dark disc on noise and their masks."""
+    (root / "images").mkdir(parents=True)
+    (root / "masks").mkdir()
+    rng = np.random.default_rng(5)
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    for i in range(n):
+        centre = rng.uniform(0.3, 0.7, 2) * size
+        mask = (rows - centre[0]) ** 2 + (columns - centre[1]) ** 2 < rng.uniform(5, 12) ** 2
+        image = np.clip(rng.normal(150, 40, size) - 110 * mask, 0, 255).astype(np.uint8)
+        Image.fromarray(image).save(root / "images" / f"{i:03}.png")
+        Image.fromarray((mask * (255 if i % 2 else 1)).astype(np.uint8)).save(root / "masks" / f"{i:03}.png")
+    return root
