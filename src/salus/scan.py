@@ -1,0 +1,158 @@
+"""A scan: the grey pixels of one ultrasound image, where they came from, and how large a pixel is if that is known.
+
+Every image of Salus enters here (PNG, JPEG, TIFF, BMP), and every mask through `read_mask`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from salus.errors import SalusError
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+
+MAX_PIXELS = 64_000_000
+"""Images above this many pixels are refused before they are decoded; a sonogram has about 1 million."""
+
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, what Pillow's "L" uses
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """One grey ultrasound image.
+
+    Attributes:
+        pixels: (height, width) float32 in [0, 1].
+        source: the file it was read from, or what made it.
+        spacing: (row, column) size of a pixel in mm, None where the source does not say.
+    """
+
+    pixels: np.ndarray
+    source: str
+    spacing: tuple[float, float] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        height, width = self.pixels.shape
+        return height, width
+
+
+def read_scan(path: Path | str) -> Scan:
+    """Read one image as grey values in [0, 1].
+
+    Eight-bit values are divided by 255. Wider ones (16-bit, float) say nothing about their range, so they are stretched
+    from 0 (or a negative minimum) to their own maximum. Colour becomes luma (ITU-R BT.601); transparency is dropped.
+
+    Args:
+        path: a PNG, JPEG, TIFF or BMP file; of several pages the first is read.
+
+    Raises:
+        SalusError: the file is missing, unreadable, truncated, not an image, or larger than `MAX_PIXELS`.
+
+    Example:
+        >>> from salus.scan import read_scan
+        >>> import numpy as np, tempfile, pathlib
+        >>> from PIL import Image
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "grey.png"
+        >>> Image.fromarray(np.full((4, 6), 51, np.uint8)).save(path)
+        >>> scan = read_scan(path)
+        >>> scan.shape, round(float(scan.pixels[0, 0]), 3)
+        ((4, 6), 0.2)
+    """
+    values = _decode(Path(path))
+    if values.ndim == 3:
+        weights = LUMA if values.shape[2] >= 3 else (1.0,)
+        grey = values[..., : len(weights)].astype(np.float32) @ np.asarray(weights, np.float32)
+    else:
+        grey = values.astype(np.float32)
+    if not np.isfinite(grey).all():
+        raise SalusError(f"{path}: holds values that are not numbers; convert it to an 8-bit or 16-bit image")
+    if values.dtype == np.uint8:
+        grey /= 255
+    elif values.dtype != bool:
+        low, high = min(float(grey.min()), 0.0), float(grey.max())
+        grey = (grey - low) / (high - low) if high > low else np.zeros_like(grey)
+    return Scan(np.clip(grey, 0, 1).astype(np.float32), str(path))
+
+
+def read_labels(path: Path | str) -> np.ndarray:
+    """Read a mask file's values as they stand: (height, width) or (height, width, channels), alpha dropped.
+
+    Raises:
+        SalusError: as `read_scan`.
+    """
+    values = _decode(Path(path))
+    if values.ndim == 3 and values.shape[2] in (2, 4):
+        values = values[..., :-1]
+    return values[..., 0] if values.ndim == 3 and values.shape[2] == 1 else values
+
+
+def read_mask(path: Path | str) -> np.ndarray:
+    """Read a binary mask: (height, width) bool, every value that is not 0 is lesion (0/1 and 0/255 files alike).
+
+    A mask saved as JPEG carries compression noise round 0; there, lesion is what exceeds half of the maximum.
+
+    Raises:
+        SalusError: as `read_scan`.
+    """
+    values = read_labels(path)
+    if values.ndim == 3:
+        values = values.max(axis=2)
+    if Path(path).suffix.lower() in (".jpg", ".jpeg"):
+        return values > max(int(values.max()), 1) / 2
+    return values > 0
+
+
+def image_size(path: Path | str) -> tuple[int, int]:
+    """(height, width) of an image from its header, without decoding it.
+
+    Raises:
+        SalusError: as `read_scan`.
+    """
+    with _open(Path(path)) as image:
+        return image.height, image.width
+
+
+def _open(path: Path) -> Image.Image:
+    try:
+        image = Image.open(path)
+    except FileNotFoundError:
+        raise SalusError(f"{path}: no such file") from None
+    except PermissionError:
+        raise SalusError(f"{path}: no permission to read it") from None
+    except IsADirectoryError:
+        raise SalusError(f"{path}: is a folder, an image file was expected") from None
+    except UnidentifiedImageError:
+        raise SalusError(f"{path}: not an image that Salus reads ({', '.join(IMAGE_SUFFIXES)})") from None
+    except Image.DecompressionBombError:
+        raise SalusError(f"{path}: more than {MAX_PIXELS:,} pixels; crop or shrink it") from None
+    except (OSError, ValueError, SyntaxError, EOFError, OverflowError) as error:
+        raise SalusError(f"{path}: cannot be read as an image ({_one_line(error)})") from None
+    if image.width * image.height > MAX_PIXELS:
+        image.close()
+        raise SalusError(
+            f"{path}: {image.width} x {image.height} pixels is more than {MAX_PIXELS:,}; crop or shrink it"
+        )
+    return image
+
+
+def _decode(path: Path) -> np.ndarray:
+    with _open(path) as image:
+        try:
+            if image.mode in ("P", "CMYK", "YCbCr", "LAB", "HSV", "PA", "RGBX"):
+                return np.asarray(image.convert("RGB"))
+            values = np.asarray(image)
+        except Exception as error:  # Pillow's decoders raise many kinds for damaged data
+            raise SalusError(f"{path}: damaged image data ({_one_line(error)})") from None
+    if values.size == 0 or values.ndim not in (2, 3):
+        raise SalusError(f"{path}: holds no two-dimensional image")
+    return values
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:120] or type(error).__name__
