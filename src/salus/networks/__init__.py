@@ -1,0 +1,1 @@
+"""The networks, as Keras functional models readable beside the paper's figure, and what is needed round them."""
