@@ -1,0 +1,1 @@
+"""Data sets: cases and their layouts, checks, folds, prepared pairs, phantoms."""

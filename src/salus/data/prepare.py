@@ -1,0 +1,110 @@
+"""Prepared pairs: a data set's images, masks and saliency maps at the networks' size, in memory as bytes.
+
+Published preprocessing: the whole image is resized to 256 x 256 whatever its shape (bilinear, antialiased), and so is
+the mask, which is cut at one half. Grey values are kept as uint8, as in the files; a network gets them divided by 255.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from salus.data.case import Case
+from salus.errors import SalusError
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Prepared cases, in the order of `cases`.
+
+    Attributes:
+        cases: n cases.
+        images: (n, size, size) uint8.
+        masks: (n, size, size) bool, the truth at the networks' size.
+        saliency: (n, size, size) uint8 from the data set's files, None where it ships no maps.
+        shapes: n native (height, width).
+    """
+
+    cases: tuple[Case, ...]
+    images: np.ndarray
+    masks: np.ndarray
+    saliency: np.ndarray | None
+    shapes: tuple[tuple[int, int], ...]
+
+    @property
+    def size(self) -> int:
+        """Height and width of the prepared images."""
+        return int(self.images.shape[1])
+
+
+def resize(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Resize a map bilinearly, antialiased where it shrinks.
+
+    Args:
+        values: (height, width), any real dtype.
+        shape: the wanted (height, width).
+
+    Returns:
+        (height, width) float32.
+
+    Example:
+        >>> import numpy as np
+        >>> resize(np.ones((8, 4)), (2, 2)).tolist()
+        [[1.0, 1.0], [1.0, 1.0]]
+    """
+    if values.shape == tuple(shape):
+        return values.astype(np.float32)
+    image = Image.fromarray(np.ascontiguousarray(values, np.float32))
+    return np.asarray(image.resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
+
+
+def to_bytes(values: np.ndarray) -> np.ndarray:
+    """[0, 1] to uint8, rounded."""
+    return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+
+
+def prepare(
+    cases: Sequence[Case],
+    size: int = 256,
+    *,
+    workers: int = 4,
+    progress: Callable[[int, int], None] | None = None,
+) -> Pairs:
+    """Read and resize labelled cases, several at a time.
+
+    Args:
+        cases: labelled cases.
+        size: height and width to make.
+        workers: threads that read.
+        progress: called with (done, all) after each case.
+
+    Raises:
+        SalusError: a case is unlabelled or unreadable; the message names the file.
+    """
+    if not cases:
+        raise SalusError("no labelled case to prepare; salus data check FOLDER says what is in a folder")
+    with_maps = all(case.saliency is not None for case in cases)
+    images = np.empty((len(cases), size, size), np.uint8)
+    masks = np.empty((len(cases), size, size), bool)
+    saliency = np.empty((len(cases), size, size), np.uint8) if with_maps else None
+
+    def one(index: int) -> tuple[int, int]:
+        case = cases[index]
+        scan = case.read_image()
+        images[index] = to_bytes(resize(scan.pixels, (size, size)))
+        masks[index] = resize(case.read_mask(scan.shape), (size, size)) >= 0.5
+        if saliency is not None:
+            saliency[index] = to_bytes(resize(case.read_saliency().pixels, (size, size)))
+        return scan.shape
+
+    shapes = []
+    with ThreadPoolExecutor(workers) as pool:
+        for shape in pool.map(one, range(len(cases))):
+            shapes.append(shape)
+            if progress:
+                progress(len(shapes), len(cases))
+    return Pairs(tuple(cases), images, masks, saliency, tuple(shapes))
