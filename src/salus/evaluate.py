@@ -1,0 +1,231 @@
+"""Scores of predictions against truth, a row an image and resolution: the benchmark's and anyone else's, by one code.
+
+Each image is scored twice: at the networks' size ("network", 256 x 256 as published) and at its own ("native", the
+probability resized back before it is cut at the threshold).
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from salus.data.case import Case
+from salus.data.layouts import read_data_set
+from salus.data.layouts.files import images_by_stem
+from salus.data.prepare import resize
+from salus.errors import SalusError
+from salus.metrics import SCORES, score
+from salus.scan import read_labels
+
+Row = dict[str, Any]
+
+
+def rows_of(
+    network: str,
+    fold: int,
+    cases: Sequence[Case],
+    masks: np.ndarray,
+    probability: np.ndarray,
+    threshold: float = 0.5,
+) -> list[Row]:
+    """Score a network's probabilities.
+
+    Args:
+        network: its name.
+        fold: the fold's number.
+        cases: n cases.
+        masks: (n, s, s) bool, the truth at the network's size.
+        probability: (n, s, s) float in [0, 1].
+        threshold: from which a pixel is lesion.
+    """
+    rows = []
+    for case, truth, p in zip(cases, masks, probability, strict=True):
+        scan_shape = case.read_image().shape
+        native_truth = case.read_mask(scan_shape)
+        native_p = resize(p, scan_shape)
+        for resolution, t, q in (("network", truth, p), ("native", native_truth, native_p)):
+            rows.append(_row(network, fold, case, resolution, t, q >= threshold, q))
+    return rows
+
+
+def prediction_rows(name: str, fold: int, case: Case, path: Path, size: int = 256) -> list[Row]:
+    """Score one image's prediction made elsewhere (another program, a radiologist), at both resolutions.
+
+    Args:
+        name: who made it.
+        fold: the fold in which the case is tested.
+        case: a labelled case.
+        path: the prediction, of the image's size; see `read_prediction`.
+        size: the networks' height and width.
+
+    Raises:
+        SalusError: a file is unreadable or of another size than the image.
+    """
+    shape = case.read_image().shape
+    truth = case.read_mask(shape)
+    probability, mask = read_prediction(path, shape)
+    small_truth = resize(truth, (size, size)) >= 0.5
+    small = resize(mask if probability is None else probability, (size, size))
+    return [
+        _row(name, fold, case, "network", small_truth, small >= 0.5, None if probability is None else small),
+        _row(name, fold, case, "native", truth, mask, probability),
+    ]
+
+
+def matched(folder: Path, cases: Sequence[Case]) -> list[Path]:
+    """The prediction file of each case: equal stem, or the image's stem.
+
+    Raises:
+        SalusError: no such folder, or cases without a prediction (named).
+    """
+    if not folder.is_dir():
+        raise SalusError(f"{folder}: no such folder of predictions")
+    files = images_by_stem(folder)
+    found = [files.get(case.name) or files.get(case.image.stem) for case in cases]
+    missing = [case.name for case, path in zip(cases, found, strict=True) if path is None]
+    if missing:
+        raise SalusError(
+            f"{folder}: no prediction for {len(missing)} of {len(cases)} cases, e.g. {', '.join(missing[:3])}; "
+            "name each file as its image"
+        )
+    return [path for path in found if path is not None]
+
+
+def read_prediction(path: Path, shape: tuple[int, int]) -> tuple[np.ndarray | None, np.ndarray]:
+    """A prediction's file: (probability or None, mask).
+
+    A file with more than two values is read as a probability (value / 255, or / 65535), cut at one half; one with two
+    as a mask.
+
+    Raises:
+        SalusError: of another size than the image.
+    """
+    values = read_labels(path)
+    if values.ndim == 3:
+        values = values.max(axis=2)
+    if values.shape != tuple(shape):
+        raise SalusError(
+            f"{path}: the prediction is {values.shape[1]} x {values.shape[0]}, its image {shape[1]} x {shape[0]}"
+        )
+    if len(np.unique(values)) <= 2:
+        return None, values > 0
+    scale = 1.0 if values.dtype.kind == "f" else float(np.iinfo(values.dtype).max)
+    probability = np.clip(values.astype(np.float32) / scale, 0, 1)
+    return probability, probability >= 0.5
+
+
+def evaluate(
+    predictions: Path | str, truth: Path | str, *, layout: str | None = None, size: int = 256, workers: int = 4
+) -> tuple[list[Row], list[str]]:
+    """Score a folder of predictions against a data set.
+
+    Args:
+        predictions: a folder of masks or probability maps, named as the images.
+        truth: the data set's folder.
+        layout: how it is laid out; None detects it.
+        size: height and width of the "network" resolution.
+        workers: threads.
+
+    Returns:
+        Two rows a case that could be scored, and one line for each that could not.
+
+    Raises:
+        SalusError: a folder is missing, or cases have no prediction.
+    """
+    cases = read_data_set(truth, layout).labelled
+    paths = matched(Path(predictions), cases)
+
+    def one(case: Case, path: Path) -> list[Row] | str:
+        try:
+            return prediction_rows(Path(predictions).name, 0, case, path, size)
+        except SalusError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(workers) as pool:
+        results = list(pool.map(one, cases, paths))
+    rows = [row for result in results if not isinstance(result, str) for row in result]
+    return rows, [result for result in results if isinstance(result, str)]
+
+
+def summarise(rows: Sequence[Row]) -> dict[str, Any]:
+    """Means over images with their number, by resolution: lesion images, and tumour-free images apart.
+
+    Each score is averaged over the images where it is defined; "tumour_free" tells how many were left empty.
+    """
+    summary: dict[str, Any] = {}
+    for resolution in ("network", "native"):
+        own = [row for row in rows if row["resolution"] == resolution]
+        lesion, free = [r for r in own if r["area_true"]], [r for r in own if not r["area_true"]]
+        scores = {}
+        for name in SCORES:
+            values = [float(r[name]) for r in lesion if not np.isnan(r[name])]
+            scores[name] = {"mean": float(np.mean(values)) if values else None, "n": len(values)}
+        empty = sum(not r["area_predicted"] for r in free)
+        summary[resolution] = {
+            "lesion_images": len(lesion),
+            "scores": scores,
+            "tumour_free": {"images": len(free), "left_empty": empty},
+        }
+    return summary
+
+
+def render_summary(summary: dict[str, Any]) -> str:
+    """The summary as a text table."""
+    lines = [f"{'':<34}{'256 x 256':>12}{'native':>12}"]
+    for name, info in SCORES.items():
+        means = [summary[r]["scores"][name]["mean"] for r in ("network", "native")]
+        title = f"{info.title} ({info.unit})" if info.unit else info.title
+        lines.append(f"{title:<34}" + "".join(f"{'-' if m is None else format(m, '.4f'):>12}" for m in means))
+    native = summary["native"]
+    lines.append(f"{native['lesion_images']} images with a lesion")
+    free = native["tumour_free"]
+    if free["images"]:
+        lines.append(f"{free['images']} tumour-free images, {free['left_empty']} left empty")
+    return "\n".join(lines)
+
+
+def write_rows(path: Path, rows: Sequence[Row]) -> None:
+    """Write rows as CSV, by rename."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("w", newline="", encoding="utf-8") as file:
+            if rows:
+                writer = csv.DictWriter(file, list(rows[0]))
+                writer.writeheader()
+                writer.writerows(rows)
+        temporary.replace(path)
+    except OSError as error:
+        raise SalusError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Read rows written by `write_rows`: numbers as float, fold as int, empty label or patient as None."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return [{key: _value(key, text) for key, text in row.items()} for row in csv.DictReader(file)]
+
+
+def _value(key: str, text: str) -> Any:
+    if key in ("network", "case", "resolution"):
+        return text
+    if key in ("label", "patient"):
+        return text or None
+    return int(text) if key == "fold" else float(text)
+
+
+def _row(
+    network: str,
+    fold: int,
+    case: Case,
+    resolution: str,
+    truth: np.ndarray,
+    mask: np.ndarray,
+    probability: np.ndarray | None,
+) -> Row:
+    head = {"network": network, "fold": fold, "case": case.name, "patient": case.patient, "label": case.label}
+    return {**head, "resolution": resolution, **asdict(score(truth, mask, probability))}

@@ -1,0 +1,131 @@
+"""The one place that knows Keras's backends: picks one, and sets up its threads, precision and determinism.
+
+Everything else of the laboratory is written in `keras` and `keras.ops`. Call `use_backend` before Keras is imported.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import sys
+from pathlib import Path
+
+from salus.errors import SalusError
+
+BACKENDS = ("tensorflow", "jax", "torch")
+PRECISIONS = ("auto", "float32", "mixed_bfloat16")
+
+
+def use_backend(name: str | None = None) -> str:
+    """Choose Keras's backend: `name`, else KERAS_BACKEND, else JAX where it sees a GPU, else TensorFlow.
+
+    Returns:
+        The backend's name.
+
+    Raises:
+        SalusError: unknown, not installed, or Keras already runs on another one.
+    """
+    chosen = name or os.environ.get("KERAS_BACKEND") or ("jax" if _jax_with_gpu() else "tensorflow")
+    if chosen not in BACKENDS:
+        raise SalusError(f"unknown backend {chosen!r}; choose one of {', '.join(BACKENDS)}")
+    if "keras" in sys.modules:
+        import keras
+
+        if keras.backend.backend() != chosen:
+            raise SalusError(f"Keras already runs on {keras.backend.backend()}; start a new process for {chosen}")
+        return chosen
+    for package in ("keras", chosen):
+        if importlib.util.find_spec(package) is None:
+            extra = "jax" if chosen == "jax" else "train"
+            raise SalusError(f'{package} is not installed; run: pip install "salus[{extra}]"')
+    os.environ["KERAS_BACKEND"] = chosen
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    return chosen
+
+
+def set_up(seed: int, precision: str = "auto", threads: int | None = None) -> str:
+    """Seed everything, make operations deterministic, set threads and precision.
+
+    Args:
+        seed: of Python, NumPy and the backend.
+        precision: one of `PRECISIONS`; "auto" is mixed_bfloat16 where the processor or GPU has it.
+        threads: that TensorFlow uses; None leaves it to the backend.
+
+    Returns:
+        The precision that is now in force, "float32" or "mixed_bfloat16".
+    """
+    if precision not in PRECISIONS:
+        raise SalusError(f"unknown precision {precision!r}; choose one of {', '.join(PRECISIONS)}")
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        if threads:
+            try:
+                tf.config.threading.set_intra_op_parallelism_threads(threads)
+                tf.config.threading.set_inter_op_parallelism_threads(threads)
+            except RuntimeError:  # TensorFlow has started already; its threads stay as they are
+                pass
+        tf.config.experimental.enable_op_determinism()
+    if precision == "auto":
+        precision = "mixed_bfloat16" if has_bfloat16() else "float32"
+    keras.mixed_precision.set_global_policy(precision)
+    keras.utils.set_random_seed(seed)
+    return precision
+
+
+def compiles() -> bool:
+    """Whether `jit_compile` pays: on JAX, which needs it; on TensorFlow's CPU it doubles the time."""
+    import keras
+
+    return keras.backend.backend() == "jax"
+
+
+def has_bfloat16() -> bool:
+    """Whether bfloat16 arithmetic is fast here: a GPU, or a processor with AMX or AVX512-BF16."""
+    return _jax_with_gpu() or bool({"amx_bf16", "avx512_bf16"} & set(processor_flags()))
+
+
+def processor_flags() -> list[str]:
+    """The processor's feature flags, as Linux names them; empty elsewhere."""
+    info = Path("/proc/cpuinfo")
+    if not info.is_file():
+        return []
+    for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+        if line.startswith(("flags", "Features")):
+            return line.split(":", 1)[1].split()
+    return []
+
+
+def environment() -> dict[str, str]:
+    """What a result depends on beside settings and data: versions, machine, processor."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"python": platform.python_version(), "system": platform.platform(), "machine": platform.machine()}
+    found["processor"] = _processor_name()
+    found["cores"] = str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+    found["bfloat16"] = " ".join(f for f in processor_flags() if f in ("amx_bf16", "avx512_bf16")) or "none"
+    for package in ("salus", "keras", "tensorflow", "tensorflow-cpu", "jax", "numpy", "scipy", "pillow"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _processor_name() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or "unknown"
+
+
+def _jax_with_gpu() -> bool:
+    """Whether JAX is installed with a GPU plugin and a GPU is there, without importing it."""
+    plugins = ("jax_cuda12_plugin", "jax_cuda13_plugin", "jax_rocm7_plugin", "jax_rocm60_plugin")
+    has_plugin = any(importlib.util.find_spec(plugin) is not None for plugin in plugins)
+    return has_plugin and (Path("/dev/nvidia0").exists() or Path("/dev/kfd").exists())

@@ -1,0 +1,223 @@
+"""The benchmark: every network on the same folds and seeds, tested image by image, resumable at any moment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from salus.data.case import DataSet
+from salus.data.deal import deal_folds
+from salus.data.folds import Folds, validation_part
+from salus.data.layouts import read_data_set
+from salus.data.prepare import Pairs, prepare
+from salus.errors import SalusError
+from salus.evaluate import matched, prediction_rows, rows_of, write_rows
+from salus.saliency.estimator import AUTO, FILES, make_estimator
+from salus.train.backend import environment, set_up
+from salus.train.run import RUN_FILE, Settings, fingerprint, part_folder, read_json, write_json
+
+Log = Callable[[str], None]
+SUMMARY = "summary.json"
+SCORES = "scores.csv"
+OUTPUTS = "outputs.npz"
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """A run with its data at hand."""
+
+    run: Path
+    settings: Settings
+    folds: Folds
+    pairs: Pairs
+    log: Log
+
+
+def start(
+    run: Path, settings: Settings, log: Log = print, *, folds_file: Path | None = None, threads: int | None = None
+) -> None:
+    """Start a benchmark in a new folder and carry it through.
+
+    Args:
+        run: the folder; must not hold a run yet.
+        settings: what to do.
+        log: called with each line of progress.
+        folds_file: folds saved earlier; None makes them by the protocol's rule.
+        threads: that the backend uses.
+
+    Raises:
+        SalusError: the folder holds a run, the data do not fit, or folds leak.
+    """
+    if (run / RUN_FILE).exists():
+        raise SalusError(f"{run}: holds a run already; continue it with: salus benchmark --resume {run}")
+    data = read_data_set(settings.data, settings.layout)
+    log(f"{settings.data}: {len(data.labelled)} labelled images, layout {data.layout}")
+    pairs = prepare(data.labelled, settings.protocol.size)
+    settings = _checked(settings, pairs)
+    folds = _folds(data, pairs, settings, folds_file, log)
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SalusError(f"{run}: cannot be made ({error.strerror})") from None
+    folds.save(run / "folds.json")
+    write_json(run / "data.json", fingerprint(data.labelled))
+    write_json(run / "environment.json", environment())
+    settings.save(run)  # last: a folder with run.json can be resumed
+    _carry_through(Bench(run, settings, folds, pairs, log), threads)
+
+
+def resume(run: Path, log: Log = print, *, threads: int | None = None) -> None:
+    """Carry an interrupted run through; what is finished is not done again.
+
+    Raises:
+        SalusError: no run there, or its data have changed since.
+    """
+    settings = Settings.load(run)
+    data = read_data_set(settings.data, settings.layout)
+    if fingerprint(data.labelled)["sha256"] != read_json(run / "data.json")["sha256"]:
+        raise SalusError(f"{settings.data}: has changed since {run} was started; start a new run")
+    content = read_json(run / "folds.json")
+    folds = Folds(content["test"], content["groups"], content["rule"], content["seed"])
+    pairs = prepare(data.labelled, settings.protocol.size)
+    _carry_through(Bench(run, settings, folds, pairs, log), threads)
+
+
+def _checked(settings: Settings, pairs: Pairs) -> Settings:
+    """Find what cannot work before hours are spent on it; decide "auto" saliency."""
+    from salus.networks.registry import build_network
+
+    saliency = settings.saliency
+    if saliency == AUTO:
+        saliency = FILES if pairs.saliency is not None else "prior"
+    if saliency == FILES and pairs.saliency is None:
+        raise SalusError(f"{settings.data}: not every image has a map in saliency/; use --saliency prior")
+    if saliency != FILES:
+        make_estimator(saliency)
+    if not settings.networks and not settings.predictions:
+        raise SalusError("nothing to compare: name --networks or --predictions NAME=FOLDER")
+    for network in settings.networks:
+        build_network(network, settings.protocol.size)
+    for name, folder in settings.predictions.items():
+        if name in settings.networks:
+            raise SalusError(f"--predictions {name}: a network has this name; choose another")
+        matched(Path(folder), pairs.cases)
+    return replace(settings, saliency=saliency)
+
+
+def _folds(data: DataSet, pairs: Pairs, settings: Settings, folds_file: Path | None, log: Log) -> Folds:
+    protocol = settings.protocol
+    folds = deal_folds(data, pairs, protocol.fold_rule, protocol.folds, protocol.seed, folds_file)
+    leaks = folds.leaks()
+    log(
+        f"{len(folds.numbers)} folds ({folds.rule}) of {len(set(folds.groups.values()))} independent patients or images"
+    )
+    if leaks and not settings.allow_leakage:
+        group, names = next(iter(leaks.items()))
+        raise SalusError(
+            f"{len(leaks)} patients or near-duplicate clusters sit on both sides of a fold, e.g. {group}: "
+            f"{', '.join(names[:3])}; use --fold-rule grouped, or --allow-leakage to reproduce the literature"
+        )
+    if leaks:
+        log(f"LEAKAGE: {len(leaks)} patients or near-duplicate clusters sit on both sides of a fold")
+    return folds
+
+
+def _carry_through(bench: Bench, threads: int | None) -> None:
+    from salus.report.build import build_report
+
+    settings, folds = bench.settings, bench.folds
+    parts = [(fold, network) for fold in folds.numbers for network in settings.networks]
+    for count, (fold, network) in enumerate(parts, 1):
+        title = f"[{count}/{len(parts)}] {network}, fold {fold} of {len(folds.numbers)}"
+        if (part_folder(bench.run, network, fold) / SUMMARY).exists():
+            bench.log(f"{title}: done before")
+            continue
+        bench.log(title)
+        _one_part(bench, network, fold, threads)
+    for name, folder in settings.predictions.items():
+        bench.log(f"{name}: masks from {folder}")
+        _external(bench, name, Path(folder))
+    build_report(bench.run, bench.log)
+
+
+def _external(bench: Bench, name: str, folder: Path) -> None:
+    """Score masks made elsewhere on the same folds."""
+    cases, folds = bench.pairs.cases, bench.folds
+    paths = matched(folder, cases)
+    rows = [
+        row
+        for case, path in zip(cases, paths, strict=True)
+        for row in prediction_rows(name, folds.test[case.name], case, path, bench.pairs.size)
+    ]
+    for fold in folds.numbers:
+        target = part_folder(bench.run, name, fold)
+        target.mkdir(parents=True, exist_ok=True)
+        write_rows(target / SCORES, [row for row in rows if row["fold"] == fold])
+
+
+def _one_part(bench: Bench, network: str, fold: int, threads: int | None) -> None:
+    """Train one network on one fold and test it."""
+    import keras
+
+    from salus.networks.flops import flops
+    from salus.networks.registry import build_network, takes_saliency
+    from salus.train.fit import Split, fit, predict
+
+    protocol, pairs = bench.settings.protocol, bench.pairs
+    folder = part_folder(bench.run, network, fold)
+    keras.utils.clear_session()
+    precision = set_up(protocol.seed + fold, protocol.precision, threads)
+    model = build_network(network, protocol.size)
+
+    place = {case.name: i for i, case in enumerate(pairs.cases)}
+    training, test_names = bench.folds.split(fold)
+    fit_names, val_names = validation_part(training, bench.folds.groups, protocol.validation, protocol.seed)
+    fitting, validation, test = ([place[n] for n in names] for names in (fit_names, val_names, test_names))
+    maps = _maps(bench, fitting) if takes_saliency(model) else None
+
+    def split(chosen: list[int]) -> Split:
+        return Split(pairs.images[chosen], pairs.masks[chosen], None if maps is None else maps[chosen])
+
+    history = fit(model, split(fitting), split(validation), protocol, folder, bench.log)
+    began = time.monotonic()
+    probability = predict(model, split(test), protocol.batch)
+    seconds = time.monotonic() - began
+    rows = rows_of(network, fold, [pairs.cases[i] for i in test], pairs.masks[test], probability, protocol.threshold)
+    write_rows(folder / SCORES, rows)
+    outputs = {"names": np.asarray(test_names), "probability": probability.astype(np.float16)}
+    if maps is not None:
+        outputs["saliency"] = maps[test]
+    np.savez_compressed(folder / OUTPUTS, allow_pickle=False, **outputs)
+    summary = {
+        "network": network,
+        "fold": fold,
+        "parameters": model.count_params(),
+        "gflop": flops(model) / 1e9,
+        "precision": precision,
+        "backend": keras.backend.backend(),
+        "fitted_on": len(fitting),
+        "validated_on": len(validation),
+        "tested_on": len(test),
+        "epochs": len(history),
+        "train_seconds": sum(r["seconds"] for r in history),
+        "train_ms_per_image": 1e3 * float(np.median([r["seconds"] for r in history])) / len(fitting),
+        "predict_ms_per_image": 1e3 * seconds / len(test),
+    }
+    write_json(folder / SUMMARY, summary)
+    own = [r["dice"] for r in rows if r["resolution"] == "network" and r["area_true"]]
+    bench.log(f"  test DSC {np.mean(own):.4f} over {len(own)} lesion images" if own else "  no lesion in the test part")
+
+
+def _maps(bench: Bench, fitting: list[int]) -> np.ndarray:
+    """Saliency of every case as (n, s, s) uint8; what is estimated is fitted on the fitting part of the fold alone."""
+    pairs, name = bench.pairs, bench.settings.saliency
+    if name == FILES:
+        assert pairs.saliency is not None  # checked when the run started
+        return pairs.saliency
+    estimator = make_estimator(name)
+    estimator.fit(pairs.images[fitting], pairs.masks[fitting])
+    return np.rint(np.clip(estimator.estimate(pairs.images), 0, 1) * 255).astype(np.uint8)

@@ -1,0 +1,34 @@
+"""The published loss, and the score that is watched while training."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="salus")
+def dice_loss(truth: keras.KerasTensor, probability: keras.KerasTensor) -> keras.KerasTensor:
+    """1 - (2 Σ y p + 1) / (Σ y + Σ p + 1), the sums over the whole batch (the authors' notebooks).
+
+    Args:
+        truth: y, (n, h, w, 1) of 0 and 1.
+        probability: p, (n, h, w, 1) in [0, 1].
+
+    Returns:
+        A scalar in [0, 1).
+    """
+    y, p = ops.cast(truth, "float32"), ops.cast(probability, "float32")
+    return 1 - (2 * ops.sum(y * p) + 1) / (ops.sum(y) + ops.sum(p) + 1)
+
+
+@keras.saving.register_keras_serializable(package="salus")
+def dsc(truth: keras.KerasTensor, probability: keras.KerasTensor) -> keras.KerasTensor:
+    """DSC of each image at threshold 0.5, (n,); 1 where both truth and prediction are empty. To watch, not to report.
+
+    Args:
+        truth: (n, h, w, 1) of 0 and 1.
+        probability: (n, h, w, 1) in [0, 1].
+    """
+    y, p = ops.cast(truth, "float32"), ops.cast(probability >= 0.5, "float32")
+    both, areas = ops.sum(y * p, axis=(1, 2, 3)), ops.sum(y, axis=(1, 2, 3)) + ops.sum(p, axis=(1, 2, 3))
+    return ops.where(areas > 0, 2 * both / ops.maximum(areas, 1), 1.0)

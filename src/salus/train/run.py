@@ -1,0 +1,109 @@
+"""A run's folder: its settings, what it depends on, and where each part of the result lies.
+
+RUN/run.json            settings: data, networks, protocol, saliency, given predictions
+RUN/environment.json    versions and machine
+RUN/data.json           fingerprint of every image and mask
+RUN/folds.json          who is tested when
+RUN/NETWORK/fold-N/     history.csv, final.weights.h5, outputs.npz, scores.csv, summary.json (written last: finished)
+RUN/scores.csv          every image, network and resolution
+RUN/report.html, .md    the report
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from salus.data.case import Case
+from salus.errors import SalusError
+from salus.train.protocol import Protocol
+
+RUN_FILE = "run.json"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run was asked to do.
+
+    Attributes:
+        data: the data set's folder.
+        layout: its layout.
+        networks: names, see `salus.networks.registry`.
+        saliency: a saliency source, see `salus.saliency.estimator`.
+        predictions: masks from elsewhere that join the tables: name to folder.
+        protocol: how networks are trained and tested.
+        allow_leakage: go on although patients or near-duplicates sit on both sides.
+        backend: Keras's.
+    """
+
+    data: str
+    layout: str
+    networks: tuple[str, ...]
+    saliency: str
+    predictions: dict[str, str]
+    protocol: Protocol
+    allow_leakage: bool
+    backend: str
+
+    def save(self, run: Path) -> None:
+        """Write RUN/run.json."""
+        write_json(run / RUN_FILE, asdict(self))
+
+    @classmethod
+    def load(cls, run: Path) -> Settings:
+        """Read RUN/run.json.
+
+        Raises:
+            SalusError: no such run, or not one of this version.
+        """
+        content = read_json(run / RUN_FILE)
+        try:
+            protocol = Protocol.from_json(content.pop("protocol"))
+            return cls(protocol=protocol, **{**content, "networks": tuple(content["networks"])})
+        except (KeyError, TypeError) as error:
+            raise SalusError(f"{run / RUN_FILE}: not a run of this Salus version ({error})") from None
+
+
+def part_folder(run: Path, network: str, fold: int) -> Path:
+    """Where one network's result on one fold lies."""
+    return run / network.replace(":", ".") / f"fold-{fold}"
+
+
+def fingerprint(cases: Sequence[Case]) -> dict[str, Any]:
+    """SHA-256 of each case's image and masks, and one of all: a run resumes on the very same data or not at all."""
+
+    def one(case: Case) -> str:
+        digest = hashlib.sha256()
+        for path in (case.image, *(case.masks or ()), *((case.saliency,) if case.saliency else ())):
+            digest.update(path.read_bytes())
+        return digest.hexdigest()
+
+    with ThreadPoolExecutor(4) as pool:
+        digests = dict(zip((c.name for c in cases), pool.map(one, cases), strict=True))
+    whole = hashlib.sha256("".join(f"{n}{d}" for n, d in sorted(digests.items())).encode()).hexdigest()
+    return {"sha256": whole, "cases": digests}
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file; a SalusError where that fails."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SalusError(f"{path}: no such file; is {path.parent} the folder of a run?") from None
+    except (OSError, ValueError) as error:
+        raise SalusError(f"{path}: unreadable ({error})") from None
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file by rename."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise SalusError(f"{path}: cannot be written ({error.strerror or error})") from None
