@@ -1,0 +1,112 @@
+"""`salus benchmark`: cross-validate networks on a data set and write the report."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add(commands: Any) -> None:
+    """Add the command's options."""
+    p = commands.add_parser(
+        "benchmark",
+        help="cross-validate networks on a data set and write the report",
+        description="Train and test every network on the same folds and seeds; write scores, curves and a report.",
+        epilog="example: salus benchmark DATA --networks unet,sa-unet --folds 4 -o RUN",
+    )
+    p.add_argument("data", nargs="?", type=Path, metavar="DATA", help="the data set's folder")
+    p.add_argument("-o", "--output", type=Path, metavar="RUN", help="a new folder for the result")
+    p.add_argument("--resume", type=Path, metavar="RUN", help="continue an interrupted run; nothing finished is redone")
+    p.add_argument(
+        "--networks",
+        default="unet,sa-unet",
+        metavar="A,B,...",
+        help="unet, sa-unet, sa-unet-figure, or your own as package.module:factory (default: %(default)s; '' for none)",
+    )
+    p.add_argument(
+        "--predictions",
+        action="append",
+        default=[],
+        metavar="NAME=FOLDER",
+        help="masks made elsewhere join the tables; once for each",
+    )
+    p.add_argument(
+        "--saliency",
+        default="auto",
+        metavar="SOURCE",
+        help="file (maps in the data set), prior, constant, or package.module:factory "
+        "(default: file where every image has one, else prior)",
+    )
+    p.add_argument("--layout", metavar="NAME", help="how the folder is laid out (default: detected)")
+    p.add_argument("--preset", default="published", help="protocol: published, literature, demo (default: %(default)s)")
+    s = p.add_argument_group("settings that differ from the preset")
+    s.add_argument("--folds", type=int, metavar="K")
+    s.add_argument("--fold-rule", choices=("grouped", "by-image", "official"))
+    s.add_argument("--folds-file", type=Path, metavar="JSON", help="folds saved earlier, e.g. RUN/folds.json")
+    s.add_argument("--size", type=int, metavar="PIXELS", help="height and width of the networks' input")
+    s.add_argument("--epochs", type=int, metavar="N")
+    s.add_argument("--patience", type=int, metavar="N", help="epochs without a better validation loss")
+    s.add_argument("--batch", type=int, metavar="N")
+    s.add_argument("--learning-rate", type=float, metavar="X")
+    s.add_argument("--seed", type=int, metavar="N")
+    s.add_argument("--precision", choices=("auto", "float32", "mixed_bfloat16"))
+    s.add_argument("--restore-best", action=argparse.BooleanOptionalAction, default=None, help="test the best weights")
+    p.add_argument("--allow-leakage", action="store_true", help="go on where patients or duplicates sit on both sides")
+    p.add_argument("--backend", choices=("tensorflow", "jax", "torch"), help="Keras's (default: jax with a GPU)")
+    p.add_argument("--threads", type=int, metavar="N", help="processor threads (default: all)")
+    p.set_defaults(run=run)
+
+
+def run(asked: argparse.Namespace) -> None:
+    """Start or resume."""
+    from salus.errors import SalusError
+    from salus.train.backend import use_backend
+    from salus.train.protocol import PRESETS
+    from salus.train.run import Settings
+
+    if (asked.resume is None) == (asked.data is None or asked.output is None):
+        raise SalusError("name a data set and a new folder (salus benchmark DATA -o RUN), or --resume RUN")
+    folder = asked.resume or asked.output
+    asked.when_interrupted = f"interrupted; continue with: salus benchmark --resume {folder}"
+    if asked.resume:
+        use_backend(asked.backend or Settings.load(asked.resume).backend)
+        from salus.train.benchmark import resume
+
+        resume(asked.resume, log, threads=asked.threads)
+        return
+    if asked.preset not in PRESETS:
+        raise SalusError(f"unknown preset {asked.preset!r}; choose one of {', '.join(PRESETS)}")
+    protocol = PRESETS[asked.preset].change(
+        **{name: getattr(asked, name) for name in vars(PRESETS["published"]) if hasattr(asked, name)}
+    )
+    settings = Settings(
+        data=str(asked.data),
+        layout=asked.layout,
+        networks=tuple(n for n in asked.networks.split(",") if n),
+        saliency=asked.saliency,
+        predictions=_named_folders(asked.predictions),
+        protocol=protocol.change(fold_rule="file") if asked.folds_file else protocol,
+        allow_leakage=asked.allow_leakage,
+        backend=use_backend(asked.backend),
+    )
+    from salus.train.benchmark import start
+
+    start(asked.output, settings, log, folds_file=asked.folds_file, threads=asked.threads)
+
+
+def log(line: str) -> None:
+    """A line of progress, at once even where the output goes to a file."""
+    print(line, flush=True)
+
+
+def _named_folders(given: list[str]) -> dict[str, str]:
+    from salus.errors import SalusError
+
+    found = {}
+    for item in given:
+        name, equals, folder = item.partition("=")
+        if not (name and equals and folder) or "/" in name:
+            raise SalusError(f"--predictions {item}: write it as NAME=FOLDER")
+        found[name] = folder
+    return found
