@@ -17,7 +17,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 demo: install
 	rm -rf $(DEMO)
-	$(BIN)/salus data phantom $(DEMO)/phantoms -n 60 --seed 1
+	$(BIN)/salus data phantom $(DEMO)/phantoms -n 80 --seed 1
 	$(BIN)/salus data check $(DEMO)/phantoms
 	$(BIN)/salus benchmark $(DEMO)/phantoms --preset demo -o $(DEMO)/run
 	@echo "Open this file in a browser: $(CURDIR)/$(DEMO)/run/report.html"

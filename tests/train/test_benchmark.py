@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -34,6 +35,7 @@ def settings(data: Path, **more) -> Settings:
         "predictions": {},
         "protocol": PROTOCOL,
         "allow_leakage": False,
+        "skip_bad": False,
         "backend": keras.backend.backend(),
     }
     return Settings(**{**given, **more})
@@ -180,6 +182,17 @@ def test_changed_data_are_not_resumed(published, tmp_path):
     Image.fromarray(255 - np.asarray(Image.open(image))).save(image)
     with pytest.raises(SalusError, match="has changed"):
         resume(tmp_path / "run", lambda _: None)
+
+
+def test_a_damaged_file_stops_the_run_or_is_left_out(published, tmp_path):
+    (published / "images" / "004.png").write_bytes(b"no image")
+    given = settings(published, networks=(), predictions={"R": str(published / "masks")})
+    with pytest.raises(SalusError, match=r"1 cases.*004\.png.*--skip-bad"):
+        start(tmp_path / "no", given, lambda _: None)
+    lines: list[str] = []
+    start(tmp_path / "yes", replace(given, skip_bad=True), lines.append)
+    assert any(line.startswith("left out: ") and "004.png" in line for line in lines)
+    assert len({r["case"] for r in read_rows(tmp_path / "yes" / "scores.csv")}) == 11
 
 
 def test_what_cannot_work_is_said_before_training(published, tmp_path):

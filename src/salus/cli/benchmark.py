@@ -53,6 +53,7 @@ def add(commands: Any) -> None:
     s.add_argument("--precision", choices=("auto", "float32", "mixed_bfloat16"))
     s.add_argument("--restore-best", action=argparse.BooleanOptionalAction, default=None, help="test the best weights")
     p.add_argument("--allow-leakage", action="store_true", help="go on where patients or duplicates sit on both sides")
+    p.add_argument("--skip-bad", action="store_true", help="leave out cases that cannot be read, naming each")
     p.add_argument("--backend", choices=("tensorflow", "jax", "torch"), help="Keras's (default: jax with a GPU)")
     p.add_argument("--threads", type=int, metavar="N", help="processor threads (default: all)")
     p.set_defaults(run=run)
@@ -81,13 +82,14 @@ def run(asked: argparse.Namespace) -> None:
         **{name: getattr(asked, name) for name in vars(PRESETS["published"]) if hasattr(asked, name)}
     )
     settings = Settings(
-        data=str(asked.data),
+        data=str(asked.data.resolve()),  # a run may be resumed from elsewhere
         layout=asked.layout,
         networks=tuple(n for n in asked.networks.split(",") if n),
         saliency=asked.saliency,
         predictions=_named_folders(asked.predictions),
         protocol=protocol.change(fold_rule="file") if asked.folds_file else protocol,
         allow_leakage=asked.allow_leakage,
+        skip_bad=asked.skip_bad,
         backend=use_backend(asked.backend),
     )
     from salus.train.benchmark import start
@@ -108,5 +110,5 @@ def _named_folders(given: list[str]) -> dict[str, str]:
         name, equals, folder = item.partition("=")
         if not (name and equals and folder) or "/" in name:
             raise SalusError(f"--predictions {item}: write it as NAME=FOLDER")
-        found[name] = folder
+        found[name] = str(Path(folder).resolve())
     return found

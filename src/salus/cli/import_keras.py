@@ -16,9 +16,7 @@ def add(commands: Any) -> None:
         "is executed: its numbers are laid into Salus's own network.",
     )
     p.add_argument("file", type=Path, metavar="FILE", help=".keras, whole-model .h5, or weights-only .h5")
-    p.add_argument(
-        "-o", "--output", type=Path, metavar="NET", help="a new folder (default: FILE without ending)"
-    )
+    p.add_argument("-o", "--output", type=Path, metavar="NET", help="a new folder (default: FILE without ending)")
     p.add_argument("--size", type=int, default=256, help="height and width of the input (default: %(default)s)")
     p.set_defaults(run=run)
 

@@ -72,6 +72,7 @@ def prepare(
     size: int = 256,
     *,
     workers: int = 4,
+    bad: list[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Pairs:
     """Read and resize labelled cases, several at a time.
@@ -80,6 +81,7 @@ def prepare(
         cases: labelled cases.
         size: height and width to make.
         workers: threads that read.
+        bad: gets one line for each case that cannot be read, and the case is left out; None raises at the first.
         progress: called with (done, all) after each case.
 
     Raises:
@@ -92,19 +94,34 @@ def prepare(
     masks = np.empty((len(cases), size, size), bool)
     saliency = np.empty((len(cases), size, size), np.uint8) if with_maps else None
 
-    def one(index: int) -> tuple[int, int]:
+    def one(index: int) -> tuple[int, int] | SalusError:
         case = cases[index]
-        scan = case.read_image()
-        images[index] = to_bytes(resize(scan.pixels, (size, size)))
-        masks[index] = resize(case.read_mask(scan.shape), (size, size)) >= 0.5
-        if saliency is not None:
-            saliency[index] = to_bytes(resize(case.read_saliency().pixels, (size, size)))
+        try:
+            scan = case.read_image()
+            images[index] = to_bytes(resize(scan.pixels, (size, size)))
+            masks[index] = resize(case.read_mask(scan.shape), (size, size)) >= 0.5
+            if saliency is not None:
+                saliency[index] = to_bytes(resize(case.read_saliency().pixels, (size, size)))
+        except SalusError as error:
+            return error
         return scan.shape
 
-    shapes = []
+    found: list[tuple[int, int] | SalusError] = []
     with ThreadPoolExecutor(workers) as pool:
-        for shape in pool.map(one, range(len(cases))):
-            shapes.append(shape)
+        for result in pool.map(one, range(len(cases))):
+            if isinstance(result, SalusError) and bad is None:
+                pool.shutdown(cancel_futures=True)
+                raise result
+            found.append(result)
             if progress:
-                progress(len(shapes), len(cases))
-    return Pairs(tuple(cases), images, masks, saliency, tuple(shapes))
+                progress(len(found), len(cases))
+    good = [i for i, result in enumerate(found) if not isinstance(result, SalusError)]
+    if bad is not None:
+        bad += [str(result) for result in found if isinstance(result, SalusError)]
+    if len(good) < len(cases):  # the usual case copies nothing
+        if not good:
+            raise SalusError(f"none of {len(cases)} cases can be read, e.g. {found[0]}")
+        images, masks = images[good], masks[good]
+        saliency = None if saliency is None else saliency[good]
+    shapes = tuple(result for result in found if not isinstance(result, SalusError))
+    return Pairs(tuple(cases[i] for i in good), images, masks, saliency, shapes)

@@ -18,12 +18,19 @@ from salus.errors import SalusError
 from salus.evaluate import matched, prediction_rows, rows_of, write_rows
 from salus.saliency.estimator import AUTO, FILES, make_estimator
 from salus.train.backend import environment, set_up
-from salus.train.run import RUN_FILE, Settings, fingerprint, part_folder, read_json, write_json
+from salus.train.run import (
+    OUTPUTS,
+    RUN_FILE,
+    SCORES,
+    SUMMARY,
+    Settings,
+    fingerprint,
+    part_folder,
+    read_json,
+    write_json,
+)
 
 Log = Callable[[str], None]
-SUMMARY = "summary.json"
-SCORES = "scores.csv"
-OUTPUTS = "outputs.npz"
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +63,8 @@ def start(
         raise SalusError(f"{run}: holds a run already; continue it with: salus benchmark --resume {run}")
     data = read_data_set(settings.data, settings.layout)
     log(f"{settings.data}: {len(data.labelled)} labelled images, layout {data.layout}")
-    pairs = prepare(data.labelled, settings.protocol.size)
-    settings = _checked(settings, pairs)
+    pairs = _prepared(data, settings, log)
+    settings = _checked(replace(settings, layout=data.layout), pairs)
     folds = _folds(data, pairs, settings, folds_file, log)
     try:
         run.mkdir(parents=True, exist_ok=True)
@@ -82,8 +89,19 @@ def resume(run: Path, log: Log = print, *, threads: int | None = None) -> None:
         raise SalusError(f"{settings.data}: has changed since {run} was started; start a new run")
     content = read_json(run / "folds.json")
     folds = Folds(content["test"], content["groups"], content["rule"], content["seed"])
-    pairs = prepare(data.labelled, settings.protocol.size)
+    pairs = _prepared(data, settings, log)
     _carry_through(Bench(run, settings, folds, pairs, log), threads)
+
+
+def _prepared(data: DataSet, settings: Settings, log: Log) -> Pairs:
+    """Read everything; what cannot be read stops the run, or is named and left out where the settings say so."""
+    bad: list[str] = []
+    pairs = prepare(data.labelled, settings.protocol.size, bad=bad)
+    if bad and not settings.skip_bad:
+        raise SalusError(f"{len(bad)} cases cannot be used, e.g. {bad[0]}; mend them, or go on without: --skip-bad")
+    for line in bad:
+        log(f"left out: {line}")
+    return pairs
 
 
 def _checked(settings: Settings, pairs: Pairs) -> Settings:
@@ -183,6 +201,7 @@ def _one_part(bench: Bench, network: str, fold: int, threads: int | None) -> Non
         return Split(pairs.images[chosen], pairs.masks[chosen], None if maps is None else maps[chosen])
 
     history = fit(model, split(fitting), split(validation), protocol, folder, bench.log)
+    predict(model, split(test[:1]), protocol.batch)  # the first call compiles
     began = time.monotonic()
     probability = predict(model, split(test), protocol.batch)
     seconds = time.monotonic() - began

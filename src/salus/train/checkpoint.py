@@ -15,19 +15,10 @@ from pathlib import Path
 import keras
 
 from salus.errors import SalusError
+from salus.train.run import HISTORY, read_history
 
-HISTORY = "history.csv"
 BEST = "best.weights.h5"
 FINAL = "final.weights.h5"
-
-
-def read_history(folder: Path) -> list[dict[str, float]]:
-    """The finished epochs: a row each, with epoch (from 1), seconds, loss, val_loss and the watched scores."""
-    path = folder / HISTORY
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
 
 
 def write_by_rename(path: Path, write: object) -> None:

@@ -12,9 +12,10 @@ import numpy as np
 
 from salus.train.backend import compiles
 from salus.train.batches import Batches, network_inputs
-from salus.train.checkpoint import BEST, FINAL, Checkpoint, read_history, restore
+from salus.train.checkpoint import BEST, FINAL, Checkpoint, restore
 from salus.train.objective import dice_loss, dsc
 from salus.train.protocol import Protocol
+from salus.train.run import read_history
 
 Log = Callable[[str], None]
 

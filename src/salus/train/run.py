@@ -11,6 +11,7 @@ RUN/report.html, .md    the report
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 from collections.abc import Sequence
@@ -24,6 +25,10 @@ from salus.errors import SalusError
 from salus.train.protocol import Protocol
 
 RUN_FILE = "run.json"
+HISTORY = "history.csv"
+SUMMARY = "summary.json"
+SCORES = "scores.csv"
+OUTPUTS = "outputs.npz"
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ class Settings:
         protocol: how networks are trained and tested.
         allow_leakage: go on although patients or near-duplicates sit on both sides.
         backend: Keras's.
+        skip_bad: leave cases out that cannot be read, instead of stopping.
     """
 
     data: str
@@ -49,6 +55,7 @@ class Settings:
     protocol: Protocol
     allow_leakage: bool
     backend: str
+    skip_bad: bool = False
 
     def save(self, run: Path) -> None:
         """Write RUN/run.json."""
@@ -74,13 +81,25 @@ def part_folder(run: Path, network: str, fold: int) -> Path:
     return run / network.replace(":", ".") / f"fold-{fold}"
 
 
+def read_history(folder: Path) -> list[dict[str, float]]:
+    """The finished epochs of a part: a row each, with epoch (from 1), seconds, loss, val_loss and the watched scores."""
+    path = folder / HISTORY
+    if not path.is_file():
+        return []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    except (OSError, ValueError, TypeError) as error:
+        raise SalusError(f"{path}: unreadable ({error}); remove its folder, then resume the run") from None
+
+
 def fingerprint(cases: Sequence[Case]) -> dict[str, Any]:
     """SHA-256 of each case's image and masks, and one of all: a run resumes on the very same data or not at all."""
 
     def one(case: Case) -> str:
         digest = hashlib.sha256()
         for path in (case.image, *(case.masks or ()), *((case.saliency,) if case.saliency else ())):
-            digest.update(path.read_bytes())
+            digest.update(path.read_bytes() if path.is_file() else b"absent")
         return digest.hexdigest()
 
     with ThreadPoolExecutor(4) as pool:
