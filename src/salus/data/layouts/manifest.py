@@ -1,0 +1,85 @@
+"""Everything else: a manifest.csv that names the files.
+
+Columns `image` and `mask`, and any of `name`, `saliency`, `patient`, `label`, `fold`, `source`. Paths are relative to
+the CSV; several masks of an image are parted by semicolons (their union is the lesion). An empty mask cell is an
+unlabelled image, the word `none` a tumour-free one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from salus.data.case import LABELS, Case, DataSet
+from salus.data.layouts.files import read_table, remark
+from salus.errors import SalusError
+
+ADVICE = "its first line must name the columns image,mask and may add name,saliency,patient,label,fold,source"
+
+
+def matches(root: Path) -> bool:
+    """Whether `root` has a manifest.csv with the columns image and mask."""
+    try:
+        read_table(root / "manifest.csv", ("image", "mask"), ADVICE)
+    except SalusError:
+        return False
+    return True
+
+
+def read(root: Path) -> DataSet:
+    """List the cases of a manifest.
+
+    Args:
+        root: the folder with a manifest.csv, or such a file of any name.
+
+    Raises:
+        SalusError: a column is missing; a line has no image, an unknown label, or a fold that is no number; two lines
+            have the same name.
+    """
+    path = root if root.is_file() else root / "manifest.csv"
+    folder = path.parent
+    cases, folds, missing = [], {}, []
+    rows = read_table(path, ("image", "mask"), ADVICE)
+    stems = Counter(Path(_slashes(row.get("image", ""))).stem for row in rows)
+    for number, row in enumerate(rows, start=2):
+        where = f"{path}, line {number}"
+        image, label = _slashes(row.get("image", "")), row.get("label", "").lower()
+        if not image:
+            raise SalusError(f"{where}: names no image; give its path in the column image")
+        if label and label not in LABELS:
+            raise SalusError(f"{where}: the label is {row['label']!r}; write {', '.join(LABELS)} or nothing")
+        stem = Path(image).stem
+        case = Case(
+            name=row.get("name") or (stem if stems[stem] == 1 else str(Path(image).with_suffix("")).replace("/", "_")),
+            image=folder / image,
+            masks=_masks(folder, _slashes(row.get("mask", ""))),
+            saliency=folder / _slashes(row["saliency"]) if row.get("saliency") else None,
+            patient=row.get("patient") or None,
+            label=label or None,
+            source=row.get("source") or folder.resolve().name,
+        )
+        cases.append(case)
+        missing += [p for p in (case.image, *(case.masks or ()), case.saliency) if p is not None and not p.is_file()]
+        if row.get("fold"):
+            try:
+                folds[case.name] = int(row["fold"])
+            except ValueError:
+                raise SalusError(f"{where}: the fold is {row['fold']!r}; write a whole number") from None
+    double = [name for name, count in Counter(case.name for case in cases).items() if count > 1]
+    if double:
+        raise SalusError(
+            f"{path}: {len(double)} names stand on several lines, e.g. {double[0]!r}; a name must be unique"
+        )
+    cases.sort(key=lambda case: case.name)
+    remarks = remark(missing, f"named in {path.name}, but no file")
+    return DataSet(folder, "manifest", tuple(cases), folds, tuple(remarks))
+
+
+def _masks(folder: Path, cell: str) -> tuple[Path, ...] | None:
+    if cell.lower() == "none":
+        return ()
+    return tuple(folder / part.strip() for part in cell.split(";") if part.strip()) or None
+
+
+def _slashes(path: str) -> str:
+    return path.replace("\\", "/")

@@ -1,0 +1,61 @@
+"""The layout of the published set: images/, masks/ and, where maps are shipped, saliency/, with equal file names.
+
+Masks are 0/1 in some files and 0/255 in others; every value above 0 is lesion. An image without a mask is unlabelled.
+A manifest.csv beside them (columns name and any of label, patient), as `salus data phantom` writes it, adds what the
+pictures do not tell.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from salus.data.case import Case, DataSet
+from salus.data.layouts.files import images_by_stem, locate, read_table, remark
+from salus.errors import SalusError
+
+
+def matches(root: Path) -> bool:
+    """Whether `root`, or the one folder in it, has images/ and masks/."""
+    return locate(root, fits) is not None
+
+
+def read(root: Path) -> DataSet:
+    """List the cases of the published layout.
+
+    Raises:
+        SalusError: there are images and masks, but no two with equal names.
+    """
+    place = locate(root, fits) or root
+    remarks: list[str] = []
+    images, masks = images_by_stem(place / "images", remarks), images_by_stem(place / "masks", remarks)
+    maps = images_by_stem(place / "saliency", remarks)
+    if images and masks and not images.keys() & masks.keys():
+        image, mask = next(iter(images.values())), next(iter(masks.values()))
+        raise SalusError(
+            f"{place}: no image has a mask of its name (there are images/{image.name} and masks/{mask.name}); "
+            "give them equal names, or write a manifest.csv with the columns image,mask"
+        )
+    table = place / "manifest.csv"
+    rows = read_table(table, ("name",), "name the images in it, or take it away") if table.is_file() else []
+    known = {row["name"]: row for row in rows if row.get("name")}
+    cases = tuple(
+        Case(
+            name=name,
+            image=image,
+            masks=(masks[name],) if name in masks else None,
+            saliency=maps.get(name),
+            patient=known.get(name, {}).get("patient") or None,
+            label=known.get(name, {}).get("label") or None,
+            source=place.resolve().name,
+        )
+        for name, image in images.items()
+    )
+    remarks += remark((masks[name] for name in masks if name not in images), "a mask without an image")
+    remarks += remark((images[name] for name in images if name not in masks), "an image without a mask")
+    remarks += remark((maps[name] for name in maps if name not in images), "a saliency map without an image")
+    return DataSet(place, "published", cases, remarks=tuple(remarks))
+
+
+def fits(folder: Path) -> bool:
+    """Whether `folder` itself has images/ and masks/."""
+    return (folder / "images").is_dir() and (folder / "masks").is_dir()
