@@ -22,7 +22,7 @@ _HOMES = {
     "score": "salus.metrics",
 }
 
-__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604  (names that load on first use)
+__all__ = [*_HOMES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,5 @@
 """Weights of the authors' Keras files: parity with the original graph, built here from Keras's layers alone."""
 
-import sys
 import zipfile
 from pathlib import Path
 
@@ -9,11 +8,9 @@ import keras
 import numpy as np
 import pytest
 
+from originals import original  # bench/originals.py
 from salus.errors import SalusError
 from salus.networks.authors import import_keras, read_weights
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
-from originals import original
 
 SIZE = 64
 

@@ -89,7 +89,7 @@ def _keras3_layers(file: h5py.File) -> list[h5py.Group]:
 
 def _legacy_layers(file: h5py.File) -> list[h5py.Group]:
     """Keras 2's HDF5: [model_weights/]NAME/... with kernel:0 and bias:0 somewhere below; the order is an attribute."""
-    top = file["model_weights"] if "model_weights" in file else file
+    top = file.get("model_weights", file)
     order = top.attrs.get("layer_names")
     names = [n.decode() if isinstance(n, bytes) else str(n) for n in order] if order is not None else []
     groups: list[h5py.Group] = []

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -21,11 +22,11 @@ BEST = "best.weights.h5"
 FINAL = "final.weights.h5"
 
 
-def write_by_rename(path: Path, write: object) -> None:
+def write_by_rename(path: Path, write: Callable[[Path], object]) -> None:
     """Call write(temporary path), then rename it to `path`, so that `path` is whole or absent."""
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
-        write(temporary)  # type: ignore[operator]
+        write(temporary)
         os.replace(temporary, path)
     except OSError as error:
         raise SalusError(f"{path}: cannot be written ({error.strerror or error}); free space, then resume") from None

@@ -82,7 +82,7 @@ def part_folder(run: Path, network: str, fold: int) -> Path:
 
 
 def read_history(folder: Path) -> list[dict[str, float]]:
-    """The finished epochs of a part: a row each, with epoch (from 1), seconds, loss, val_loss and the watched scores."""
+    """The finished epochs of a part: a row each with epoch (from 1), seconds, loss, val_loss, watched scores."""
     path = folder / HISTORY
     if not path.is_file():
         return []

@@ -1,0 +1,45 @@
+"""What the documentation shows is run: its Python blocks, the examples in docstrings, the public names."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import salus
+from tests.conftest import make_published
+
+DOCS = Path(__file__).parents[1] / "docs"
+MODULES = sorted(m.name for m in pkgutil.walk_packages(salus.__path__, "salus.") if not m.name.endswith("__main__"))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstring_examples(name):
+    module = importlib.import_module(name)
+    result = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+    assert result.failed == 0
+
+
+def test_every_public_name_is_there():
+    for name in salus.__all__:
+        assert getattr(salus, name) is not None
+    with pytest.raises(AttributeError):
+        salus.absent  # noqa: B018
+
+
+def test_the_network_and_the_estimator_of_the_how_to_run(tmp_path):
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "how-to" / "compare-your-own.md").read_text(), re.DOTALL)
+    (tmp_path / "my_networks.py").write_text(blocks[0])
+    (tmp_path / "my_saliency.py").write_text(blocks[1])
+    data = make_published(tmp_path / "data", 6)
+    options = "--networks my_networks:small,sa-unet --saliency my_saliency:Darkness --folds 2 --size 16 --epochs 1"
+    command = [sys.executable, "-m", "salus", "benchmark", str(data), *options.split(), "-o", str(tmp_path / "run")]
+    command += ["--predictions", f"Reader={data / 'masks'}"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    scores = (tmp_path / "run" / "scores.csv").read_text()
+    assert all(name in scores for name in ("my_networks:small", "sa-unet", "Reader"))
