@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -110,7 +111,9 @@ def export_onnx(model: keras.Model, card: Card, path: Path) -> float:
     rng = np.random.default_rng(0)
     inputs = [rng.random((2, card.size, card.size, 1), np.float32) for _ in model.inputs]
     expected = model.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
-    model.export(path, format="onnx", verbose=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of NumPy, about a line in Keras's exporter
+        model.export(path, format="onnx", verbose=False)
     graph = onnx.load(path)
     onnx.helper.set_model_props(graph, {"salus": json.dumps(asdict(card))})
     onnx.save(graph, path)

@@ -9,6 +9,8 @@ import importlib.util
 import os
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from salus.errors import SalusError
@@ -40,7 +42,9 @@ def use_backend(name: str | None = None) -> str:
             extra = "jax" if chosen == "jax" else "train"
             raise SalusError(f'{package} is not installed; run: pip install "salus[{extra}]"')
     os.environ["KERAS_BACKEND"] = chosen
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _no_chatter():
+        importlib.import_module("keras")
     return chosen
 
 
@@ -122,6 +126,20 @@ def _processor_name() -> str:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or "unknown"
+
+
+@contextmanager
+def _no_chatter() -> Iterator[None]:
+    """Drop what libraries write to stderr while they load (TensorFlow ignores its own log level then)."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _jax_with_gpu() -> bool:
