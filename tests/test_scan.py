@@ -15,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from salus.errors import SalusError
-from salus.scan import MAX_PIXELS, image_size, read_labels, read_mask, read_scan
+from salus.scan import MAX_PIXELS, image_size, may_hold_colour, read_labels, read_mask, read_scan
 
 GREY = np.random.default_rng(0).integers(0, 256, (12, 17), np.uint8)
 COLOUR = np.random.default_rng(1).integers(0, 256, (12, 17, 3), np.uint8)
@@ -174,3 +174,29 @@ def test_a_file_without_permission(tmp_path: Path) -> None:
     path.chmod(0)
     with pytest.raises(SalusError, match="no permission"):
         read_scan(path)
+
+
+@pytest.mark.parametrize("form", ["GIF", "EPS"])
+def test_only_the_formats_that_are_named_are_decoded(tmp_path: Path, form: str) -> None:
+    with pytest.raises(SalusError, match=r"a\.png: not an image that Salus reads"):
+        read_scan(saved(Image.fromarray(GREY), tmp_path / "a.png", format=form))
+
+
+def test_a_mask_of_values_that_are_no_numbers_is_refused(tmp_path: Path) -> None:
+    broken = (GREY > 99).astype(np.float32)
+    broken[3, 3] = np.nan
+    with pytest.raises(SalusError, match=r"a\.tif.*not numbers"):
+        read_mask(saved(Image.fromarray(broken), tmp_path / "a.tif"))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+@pytest.mark.parametrize("read", [read_scan, read_mask, image_size, may_hold_colour])
+def test_a_pipe_is_not_waited_for(tmp_path: Path, read: object) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(SalusError, match=r"a\.png: is no file"):
+        read(tmp_path / "a.png")  # type: ignore[operator]
+
+
+def test_the_header_tells_whether_there_may_be_colour(tmp_path: Path) -> None:
+    for image, may in ((GREY, False), (GREY.astype(np.uint16), False), (GREY > 99, False), (COLOUR, True)):
+        assert may_hold_colour(saved(Image.fromarray(image), tmp_path / "a.png")) is may

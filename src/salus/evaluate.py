@@ -7,6 +7,7 @@ probability resized back before it is cut at the threshold).
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -87,7 +88,10 @@ def matched(folder: Path, cases: Sequence[Case]) -> list[Path]:
     if not folder.is_dir():
         raise SalusError(f"{folder}: no such folder of predictions")
     files = images_by_stem(folder)
-    found = [files.get(case.name) or files.get(case.image.stem) for case in cases]
+    stems = Counter(case.image.stem for case in cases)  # of equal ones no file says whose it is
+    found = [
+        files.get(case.name) or (files.get(case.image.stem) if stems[case.image.stem] == 1 else None) for case in cases
+    ]
     missing = [case.name for case, path in zip(cases, found, strict=True) if path is None]
     if missing:
         raise SalusError(
@@ -100,11 +104,11 @@ def matched(folder: Path, cases: Sequence[Case]) -> list[Path]:
 def read_prediction(path: Path, shape: tuple[int, int]) -> tuple[np.ndarray | None, np.ndarray]:
     """A prediction's file: (probability or None, mask).
 
-    A file with more than two values is read as a probability (value / 255, or / 65535), cut at one half; one with two
-    as a mask.
+    A file with more than two values is read as a probability (8 bits: value / 255; 16 bits: / 65535; float: as it is),
+    cut at one half; one with two as a mask.
 
     Raises:
-        SalusError: of another size than the image.
+        SalusError: of another size than the image, or neither a mask nor a probability.
     """
     values = read_labels(path)
     if values.ndim == 3:
@@ -115,8 +119,13 @@ def read_prediction(path: Path, shape: tuple[int, int]) -> tuple[np.ndarray | No
         )
     if len(np.unique(values)) <= 2:
         return None, values > 0
-    scale = 1.0 if values.dtype.kind == "f" else float(np.iinfo(values.dtype).max)
-    probability = np.clip(values.astype(np.float32) / scale, 0, 1)
+    scale = 1 if values.dtype.kind == "f" else 255 if values.dtype == np.uint8 else 65535
+    low, high = values.min(), values.max()
+    if low < 0 or high > scale:
+        raise SalusError(
+            f"{path}: values from {low:g} to {high:g} are no probability; save 8 bits, or floats from 0 to 1"
+        )
+    probability = values.astype(np.float32) / scale
     return probability, probability >= 0.5
 
 
@@ -139,6 +148,8 @@ def evaluate(
         SalusError: a folder is missing, or cases have no prediction.
     """
     cases = read_data_set(truth, layout).labelled
+    if not cases:
+        raise SalusError(f"{truth}: no image in it has a truth to score against; salus data check says what is there")
     paths = matched(Path(predictions), cases)
 
     def one(case: Case, path: Path) -> list[Row] | str:
@@ -191,16 +202,20 @@ def render_summary(summary: dict[str, Any]) -> str:
 
 
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
-    """Write rows as CSV, by rename."""
-    temporary = path.with_name(f".{path.name}.tmp")
+    """Write rows as CSV, by rename; links and devices (/dev/stdout) are written to, not replaced."""
+    through = path.is_symlink() or (path.exists() and not path.is_file())
+    temporary = path if through else path.with_name(f".{path.name}.tmp")
     try:
         with temporary.open("w", newline="", encoding="utf-8") as file:
             if rows:
                 writer = csv.DictWriter(file, list(rows[0]))
                 writer.writeheader()
                 writer.writerows(rows)
-        temporary.replace(path)
+        if not through:
+            temporary.replace(path)
     except OSError as error:
+        if not through:
+            temporary.unlink(missing_ok=True)
         raise SalusError(f"{path}: cannot be written ({error.strerror or error})") from None
 
 

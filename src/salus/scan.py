@@ -15,7 +15,10 @@ from salus.errors import SalusError
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 
-MAX_PIXELS = 64_000_000
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
+"""What a file may hold, whatever its suffix; Pillow reads others too, some by starting another program."""
+
+MAX_PIXELS = 16_000_000
 """Images above this many pixels are refused before they are decoded; a sonogram has about 1 million."""
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, what Pillow's "L" uses
@@ -70,8 +73,6 @@ def read_scan(path: Path | str) -> Scan:
         grey = values[..., : len(weights)].astype(np.float32) @ np.asarray(weights, np.float32)
     else:
         grey = values.astype(np.float32)
-    if not np.isfinite(grey).all():
-        raise SalusError(f"{path}: holds values that are not numbers; convert it to an 8-bit or 16-bit image")
     if values.dtype == np.uint8:
         grey /= 255
     elif values.dtype != bool:
@@ -118,9 +119,21 @@ def image_size(path: Path | str) -> tuple[int, int]:
         return image.height, image.width
 
 
+def may_hold_colour(path: Path | str) -> bool:
+    """Whether an image's header allows for colour.
+
+    Raises:
+        SalusError: as `read_scan`.
+    """
+    with _open(Path(path)) as image:
+        return image.mode not in ("1", "L", "LA", "I", "F") and not image.mode.startswith("I;16")
+
+
 def _open(path: Path) -> Image.Image:
     try:
-        image = Image.open(path)
+        if path.exists() and not path.is_file() and not path.is_dir():  # a pipe would be waited for
+            raise SalusError(f"{path}: is no file but a pipe or a device")
+        image = Image.open(path, formats=FORMATS)
     except FileNotFoundError:
         raise SalusError(f"{path}: no such file") from None
     except PermissionError:
@@ -151,6 +164,8 @@ def _decode(path: Path) -> np.ndarray:
             raise SalusError(f"{path}: damaged image data ({_one_line(error)})") from None
     if values.size == 0 or values.ndim not in (2, 3):
         raise SalusError(f"{path}: holds no two-dimensional image")
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise SalusError(f"{path}: holds values that are not numbers; convert it to an 8-bit or 16-bit image")
     return values
 
 

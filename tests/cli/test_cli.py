@@ -1,9 +1,11 @@
 """The command line as a user meets it: fast help, one-line errors, exit codes, no laboratory behind the runtime."""
 
 import json
+import os
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -115,3 +117,77 @@ def test_no_file_of_the_runtime_imports_the_laboratory():
     code = "import sys, salus, salus.cli; print(*sorted(m for m in sys.modules if m.startswith('salus')))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split()
     assert not [m for m in loaded if m.startswith(("salus.networks", "salus.train", "salus.report"))]
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no /dev/full here")
+@pytest.mark.parametrize("command", [["data", "check", "data"], ["evaluate", "data/masks", "data"]])
+def test_a_full_disk_and_a_closed_pipe_are_no_traceback(command, published):
+    call = [sys.executable, "-m", "salus", *command]
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(call, stdout=full, stderr=subprocess.PIPE, text=True, cwd=published.parent, env=own)
+    assert (done.returncode, done.stderr) == (2, "salus: the output: No space left on device\n")
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(call, stdout=write, stderr=subprocess.PIPE, text=True, cwd=published.parent, env=own)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_names_beyond_the_terminals_letters_and_odd_headers_are_no_chatter(published):
+    (published / "images" / "000.png").rename(published / "images" / "\u00fc.png")
+    Image.new("1", (10_000, 10_000)).save(published / "images" / "001.png")  # Pillow warns of such sizes
+    done = subprocess.run(
+        [sys.executable, "-m", "salus", "data", "check", str(published)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    assert r"\xfc.png: an image without a mask" in done.stdout
+    assert "001.png: 10000 x 10000 pixels is more than" in done.stdout
+
+
+def test_evaluate_writes_to_links_and_devices_and_leaves_no_rest(published, tmp_path):
+    link, target = tmp_path / "link.csv", tmp_path / "scores.csv"
+    link.symlink_to(target)
+    assert main(["evaluate", str(published / "masks"), str(published), "-o", str(link)]) == 0
+    assert link.is_symlink()
+    assert target.read_text().startswith("network,fold,case")
+    before = sorted(tmp_path.iterdir())
+    assert main(["evaluate", str(published / "masks"), str(published), "-o", str(published)]) == 2
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_evaluate_needs_a_truth(published, capsys):
+    assert main(["evaluate", str(published / "masks"), str(published / "images")]) == 2
+    assert "no image in it has a truth" in capsys.readouterr().err
+
+
+def test_one_prediction_is_not_taken_for_two_images(tmp_path, capsys):
+    for name in ("x/1.png", "y/1.png", "masks/1.png"):
+        (tmp_path / name).parent.mkdir()
+        Image.fromarray(np.eye(20, dtype=np.uint8) * 255).save(tmp_path / name)
+    (tmp_path / "manifest.csv").write_text("image,mask\nx/1.png,masks/1.png\ny/1.png,masks/1.png\n")
+    assert main(["evaluate", str(tmp_path / "masks"), str(tmp_path)]) == 2
+    assert "no prediction for 2 of 2 cases, e.g. x_1, y_1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("scale", [np.float32(1), np.float32(-0.01), np.int32(400)])
+def test_values_that_are_no_probability_are_one_line(scale, published, tmp_path, capsys):
+    folder = tmp_path / "given"
+    folder.mkdir()
+    for mask in (published / "masks").iterdir():
+        values = np.arange(40 * 48).reshape(40, 48).astype(scale.dtype) * scale
+        Image.fromarray(values).save(folder / f"{mask.stem}.tif")
+    assert main(["evaluate", str(folder), str(published)]) == 3
+    assert capsys.readouterr().err.count("are no probability") == 12
+
+
+def test_evaluate_says_where_every_prediction_is_empty(published, tmp_path, capsys):
+    folder = tmp_path / "given"
+    folder.mkdir()
+    for mask in (published / "masks").iterdir():
+        Image.fromarray((np.arange(40 * 48) % 3).astype(np.uint8).reshape(40, 48)).save(folder / mask.name)
+    assert main(["evaluate", str(folder), str(published)]) == 0
+    assert "every prediction is empty" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from salus.data.case import Case, DataSet
 from salus.data.check import CheckReport, check, exit_code, render_table
+from salus.data.duplicates import Duplicates, group_of
 from salus.data.layouts import read_data_set
 
 SHAPE = (80, 100)
@@ -199,3 +202,11 @@ def test_a_real_set(real_data: Path) -> None:
     assert (report.images, report.tumour_free, report.duplicates) == (163, 0, ())
     assert exit_code(report) == 0
     assert len(report.marks["text"]) > 100
+
+
+def test_a_hundred_thousand_lines_are_grouped_in_moments() -> None:
+    cases = tuple(Case(f"{i:06}", Path(f"{i}.png")) for i in range(50_000))
+    start = time.process_time()
+    groups = group_of(DataSet(Path(), "images", cases), duplicates=Duplicates({c.name: c.name for c in cases}, ()))
+    assert len(set(groups.values())) == len(cases)
+    assert time.process_time() - start < 5

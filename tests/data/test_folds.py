@@ -119,3 +119,10 @@ def test_validation_is_the_last_share_in_whole_groups():
     assert one != two
     fit, val = validation_part(["a", "b"], {"a": "p", "b": "q"}, 0.9)
     assert (fit, val) == (["a"], ["b"])  # something is always left to fit on
+
+
+@pytest.mark.parametrize("content", ['{"test": {"a": Infinity, "b": 1}}', "[" * 100_000])
+def test_numbers_and_nesting_without_end_are_no_folds_file(tmp_path, content):
+    (tmp_path / "folds.json").write_text(content)
+    with pytest.raises(SalusError, match="not a folds file"):
+        load_folds(tmp_path / "folds.json", {"a": "a", "b": "b"})

@@ -366,3 +366,75 @@ def test_real_sets(real_data: Path, folder: str, layout: str, cases: int, patien
     assert len({case.patient for case in data.cases} - {None}) == patients
     assert data.remarks == ()
     assert set(LAYOUTS) >= {layout}
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("image;mask\na.png;m1.png;m2.png\n", "'a.png' has more cells than the first line"),
+        ('image,mask\na.png,"m.png\nb.png,none\n', "cannot be read as a table"),
+        ("image,mask,mask\na.png,none,m.png\n", "has the column 'mask' 2 times"),
+        ('image,mask,name\na.png,none,"n\nm"\n', "holds a line break"),
+        ("image,mask\na\0.png,none\n", "cannot be printed"),
+        ("image,msk\na.png,none\n", "has no column 'mask'"),
+        ("image,mask\nä.png,none\n", "save it as CSV in UTF-8"),
+    ],
+)
+def test_a_manifest_that_would_lose_cells_is_refused_and_never_ignored(tmp_path: Path, table: str, said: str) -> None:
+    picture(tmp_path / "a.png")  # without its manifest, a folder of unlabelled images
+    (tmp_path / "manifest.csv").write_bytes(table.encode("latin-1"))
+    with pytest.raises(SalusError) as caught:
+        read_data_set(tmp_path)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_empty_lines_and_cells_beyond_the_last_column_are_nothing(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text("\n  \nimage,mask\n\na.png,none,,\n,,,\n")
+    assert [case.name for case in read_data_set(tmp_path).cases] == ["a"]
+
+
+def test_a_name_too_long_for_a_file_is_remarked(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text(f"image,mask\n{'a' * 5000}.png,none\n")
+    assert read_data_set(tmp_path).remarks[0].endswith("named in manifest.csv, but no file")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_table_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "manifest.csv")
+    with pytest.raises(SalusError, match="it is no file"):
+        read_data_set(tmp_path, "manifest")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_names_that_cannot_be_printed_are_ignored_with_a_remark(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    for name in (b"b\nc.png", b"d\x1b[31m.png", b"e\xff.png"):
+        with open(os.fsencode(tmp_path) + b"/" + name, "wb"):
+            pass
+    data = read_data_set(tmp_path)
+    assert [case.name for case in data.cases] == ["a"]
+    assert all(remark.isprintable() and "rename it" in remark for remark in data.remarks)
+    assert len(data.remarks) == 3
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("name,label\n000001,B\n", "the label of 000001 is 'b'; write benign"),
+        ("name,patient\n000001,p1\n000001,p2\n", "'000001' stands on several lines"),
+    ],
+)
+def test_the_table_of_a_published_set_is_checked(tmp_path: Path, table: str, said: str) -> None:
+    published(tmp_path)
+    (tmp_path / "manifest.csv").write_text(table)
+    with pytest.raises(SalusError, match=said):
+        read_data_set(tmp_path)
+
+
+def test_the_table_of_a_published_set_may_be_in_capitals_and_names_what_is_not_there(tmp_path: Path) -> None:
+    published(tmp_path)
+    (tmp_path / "manifest.csv").write_text("name,label\n000001,Benign\n000003,\n")
+    data = read_data_set(tmp_path)
+    assert data.cases[0].label == "benign"
+    assert data.remarks == (f"{tmp_path / 'images' / '000003'}: in manifest.csv, but no file",)

@@ -200,3 +200,5 @@ def test_what_cannot_work_is_said_before_training(published, tmp_path):
         with pytest.raises(SalusError, match=part):
             start(tmp_path / "run", settings(published, **more), lambda _: None)
         assert not (tmp_path / "run").exists()
+    with pytest.raises(SalusError, match="holds other files"):
+        start(published, settings(published), lambda _: None)

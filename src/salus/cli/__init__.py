@@ -7,8 +7,10 @@ Exit codes: 0 done; 1 the check found errors; 2 a mistake that the message expla
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from salus import __version__
@@ -31,19 +33,32 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     asked = parser().parse_args(arguments)
+    warnings.filterwarnings("ignore", module="PIL")  # what matters of a file, Salus says in its own line
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names that the terminal's encoding lacks
     try:
-        return asked.run(asked) or 0
+        code: int = asked.run(asked) or 0
+        if sys.stdout:
+            sys.stdout.flush()  # so that a full disk is told here
+        return code
     except SalusError as error:
         return _fail(str(error), 2)
     except KeyboardInterrupt:
         return _fail(getattr(asked, "when_interrupted", "interrupted"), 130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go_of_output()
         return 0
     except MemoryError:
         return _fail("not enough memory; use fewer images, a smaller --size or a smaller --batch", 2)
     except OSError as error:
-        return _fail(f"{error.filename or 'a file'}: {error.strerror or error}", 2)
+        if error.filename is None:
+            _let_go_of_output()
+        return _fail(f"{error.filename or 'the output'}: {error.strerror or error}", 2)
+
+
+def _let_go_of_output() -> None:
+    """What is still to be printed goes nowhere, so that Python does not try again, and complain, when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, code: int) -> int:

@@ -82,7 +82,7 @@ def run(asked: argparse.Namespace) -> None:
         **{name: getattr(asked, name) for name in vars(PRESETS["published"]) if hasattr(asked, name)}
     )
     settings = Settings(
-        data=str(asked.data.resolve()),  # a run may be resumed from elsewhere
+        data=str(asked.data.absolute()),  # a run may be resumed from elsewhere
         layout=asked.layout,
         networks=tuple(n for n in asked.networks.split(",") if n),
         saliency=asked.saliency,
@@ -110,5 +110,5 @@ def _named_folders(given: list[str]) -> dict[str, str]:
         name, equals, folder = item.partition("=")
         if not (name and equals and folder) or "/" in name:
             raise SalusError(f"--predictions {item}: write it as NAME=FOLDER")
-        found[name] = str(Path(folder).resolve())
+        found[name] = str(Path(folder).absolute())
     return found

@@ -34,6 +34,8 @@ def run(asked: argparse.Namespace) -> int:
         print(f"salus: {failure}", file=sys.stderr)
     if asked.output:
         write_rows(asked.output, rows)
+    if rows and not any(row["area_predicted"] for row in rows):
+        print("salus: every prediction is empty; a probability below one half is no lesion", file=sys.stderr)
     summary = summarise(rows)
     print(json.dumps(summary, indent=1) if asked.json else render_summary(summary))
     return 3 if failures else 0

@@ -15,14 +15,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from scipy import ndimage
 
 from salus.data.case import Case, DataSet
 from salus.data.duplicates import Duplicates, Fingerprint, cluster, fingerprint, group_of
 from salus.data.marks import KINDS, Marks, find_marks
 from salus.errors import SalusError
-from salus.scan import image_size, read_labels
+from salus.scan import image_size, may_hold_colour, read_labels
 
 SIZE_CLASSES = (0.01, 0.05, 0.15, 0.30)
 """Bounds of the lesion-size classes, shares of the image."""
@@ -211,7 +210,7 @@ def _look(case: Case) -> _Seen:
     try:
         scan = case.read_image()
         shape, image_print = scan.shape, fingerprint(scan.pixels)
-        marks = find_marks(scan.pixels, read_labels(case.image) if _may_be_coloured(case.image) else None)
+        marks = find_marks(scan.pixels, read_labels(case.image) if may_hold_colour(case.image) else None)
     except SalusError as error:
         errors.append(str(error))
     for path in case.masks or ():
@@ -241,11 +240,6 @@ def _is_binary(values: np.ndarray, path: Path) -> bool:
         return all(((channel != channel.min()) & (channel != channel.max())).sum() == 0 for channel in channels.T)
     between = (channels > 0.25 * channels.max()) & (channels < 0.75 * channels.max())
     return bool(between.mean() < 0.005)
-
-
-def _may_be_coloured(path: Path) -> bool:
-    with Image.open(path) as image:
-        return image.mode not in ("1", "L", "LA", "I", "I;16", "F")
 
 
 def _warnings(

@@ -194,11 +194,13 @@ def group_of(
     for name in row:
         members.setdefault(components[name], []).append(name)
     groups: dict[str, str] = {}
+    titles: set[str] = set()
     for together in members.values():
         shown = sorted({patients[name] for name in together if name in patients})
         title = " + ".join(shown) or together[0]
-        while title in groups.values():  # a case named as a patient is
+        while title in titles:  # a case named as a patient is
             title += "'"
+        titles.add(title)
         groups.update(dict.fromkeys(together, title))
     return {name: groups[name] for name in row}
 

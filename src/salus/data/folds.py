@@ -50,9 +50,16 @@ class Folds:
         return {g: names for g, names in members.items() if len({self.test[n] for n in names}) > 1}
 
     def save(self, path: Path) -> None:
-        """Write as JSON."""
+        """Write as JSON.
+
+        Raises:
+            SalusError: the file cannot be written.
+        """
         content = {"rule": self.rule, "seed": self.seed, "test": self.test, "groups": self.groups}
-        path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        try:
+            path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise SalusError(f"{path}: cannot be written ({error.strerror or error})") from None
 
 
 def load_folds(path: Path | str, groups: Mapping[str, str]) -> Folds:
@@ -71,7 +78,7 @@ def load_folds(path: Path | str, groups: Mapping[str, str]) -> Folds:
         seed = int(content.get("seed", 0))
     except FileNotFoundError:
         raise SalusError(f"{path}: no such file") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         raise SalusError(f'{path}: not a folds file; it needs {{"test": {{"case name": fold number, ...}}}}') from None
     missing, unknown = sorted(set(groups) - set(test)), sorted(set(test) - set(groups))
     if missing or unknown:
@@ -91,7 +98,7 @@ def official_folds(test: Mapping[str, int], groups: Mapping[str, str]) -> Folds:
         SalusError: it ships none, or not for every case.
     """
     if not test:
-        raise SalusError("this data set ships no official folds; leave --folds official away")
+        raise SalusError("this data set ships no official folds; deal them by another rule")
     missing = sorted(set(groups) - set(test))
     if missing:
         raise SalusError(f"the official folds leave {len(missing)} cases out, e.g. {missing[:2]}")

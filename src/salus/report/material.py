@@ -14,7 +14,7 @@ from salus.errors import SalusError
 from salus.evaluate import Row, read_rows
 from salus.metrics import SCORES
 from salus.report.numbers import plural
-from salus.train.run import HISTORY, SUMMARY, Settings, part_folder, read_history, read_json
+from salus.train.run import DATA, ENVIRONMENT, FOLDS, HISTORY, SUMMARY, Settings, part_folder, read_history, read_json
 from salus.train.run import SCORES as PART_SCORES
 
 TITLES = {
@@ -157,10 +157,10 @@ def read_material(run: Path) -> Material:
         SalusError: no run there, or a file in it is damaged.
     """
     settings = Settings.load(run)
-    content = read_json(run / "folds.json")
+    content = read_json(run / FOLDS)
     try:
         folds = Folds(content["test"], content["groups"], content["rule"], content["seed"])
-        print_of_data = str(read_json(run / "data.json")["sha256"])
+        print_of_data = str(read_json(run / DATA)["sha256"])
     except (KeyError, TypeError) as error:
         raise SalusError(f"{run}: folds.json or data.json is damaged ({error}); copy the run again") from None
     entrants = _entrants(settings)
@@ -187,7 +187,7 @@ def read_material(run: Path) -> Material:
         run=run,
         settings=settings,
         folds=folds,
-        environment=read_json(run / "environment.json"),
+        environment=read_json(run / ENVIRONMENT),
         fingerprint=print_of_data,
         entrants=entrants,
         rows=rows,

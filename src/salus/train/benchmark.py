@@ -19,6 +19,9 @@ from salus.evaluate import matched, prediction_rows, rows_of, write_rows
 from salus.saliency.estimator import AUTO, FILES, make_estimator
 from salus.train.backend import environment, set_up
 from salus.train.run import (
+    DATA,
+    ENVIRONMENT,
+    FOLDS,
     OUTPUTS,
     RUN_FILE,
     SCORES,
@@ -31,6 +34,8 @@ from salus.train.run import (
 )
 
 Log = Callable[[str], None]
+STARTED = (FOLDS, DATA, ENVIRONMENT)
+"""What a run killed in its first moments leaves; it starts anew."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +66,8 @@ def start(
     """
     if (run / RUN_FILE).exists():
         raise SalusError(f"{run}: holds a run already; continue it with: salus benchmark --resume {run}")
+    if run.is_dir() and {p.name for p in run.iterdir()} - set(STARTED):
+        raise SalusError(f"{run}: holds other files; name a new folder")
     data = read_data_set(settings.data, settings.layout)
     log(f"{settings.data}: {len(data.labelled)} labelled images, layout {data.layout}")
     pairs = _prepared(data, settings, log)
@@ -70,9 +77,9 @@ def start(
         run.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SalusError(f"{run}: cannot be made ({error.strerror})") from None
-    folds.save(run / "folds.json")
-    write_json(run / "data.json", fingerprint(data.labelled))
-    write_json(run / "environment.json", environment())
+    folds.save(run / FOLDS)
+    write_json(run / DATA, fingerprint(data.labelled))
+    write_json(run / ENVIRONMENT, environment())
     settings.save(run)  # last: a folder with run.json can be resumed
     _carry_through(Bench(run, settings, folds, pairs, log), threads)
 
@@ -85,9 +92,9 @@ def resume(run: Path, log: Log = print, *, threads: int | None = None) -> None:
     """
     settings = Settings.load(run)
     data = read_data_set(settings.data, settings.layout)
-    if fingerprint(data.labelled)["sha256"] != read_json(run / "data.json")["sha256"]:
+    if fingerprint(data.labelled)["sha256"] != read_json(run / DATA)["sha256"]:
         raise SalusError(f"{settings.data}: has changed since {run} was started; start a new run")
-    content = read_json(run / "folds.json")
+    content = read_json(run / FOLDS)
     folds = Folds(content["test"], content["groups"], content["rule"], content["seed"])
     pairs = _prepared(data, settings, log)
     _carry_through(Bench(run, settings, folds, pairs, log), threads)

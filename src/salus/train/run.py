@@ -25,6 +25,9 @@ from salus.errors import SalusError
 from salus.train.protocol import Protocol
 
 RUN_FILE = "run.json"
+FOLDS = "folds.json"
+DATA = "data.json"
+ENVIRONMENT = "environment.json"
 HISTORY = "history.csv"
 SUMMARY = "summary.json"
 SCORES = "scores.csv"
@@ -108,14 +111,17 @@ def fingerprint(cases: Sequence[Case]) -> dict[str, Any]:
     return {"sha256": whole, "cases": digests}
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file; a SalusError where that fails."""
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file that holds an object; a SalusError where that fails."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SalusError(f"{path}: no such file; is {path.parent} the folder of a run?") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SalusError(f"{path}: unreadable ({error})") from None
+    if not isinstance(content, dict):
+        raise SalusError(f"{path}: damaged, it holds no settings but a {type(content).__name__}; copy the run again")
+    return content
 
 
 def write_json(path: Path, content: Any) -> None:

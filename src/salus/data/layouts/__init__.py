@@ -56,6 +56,8 @@ def read_data_set(folder: Path | str, layout: str | None = None) -> DataSet:
         raise SalusError(f"{root}: {'is a file, a data set is a folder' if root.exists() else 'no such folder'}")
     try:
         name = layout or detect(root)
+        if name in (None, "images") and layout is None and (root / "manifest.csv").is_file():
+            name = "manifest"  # says what is wrong with its table
         if name is None:
             raise SalusError(
                 f"{root}: no known layout (looked for {', '.join(LAYOUTS)}){_below(root)}; "

@@ -11,13 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from salus.data.case import Case, DataSet, where_coloured
 from salus.data.layouts import published
 from salus.data.layouts.files import images_by_stem, locate, remark
 from salus.errors import SalusError
-from salus.scan import read_labels
+from salus.scan import may_hold_colour, read_labels
 
 BENIGN, MALIGNANT = (0, 255, 0), (255, 0, 0)
 
@@ -78,11 +77,10 @@ def _any_coloured(masks: Iterable[Path]) -> bool:
     others = 0
     for path in masks:
         try:
-            with Image.open(path) as image:
-                if image.mode in ("1", "L", "LA", "I", "I;16", "F"):
-                    continue
+            if not may_hold_colour(path):
+                continue
             values = read_labels(path)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, SalusError):
+        except SalusError:
             continue
         if where_coloured(values, (BENIGN, MALIGNANT)).any():
             return True

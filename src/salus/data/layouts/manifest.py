@@ -8,6 +8,7 @@ unlabelled image, the word `none` a tumour-free one.
 from __future__ import annotations
 
 from collections import Counter
+from os.path import isfile  # unlike Path.is_file, False for a name that is too long
 from pathlib import Path
 
 from salus.data.case import LABELS, Case, DataSet
@@ -59,7 +60,7 @@ def read(root: Path) -> DataSet:
             source=row.get("source") or folder.resolve().name,
         )
         cases.append(case)
-        missing += [p for p in (case.image, *(case.masks or ()), case.saliency) if p is not None and not p.is_file()]
+        missing += [p for p in (case.image, *(case.masks or ()), case.saliency) if p is not None and not isfile(p)]
         if row.get("fold"):
             try:
                 folds[case.name] = int(row["fold"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from salus.data.case import Case, DataSet
+from salus.data.case import LABELS, Case, DataSet
 from salus.data.layouts.files import images_by_stem, locate, read_table, remark
 from salus.errors import SalusError
 
@@ -23,7 +23,8 @@ def read(root: Path) -> DataSet:
     """List the cases of the published layout.
 
     Raises:
-        SalusError: there are images and masks, but no two with equal names.
+        SalusError: there are images and masks, but no two with equal names; or the table has an unknown label, or a
+            name twice.
     """
     place = locate(root, fits) or root
     remarks: list[str] = []
@@ -37,7 +38,15 @@ def read(root: Path) -> DataSet:
         )
     table = place / "manifest.csv"
     rows = read_table(table, ("name",), "name the images in it, or take it away") if table.is_file() else []
-    known = {row["name"]: row for row in rows if row.get("name")}
+    known: dict[str, dict[str, str]] = {}
+    for row in rows:
+        row["label"] = row.get("label", "").lower()
+        if row["label"] and row["label"] not in LABELS:
+            raise SalusError(
+                f"{table}: the label of {row['name']} is {row['label']!r}; write {', '.join(LABELS)} or nothing"
+            )
+        if known.setdefault(row["name"], row) is not row:
+            raise SalusError(f"{table}: {row['name']!r} stands on several lines; a name must be unique")
     cases = tuple(
         Case(
             name=name,
@@ -52,6 +61,7 @@ def read(root: Path) -> DataSet:
     )
     remarks += remark((masks[name] for name in masks if name not in images), "a mask without an image")
     remarks += remark((images[name] for name in images if name not in masks), "an image without a mask")
+    remarks += remark((place / "images" / name for name in known if name not in images), "in manifest.csv, but no file")
     remarks += remark((maps[name] for name in maps if name not in images), "a saliency map without an image")
     return DataSet(place, "published", cases, remarks=tuple(remarks))
 
