@@ -1,6 +1,6 @@
 """Training step and prediction of both networks: Salus beside the originals and beside PyTorch.
 
-    python bench/networks.py [--rounds 3] [--steps 6] [--batch 4] [--size 256] [--threads 2]
+    python bench/networks.py [--rounds 3] [--steps 6] [--batch 4] [--size 256] [--threads 2] [--contestants A,B]
 
 Contestants, each in a process of its own, in turn, same initial weights, same batch:
     salus            as `salus benchmark` trains: mixed_bfloat16 where the processor has it
@@ -8,7 +8,7 @@ Contestants, each in a process of its own, in turn, same initial weights, same b
     keras-float32    the originals as published, Keras on TensorFlow  (a)
     keras-bfloat16   the same with mixed_bfloat16                     (b)
     torch-bfloat16   PyTorch, bfloat16 autocast, channels last        (c), where PyTorch is installed
-Prints the median of each and the ratios to salus, and the largest difference of the probabilities to keras-float32.
+Prints the median of each, the ratios to salus, and the largest difference of the probabilities to the last one's.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-CONTESTANTS = ("salus", "salus-float32", "keras-float32", "keras-bfloat16", "torch-bfloat16")
+CONTESTANTS = ("salus", "salus-float32", "torch-bfloat16", "keras-bfloat16", "keras-float32")
 
 
 def inputs(network, batch, size):
@@ -146,6 +146,7 @@ def main() -> None:
     for name, value in (("rounds", 3), ("steps", 6), ("batch", 4), ("size", 256), ("threads", os.cpu_count() or 1)):
         p.add_argument(f"--{name}", type=int, default=value)
     p.add_argument("--networks", default="unet,sa-unet")
+    p.add_argument("--contestants", default=",".join(CONTESTANTS), help="salus is the one that ratios refer to")
     p.add_argument("--one", help=argparse.SUPPRESS)
     p.add_argument("--network", help=argparse.SUPPRESS)
     p.add_argument("--probability", help=argparse.SUPPRESS)
@@ -157,7 +158,8 @@ def main() -> None:
 
     import numpy as np
 
-    contestants = [c for c in CONTESTANTS if not c.startswith("torch") or importlib.util.find_spec("torch")]
+    asked_for = asked.contestants.split(",")
+    contestants = [c for c in asked_for if not c.startswith("torch") or importlib.util.find_spec("torch")]
     for network in asked.networks.split(","):
         found = {c: {"train": [], "predict": []} for c in contestants}
         probability, precision = {}, {}
@@ -181,7 +183,7 @@ def main() -> None:
         print(f"{'':<16}{'precision':<18}{'train':>8}{'x salus':>9}{'predict':>9}{'x salus':>9}{'difference':>12}")
         middle = {c: {k: statistics.median(v) for k, v in kinds.items()} for c, kinds in found.items()}
         for c in contestants:
-            difference = float(np.abs(probability[c] - probability["keras-float32"]).max())
+            difference = float(np.abs(probability[c] - probability[contestants[-1]]).max())
             ratios = {k: middle[c][k] / middle["salus"][k] for k in ("train", "predict")}
             print(
                 f"{c:<16}{precision[c]:<18}{middle[c]['train']:>8.1f}{ratios['train']:>8.2f}x"
