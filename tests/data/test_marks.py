@@ -25,7 +25,7 @@ def speckle(seed: int, grain: float = 0.9, shape: tuple[int, int] = SHAPE) -> np
 
 def drawn(pixels: np.ndarray, draw: object) -> np.ndarray:
     image = Image.fromarray((pixels * 255).astype(np.uint8))
-    draw(ImageDraw.Draw(image))  # type: ignore[operator]
+    draw(ImageDraw.Draw(image))
     return np.asarray(image, np.float32) / 255
 
 
@@ -43,7 +43,7 @@ def cross(pen: ImageDraw.ImageDraw, x: int, y: int, arm: int) -> None:
 @pytest.mark.parametrize("arm", [4, 6, 8])
 @pytest.mark.parametrize("grain", [0.9, 1.8])
 def test_a_caliper_is_found(shape: object, arm: int, grain: float) -> None:
-    marks = find_marks(drawn(speckle(3, grain), lambda pen: shape(pen, 120, 90, arm)))  # type: ignore[operator]
+    marks = find_marks(drawn(speckle(3, grain), lambda pen: shape(pen, 120, 90, arm)))
     assert marks.kinds == ("calipers",)
 
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -115,6 +116,22 @@ def test_resume_redoes_nothing_finished(finished):
         resume(run, lines.append)
     assert before == {p: p.stat().st_mtime_ns for p in run.rglob("*.weights.h5")}
     assert sum("done before" in line for line in lines) == 6
+
+
+def test_killed_between_training_and_scores(finished, tmp_path):
+    """Trained out, but not scored yet: resuming scores the final weights and trains nothing."""
+    run = tmp_path / "run"
+    shutil.copytree(finished[0], run)
+    folder = part_folder(run, "sa-unet", 2)
+    before = {name: (folder / name).read_bytes() for name in ("scores.csv", "history.csv", "final.weights.h5")}
+    (folder / "summary.json").unlink()
+    (folder / "scores.csv").unlink()
+    lines: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(finished[0].parent)
+        resume(run, lines.append)
+    assert not any("epoch" in line for line in lines)
+    assert before == {name: (folder / name).read_bytes() for name in before}
 
 
 def test_killed_and_resumed_equals_unbroken(published, tmp_path):

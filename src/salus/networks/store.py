@@ -104,7 +104,7 @@ def export_onnx(model: keras.Model, card: Card, path: Path) -> float:
         SalusError: Keras runs on another backend than TensorFlow, or the difference exceeds `PARITY`.
     """
     if keras.backend.backend() != "tensorflow":
-        raise SalusError("ONNX export needs the TensorFlow backend; run with --backend tensorflow")
+        raise SalusError("ONNX export needs Keras on TensorFlow; set KERAS_BACKEND=tensorflow")
     import onnx
     import onnxruntime
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import floor, isfinite
 
 from salus.metrics import SCORES, ScoreInfo
@@ -142,7 +142,7 @@ def mean_and_spread(score: str, means: Sequence[float], spreads: Sequence[float]
     return cells
 
 
-def interval(low: float, high: float, form: object = ratio) -> str:
+def interval(low: float, high: float, form: Callable[[float], str] = ratio) -> str:
     """An interval in brackets, or a dash; `form` writes one number.
 
     Example:
@@ -151,7 +151,7 @@ def interval(low: float, high: float, form: object = ratio) -> str:
     """
     if not (isfinite(low) and isfinite(high)):
         return DASH
-    return f"[{form(low)}, {form(high)}]"  # type: ignore[operator]
+    return f"[{form(low)}, {form(high)}]"
 
 
 def listed(items: Sequence[str]) -> str:

@@ -8,30 +8,16 @@ weights file that is whole.
 from __future__ import annotations
 
 import csv
-import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import keras
 
 from salus.errors import SalusError
-from salus.train.run import HISTORY, read_history
+from salus.train.run import HISTORY, read_history, write_by_rename
 
 BEST = "best.weights.h5"
 FINAL = "final.weights.h5"
-
-
-def write_by_rename(path: Path, write: Callable[[Path], object]) -> None:
-    """Call write(temporary path), then rename it to `path`, so that `path` is whole or absent."""
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise SalusError(f"{path}: cannot be written ({error.strerror or error}); free space, then resume") from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def restore(model: keras.Model, folder: Path) -> list[dict[str, float]]:

@@ -14,7 +14,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -126,9 +127,17 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file by rename."""
-    temporary = path.with_name(f".{path.name}.tmp")
+    text = json.dumps(content, indent=1) + "\n"
+    write_by_rename(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def write_by_rename(path: Path, write: Callable[[Path], object]) -> None:
+    """Call write(temporary path), then rename it to `path`, so that `path` is whole or absent."""
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        write(temporary)
+        os.replace(temporary, path)
     except OSError as error:
-        raise SalusError(f"{path}: cannot be written ({error.strerror or error})") from None
+        raise SalusError(f"{path}: cannot be written ({error.strerror or error}); free space, then resume") from None
+    finally:
+        temporary.unlink(missing_ok=True)
