@@ -95,7 +95,9 @@ class TestEveryNetwork:
         assert flops(build_network(network, 64)) == 4 * flops(build_network(network, 32))
 
 
-@pytest.mark.parametrize(("name", "parameters"), [("unet", 717_313), ("sa-unet", 1_912_517)])
+@pytest.mark.parametrize(
+    ("name", "parameters"), [("unet", 717_313), ("sa-unet", 1_912_517), ("sa-unet-mended", 1_912_517)]
+)
 def test_published_parameter_counts(name, parameters):
     assert build_network(name).count_params() == parameters
 
@@ -113,9 +115,9 @@ def test_published_arithmetic():
 def test_released_attention_never_suppresses_and_the_figures_can():
     """The ReLU before the sigmoid keeps the released weights in [0.5, 1); the figure's form reaches below."""
     lowest = {}
-    for form in ("sa-unet", "sa-unet-figure"):
+    for form in ("sa-unet", "sa-unet-figure", "sa-unet-mended"):
         model = build_network(form, SIZE)
-        last = "att1_repeat" if form == "sa-unet" else "att1_one"
+        last = "att1_one" if form == "sa-unet-figure" else "att1_repeat"
         layer = model.get_layer(last)
         layer.set_weights([w - 1 for w in layer.get_weights()])
         weights = run(keras.Model(model.inputs, layer.output), example(model))
@@ -123,6 +125,7 @@ def test_released_attention_never_suppresses_and_the_figures_can():
         assert weights.max() < 1
     assert lowest["sa-unet"] >= 0.5
     assert lowest["sa-unet-figure"] < 0.5
+    assert lowest["sa-unet-mended"] < 0.5
 
 
 def test_own_network_joins_by_name(monkeypatch, tmp_path):

@@ -219,3 +219,31 @@ def test_what_cannot_work_is_said_before_training(published, tmp_path):
         assert not (tmp_path / "run").exists()
     with pytest.raises(SalusError, match="holds other files"):
         start(published, settings(published), lambda _: None)
+
+
+def test_one_network_on_several_maps(tmp_path, published):
+    networks = ("sa-unet@constant", "sa-unet@truth+shuffled", "sa-unet")
+    start(tmp_path / "run", settings(published, networks=networks), print)
+    outputs = {
+        n: np.load(part_folder(tmp_path / "run", n, 1) / "outputs.npz", allow_pickle=False)["saliency"]
+        for n in networks
+    }
+    assert (outputs["sa-unet@constant"] == 255).all()
+    assert set(np.unique(outputs["sa-unet@truth+shuffled"])) == {0, 255}
+    assert (outputs["sa-unet"] == outputs["sa-unet"][0]).all()  # the prior, the run's own source
+    assert sorted(p.name for p in (tmp_path / "run" / "saliency").iterdir()) == ["constant", "prior", "truth"]
+    page = (tmp_path / "run" / "report.md").read_text()
+    assert "SA-U-Net, truth+shuffled" in page
+    assert "ceiling" in page
+
+
+def test_maps_are_refused_where_they_make_no_sense(tmp_path, published):
+    for networks, saliency, message in (
+        (("unet@prior",), "auto", "takes no saliency map"),
+        (("sa-unet@nonsense",), "auto", "unknown saliency"),
+        (("sa-unet@file",), "auto", "not every image has a map"),
+        (("sa-unet",), "prior+blurred", "after \\+ write any of"),
+    ):
+        with pytest.raises(SalusError, match=message):
+            start(tmp_path / "run", settings(published, networks=networks, saliency=saliency), print)
+    assert not (tmp_path / "run" / "run.json").exists()

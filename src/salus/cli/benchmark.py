@@ -22,7 +22,9 @@ def add(commands: Any) -> None:
         "--networks",
         default="unet,sa-unet",
         metavar="A,B,...",
-        help="unet, sa-unet, sa-unet-figure, or your own as package.module:factory (default: %(default)s; '' for none)",
+        help="unet, sa-unet, sa-unet-figure, sa-unet-mended, unet-wide, unet-two-channels, or your own as "
+        "package.module:factory; with a saliency source of its own as NETWORK@SOURCE (default: %(default)s; '' for "
+        "none)",
     )
     p.add_argument(
         "--predictions",
@@ -35,8 +37,9 @@ def add(commands: Any) -> None:
         "--saliency",
         default="auto",
         metavar="SOURCE",
-        help="file (maps in the data set), prior, constant, or package.module:factory "
-        "(default: file where every image has one, else prior)",
+        help="of networks that name none: file (maps in the data set), prior, hybrid, anatomy, regions, learned, "
+        "constant, truth (the ceiling) or package.module:factory, and what is done to its maps: +gate, +one-contour, "
+        "+soft-contour, +shuffled (default: file where every image has one, else prior)",
     )
     p.add_argument("--layout", metavar="NAME", help="how the folder is laid out (default: detected)")
     p.add_argument("--preset", default="published", help="protocol: published, literature, demo (default: %(default)s)")

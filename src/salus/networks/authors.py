@@ -20,7 +20,7 @@ import keras
 import numpy as np
 
 from salus.errors import SalusError
-from salus.networks.registry import NETWORKS, build_network
+from salus.networks.registry import PUBLISHED, build_network
 
 Weights = tuple[np.ndarray, np.ndarray]  # kernel, bias
 
@@ -36,19 +36,19 @@ def import_keras(path: Path | str, size: int = 256) -> tuple[str, keras.Model]:
         size: height and width of the network's input.
 
     Returns:
-        The network's name in `NETWORKS`, and the network with the file's weights.
+        The network's name in `PUBLISHED`, and the network with the file's weights.
 
     Raises:
         SalusError: unreadable, or the weights are not those of a published network.
     """
     found = read_weights(path)
     count = sum(kernel.size + bias.size for kernel, bias in found)
-    for name in NETWORKS:
+    for name in PUBLISHED:
         model = build_network(name, size)
         if model.count_params() == count:
             _lay_in(model, found, Path(path))
             return name, model
-    known = ", ".join(f"{name} {build_network(name).count_params():,}" for name in NETWORKS)
+    known = ", ".join(f"{name} {build_network(name).count_params():,}" for name in PUBLISHED)
     raise SalusError(f"{path}: holds {count:,} parameters; the published networks have {known}")
 
 

@@ -10,14 +10,20 @@ import keras
 
 from salus.errors import SalusError
 from salus.networks.sa_unet import sa_unet
-from salus.networks.unet import unet
+from salus.networks.unet import WIDE, unet
 
 NETWORKS: dict[str, Callable[[int], keras.Model]] = {
     "unet": lambda size: unet(size),
     "sa-unet": lambda size: sa_unet(size, "released"),
     "sa-unet-figure": lambda size: sa_unet(size, "figure"),
+    "sa-unet-mended": lambda size: sa_unet(size, "mended"),
+    "unet-wide": lambda size: unet(size, WIDE),
+    "unet-two-channels": lambda size: unet(size, saliency=True),
 }
 """Builders that take the input's height and width."""
+
+PUBLISHED = ("unet", "sa-unet", "sa-unet-figure")
+"""Those that the authors published in one form or another."""
 
 
 def build_network(name: str, size: int = 256) -> keras.Model:

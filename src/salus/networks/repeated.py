@@ -21,11 +21,12 @@ class RepeatedConv1x1(layers.Layer):
     Args:
         filters: k, the channels made.
         repeats: r, how often the published block repeats its input.
+        rectify: the ReLU before the sigmoid, as released; without it values lie in (0, 1).
     """
 
-    def __init__(self, filters: int, repeats: int, **options: object) -> None:
+    def __init__(self, filters: int, repeats: int, rectify: bool = True, **options: object) -> None:
         super().__init__(**options)
-        self.filters, self.repeats = filters, repeats
+        self.filters, self.repeats, self.rectify = filters, repeats, rectify
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the kernel (1, 1, r, k), Glorot-uniform, and the bias (k,), zero: as the published layer's."""
@@ -33,9 +34,10 @@ class RepeatedConv1x1(layers.Layer):
         self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
 
     def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
-        """Convolve with the summed kernel, add the bias, ReLU, sigmoid."""
+        """Convolve with the summed kernel, add the bias, ReLU where released, sigmoid."""
         kernel = ops.sum(self.kernel, axis=2, keepdims=True)
-        return ops.sigmoid(ops.relu(ops.conv(inputs, kernel) + self.bias))
+        linear = ops.conv(inputs, kernel) + self.bias
+        return ops.sigmoid(ops.relu(linear) if self.rectify else linear)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """(n, h, w, k)."""
@@ -43,4 +45,4 @@ class RepeatedConv1x1(layers.Layer):
 
     def get_config(self) -> dict[str, object]:
         """Arguments that make this layer again."""
-        return {**super().get_config(), "filters": self.filters, "repeats": self.repeats}
+        return {**super().get_config(), "filters": self.filters, "repeats": self.repeats, "rectify": self.rectify}

@@ -7,11 +7,13 @@ Level n (n = 1..4) passes its maps F to the next level as O, through attention b
     a   = ReLU(1x1_1(ReLU(3x3_128(ReLU(3x3_128(I))))))               one channel
     released:  A = sigmoid(ReLU(1x1_k(a repeated 32 times)))         k channels, 1,912,517 parameters in all
     figure:    A = sigmoid(1x1_1(...)), a itself without the ReLU    one channel
+    mended:    A = sigmoid(1x1_k(a repeated 32 times)), a without    k channels, the released form's parameters
     O   = A * pool(F)
 
-and the decoder's skips are (c1, O1, O2, O3) in the released code, (c1, c2, c3, c4) in the paper's figure.
+and the decoder's skips are (c1, O1, O2, O3) in the released code and mended, (c1, c2, c3, c4) in the paper's figure.
 
-The released form's ReLU before the sigmoid keeps A in [0.5, 1): it can halve a feature, never suppress it.
+The released form's ReLU before the sigmoid keeps A in [0.5, 1): it can halve a feature, never suppress it; and where
+the ReLU of `a` is dead, saliency has no effect and gets no gradient. The mended form is the released one less both.
 """
 
 from __future__ import annotations
@@ -24,8 +26,8 @@ from keras import layers
 from salus.networks.repeated import RepeatedConv1x1
 from salus.networks.unet import FILTERS, block, decoder
 
-FORMS = ("released", "figure")
-"""The two published forms: the authors' released code, and the paper's figure and text."""
+FORMS = ("released", "figure", "mended")
+"""The authors' released code, the paper's figure and text, and the released code less the faults of its attention."""
 
 ATTENTION_FILTERS = 128
 REPEATS = 32
@@ -61,6 +63,9 @@ def attention(
     hidden = conv(conv(joined, ATTENTION_FILTERS, 3, "a"), ATTENTION_FILTERS, 3, "b")
     if form == "released":
         weights = RepeatedConv1x1(k, REPEATS, name=f"{name}_repeat")(conv(hidden, 1, 1, "one"))
+    elif form == "mended":
+        one = conv(hidden, 1, 1, "one", activation=None)
+        weights = RepeatedConv1x1(k, REPEATS, rectify=False, name=f"{name}_repeat")(one)
     else:
         weights = conv(hidden, 1, 1, "one", activation="sigmoid")
     return layers.Multiply(name=f"{name}_weigh")([weights, layers.MaxPooling2D(name=f"pool{level}")(features)])
@@ -71,7 +76,7 @@ def sa_unet(size: int = 256, form: str = "released", filters: Sequence[int] = FI
 
     Args:
         size: height and width, a multiple of 16.
-        form: "released" or "figure".
+        form: one of `FORMS`.
         filters: of the five levels, finest first.
 
     Raises:
@@ -89,6 +94,6 @@ def sa_unet(size: int = 256, form: str = "released", filters: Sequence[int] = FI
     for level in (1, 2, 3, 4):
         weighed.append(attention(maps[-1], saliency, level, form))
         maps.append(block(weighed[-1], filters[level], f"c{level + 1}"))
-    skips = [maps[0], *weighed[:3]] if form == "released" else maps[:4]
-    name = "sa_unet" if form == "released" else "sa_unet_figure"
+    skips = maps[:4] if form == "figure" else [maps[0], *weighed[:3]]
+    name = "sa_unet" if form == "released" else f"sa_unet_{form}"
     return keras.Model([image, saliency], decoder(maps[4], skips, filters), name=name)

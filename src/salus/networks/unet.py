@@ -17,6 +17,9 @@ from keras import layers
 FILTERS = (32, 32, 64, 64, 128)
 """Filters of the five levels, finest first."""
 
+WIDE = (52, 52, 104, 104, 212)
+"""Filters that give the U-Net SA-U-Net's number of parameters (1,913,129): the fair opponent in size."""
+
 
 def block(x: keras.KerasTensor, filters: int, name: str) -> keras.KerasTensor:
     """B: two 3x3 convolutions with ReLU."""
@@ -43,20 +46,25 @@ def decoder(
     return layers.Conv2D(1, 1, activation="sigmoid", dtype="float32", name="probability")(x)
 
 
-def unet(size: int = 256, filters: Sequence[int] = FILTERS) -> keras.Model:
+def unet(size: int = 256, filters: Sequence[int] = FILTERS, saliency: bool = False) -> keras.Model:
     """Build the U-Net: image (n, size, size, 1) in [0, 1] to probability (n, size, size, 1).
 
     Args:
         size: height and width, a multiple of 16.
         filters: of the five levels, finest first.
+        saliency: take a saliency map too, as the image's second channel: the plainest way to use one, beside which
+            attention has to show its worth.
 
     Example:
         >>> unet().count_params()
         717313
     """
     image = keras.Input((size, size, 1), name="image")
-    skips = [block(image, filters[0], "c1")]
+    inputs = [image, keras.Input((size, size, 1), name="saliency")] if saliency else [image]
+    first = layers.Concatenate(name="channels")(inputs) if saliency else image
+    skips = [block(first, filters[0], "c1")]
     for level in (2, 3, 4, 5):
         pooled = layers.MaxPooling2D(name=f"pool{level - 1}")(skips[-1])
         skips.append(block(pooled, filters[level - 1], f"c{level}"))
-    return keras.Model(image, decoder(skips[4], skips[:4], filters), name="unet")
+    outputs = decoder(skips[4], skips[:4], filters)
+    return keras.Model(inputs if saliency else image, outputs, name="unet_two_channels" if saliency else "unet")

@@ -17,8 +17,8 @@ from salus.data.prepare import Pairs, prepare
 from salus.errors import SalusError
 from salus.evaluate import matched, read_prediction
 from salus.report.material import Material
-from salus.saliency.estimator import FILES
 from salus.train.run import OUTPUTS, fingerprint, part_folder
+from salus.train.source import FILES
 
 Log = Callable[[str], None]
 

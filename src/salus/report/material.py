@@ -14,15 +14,37 @@ from salus.errors import SalusError
 from salus.evaluate import Row, read_rows
 from salus.metrics import SCORES
 from salus.report.numbers import plural
-from salus.train.run import DATA, ENVIRONMENT, FOLDS, HISTORY, SUMMARY, Settings, part_folder, read_history, read_json
+from salus.train.run import (
+    DATA,
+    ENVIRONMENT,
+    FOLDS,
+    HISTORY,
+    SUMMARY,
+    Settings,
+    part_folder,
+    parted,
+    read_history,
+    read_json,
+)
 from salus.train.run import SCORES as PART_SCORES
 
 TITLES = {
     "unet": "U-Net",
     "sa-unet": "SA-U-Net",
     "sa-unet-figure": "SA-U-Net (figure)",
+    "sa-unet-mended": "SA-U-Net (mended)",
+    "unet-wide": "U-Net (wide)",
+    "unet-two-channels": "U-Net (two channels)",
 }
 """How the networks of this package are called in print; any other goes by its factory's name."""
+
+
+def title_of(entrant: str) -> str:
+    """How an entrant is called in print: its network, then the saliency source that it names."""
+    network, source = parted(entrant)
+    title = TITLES.get(network, network.rpartition(":")[2])
+    return f"{title}, {source.rpartition(':')[2]}" if source else title
+
 
 RESOLUTIONS = ("network", "native")
 Key = tuple[str, int]
@@ -200,7 +222,7 @@ def read_material(run: Path) -> Material:
 
 def _entrants(settings: Settings) -> tuple[Entrant, ...]:
     names = [(name, True) for name in settings.networks] + [(name, False) for name in settings.predictions]
-    titles = [TITLES.get(name, name.rpartition(":")[2]) if trained else name for name, trained in names]
+    titles = [title_of(name) if trained else name for name, trained in names]
     return tuple(
         Entrant(name, title if titles.count(title) == 1 else name, place, trained)
         for place, ((name, trained), title) in enumerate(zip(names, titles, strict=True))

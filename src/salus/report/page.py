@@ -18,7 +18,15 @@ from salus.report.numbers import count, listed, plural
 from salus.report.panels import Choice, Panel
 from salus.report.score_plots import distribution, forest, paired_scatter
 from salus.report.score_tables import field_table, fold_table, main_table, strata_table, tumour_free_table
-from salus.report.setting_tables import capacity, cost_table, group_note, literature_table, protocol_table, run_table
+from salus.report.setting_tables import (
+    capacity,
+    ceiling,
+    cost_table,
+    group_note,
+    literature_table,
+    protocol_table,
+    run_table,
+)
 from salus.report.tables import Table
 from salus.report.training_plots import learning_curves, probability_curves
 
@@ -100,7 +108,7 @@ def compose(
     return Page(
         title=f"{listed(names)} on {data}",
         facts=_facts(material, evidence),
-        findings=tuple(findings(material, comparisons)),
+        findings=(*findings(material, comparisons), *filter(None, (ceiling(material),))),
         leakage=_leakage(material),
         missing=material.missing,
         remarks=tuple(remarks),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from salus.report.material import Entrant, Material
-from salus.report.numbers import DASH, count, duration, fixed, plural
+from salus.report.numbers import DASH, count, duration, fixed, listed, plural
 from salus.report.score_tables import coverage
 from salus.report.tables import Column, Line, Table, plain
 
@@ -164,6 +164,14 @@ def capacity(material: Material) -> str:
         "size alone may explain a difference between them. A fair test of saliency feeds one network the real "
         "map and a constant one."
     )
+
+
+def ceiling(material: Material) -> str:
+    """A warning where a network was given the truth as its map; empty where none was."""
+    sources = {name: str(summary.get("saliency") or "") for (name, _), summary in material.summaries.items()}
+    told = [e.title for e in material.tested if sources.get(e.name, "").split("+")[0] == "truth"]
+    said = f"{listed(told)}: given the truth itself as saliency map; a ceiling of what any map can do, no method."
+    return said if told else ""
 
 
 def literature_table() -> Table:

@@ -16,7 +16,6 @@ from salus.data.layouts import read_data_set
 from salus.data.prepare import Pairs, prepare
 from salus.errors import SalusError
 from salus.evaluate import matched, prediction_rows, rows_of, write_rows
-from salus.saliency.estimator import AUTO, FILES, make_estimator
 from salus.train.backend import environment, set_up
 from salus.train.run import (
     DATA,
@@ -29,9 +28,12 @@ from salus.train.run import (
     Settings,
     fingerprint,
     part_folder,
+    parted,
     read_json,
+    write_by_rename,
     write_json,
 )
+from salus.train.source import AUTO, FILES, Parting, base_maps, changed, parse_source
 
 Log = Callable[[str], None]
 STARTED = (FOLDS, DATA, ENVIRONMENT)
@@ -113,19 +115,23 @@ def _prepared(data: DataSet, settings: Settings, log: Log) -> Pairs:
 
 def _checked(settings: Settings, pairs: Pairs) -> Settings:
     """Find what cannot work before hours are spent on it; decide "auto" saliency."""
-    from salus.networks.registry import build_network
+    from salus.networks.registry import build_network, takes_saliency
 
     saliency = settings.saliency
     if saliency == AUTO:
         saliency = FILES if pairs.saliency is not None else "prior"
-    if saliency == FILES and pairs.saliency is None:
-        raise SalusError(f"{settings.data}: not every image has a map in saliency/; use --saliency prior")
-    if saliency != FILES:
-        make_estimator(saliency)
     if not settings.networks and not settings.predictions:
         raise SalusError("nothing to compare: name --networks or --predictions NAME=FOLDER")
-    for network in settings.networks:
+    sources = {saliency}
+    for entrant in settings.networks:
+        network, source = parted(entrant)
+        if source is not None and not takes_saliency(build_network(network, settings.protocol.size)):
+            raise SalusError(f"{entrant}: this network takes no saliency map; name it without @{source}")
         build_network(network, settings.protocol.size)
+        sources |= {source} if source else set()
+    for source in sources:
+        if parse_source(source).base == FILES and pairs.saliency is None:
+            raise SalusError(f"{settings.data}: not every image has a map in saliency/; use --saliency prior")
     for name, folder in settings.predictions.items():
         if name in settings.networks:
             raise SalusError(f"--predictions {name}: a network has this name; choose another")
@@ -184,8 +190,8 @@ def _external(bench: Bench, name: str, folder: Path) -> None:
         write_rows(target / SCORES, [row for row in rows if row["fold"] == fold])
 
 
-def _one_part(bench: Bench, network: str, fold: int, threads: int | None) -> None:
-    """Train one network on one fold and test it."""
+def _one_part(bench: Bench, entrant: str, fold: int, threads: int | None) -> None:
+    """Train one entrant on one fold and test it."""
     import keras
 
     from salus.networks.flops import flops
@@ -193,16 +199,20 @@ def _one_part(bench: Bench, network: str, fold: int, threads: int | None) -> Non
     from salus.train.fit import Split, fit, predict
 
     protocol, pairs = bench.settings.protocol, bench.pairs
-    folder = part_folder(bench.run, network, fold)
-    keras.utils.clear_session()
-    precision = set_up(protocol.seed + fold, protocol.precision, threads)
-    model = build_network(network, protocol.size)
-
+    folder = part_folder(bench.run, entrant, fold)
+    network, named = parted(entrant)
     place = {case.name: i for i, case in enumerate(pairs.cases)}
     training, test_names = bench.folds.split(fold)
     fit_names, val_names = validation_part(training, bench.folds.groups, protocol.validation, protocol.seed)
     fitting, validation, test = ([place[n] for n in names] for names in (fit_names, val_names, test_names))
-    maps = _maps(bench, fitting) if takes_saliency(model) else None
+    parting = Parting(fitting, validation, test, bench.folds.groups, protocol.seed)
+    takes = takes_saliency(build_network(network, protocol.size))
+    source = (named or bench.settings.saliency) if takes else None
+    maps = _maps(bench, source, fold, parting) if source else None
+
+    keras.utils.clear_session()  # an estimator may have trained networks of its own
+    precision = set_up(protocol.seed + fold, protocol.precision, threads)
+    model = build_network(network, protocol.size)
 
     def split(chosen: list[int]) -> Split:
         return Split(pairs.images[chosen], pairs.masks[chosen], None if maps is None else maps[chosen])
@@ -212,15 +222,16 @@ def _one_part(bench: Bench, network: str, fold: int, threads: int | None) -> Non
     began = time.monotonic()
     probability = predict(model, split(test), protocol.batch)
     seconds = time.monotonic() - began
-    rows = rows_of(network, fold, [pairs.cases[i] for i in test], pairs.masks[test], probability, protocol.threshold)
+    rows = rows_of(entrant, fold, [pairs.cases[i] for i in test], pairs.masks[test], probability, protocol.threshold)
     write_rows(folder / SCORES, rows)
     outputs = {"names": np.asarray(test_names), "probability": probability.astype(np.float16)}
     if maps is not None:
         outputs["saliency"] = maps[test]
     np.savez_compressed(folder / OUTPUTS, allow_pickle=False, **outputs)
     summary = {
-        "network": network,
+        "network": entrant,
         "fold": fold,
+        "saliency": source,
         "parameters": model.count_params(),
         "gflop": flops(model) / 1e9,
         "precision": precision,
@@ -238,12 +249,21 @@ def _one_part(bench: Bench, network: str, fold: int, threads: int | None) -> Non
     bench.log(f"  test DSC {np.mean(own):.4f} over {len(own)} lesion images" if own else "  no lesion in the test part")
 
 
-def _maps(bench: Bench, fitting: list[int]) -> np.ndarray:
-    """Saliency of every case as (n, s, s) uint8; what is estimated is fitted on the fitting part of the fold alone."""
-    pairs, name = bench.pairs, bench.settings.saliency
-    if name == FILES:
-        assert pairs.saliency is not None  # checked when the run started
-        return pairs.saliency
-    estimator = make_estimator(name)
-    estimator.fit(pairs.images[fitting], pairs.masks[fitting])
-    return np.rint(np.clip(estimator.estimate(pairs.images), 0, 1) * 255).astype(np.uint8)
+def _maps(bench: Bench, source: str, fold: int, parting: Parting) -> np.ndarray:
+    """Saliency of every case as (n, s, s) uint8; maps of a base are estimated once a fold, for all that take them."""
+    wanted = parse_source(source)
+    path = bench.run / "saliency" / wanted.base.replace(":", ".") / f"fold-{fold}.npz"
+    if path.is_file():
+        with np.load(path, allow_pickle=False) as content:
+            maps = content["maps"]
+    else:
+        bench.log(f"  saliency: {wanted.base}")
+        maps = base_maps(wanted.base, bench.pairs, parting)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_by_rename(path, lambda temporary: _save_maps(temporary, maps))
+    return changed(maps, wanted, bench.pairs, parting)
+
+
+def _save_maps(path: Path, maps: np.ndarray) -> None:
+    with path.open("wb") as file:  # a file keeps its name, where np.savez would add .npz
+        np.savez_compressed(file, allow_pickle=False, maps=maps)

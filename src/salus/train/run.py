@@ -4,6 +4,7 @@ RUN/run.json            settings: data, networks, protocol, saliency, given pred
 RUN/environment.json    versions and machine
 RUN/data.json           fingerprint of every image and mask
 RUN/folds.json          who is tested when
+RUN/saliency/           maps of every case by base and fold, estimated once
 RUN/NETWORK/fold-N/     history.csv, final.weights.h5, outputs.npz, scores.csv, summary.json (written last: finished)
 RUN/scores.csv          every image, network and resolution
 RUN/report.html, .md    the report
@@ -42,8 +43,8 @@ class Settings:
     Attributes:
         data: the data set's folder.
         layout: its layout.
-        networks: names, see `salus.networks.registry`.
-        saliency: a saliency source, see `salus.saliency.estimator`.
+        networks: entrants "NETWORK" or "NETWORK@SOURCE", see `salus.networks.registry` and `salus.train.source`.
+        saliency: the source of those that name none.
         predictions: masks from elsewhere that join the tables: name to folder.
         protocol: how networks are trained and tested.
         allow_leakage: go on although patients or near-duplicates sit on both sides.
@@ -78,6 +79,12 @@ class Settings:
             return cls(protocol=protocol, **{**content, "networks": tuple(content["networks"])})
         except (KeyError, TypeError) as error:
             raise SalusError(f"{run / RUN_FILE}: not a run of this Salus version ({error})") from None
+
+
+def parted(entrant: str) -> tuple[str, str | None]:
+    """An entrant's network, and the saliency source it names, e.g. "sa-unet@prior": ("sa-unet", "prior")."""
+    network, at, source = entrant.partition("@")
+    return network, source if at else None
 
 
 def part_folder(run: Path, network: str, fold: int) -> Path:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from salus.errors import SalusError
-from salus.saliency.estimator import make_estimator
 from salus.saliency.prior import PriorSaliency
+from salus.train.estimators import make_estimator
 
 
 def test_prior_is_the_blurred_mean_of_the_masks():
