@@ -32,3 +32,21 @@ def dsc(truth: keras.KerasTensor, probability: keras.KerasTensor) -> keras.Keras
     y, p = ops.cast(truth, "float32"), ops.cast(probability >= 0.5, "float32")
     both, areas = ops.sum(y * p, axis=(1, 2, 3)), ops.sum(y, axis=(1, 2, 3)) + ops.sum(p, axis=(1, 2, 3))
     return ops.where(areas > 0, 2 * both / ops.maximum(areas, 1), 1.0)
+
+
+@keras.saving.register_keras_serializable(package="salus")
+def saliency_loss(share: keras.KerasTensor, probability: keras.KerasTensor) -> keras.KerasTensor:
+    """Cross-entropy, which calibrates a map, plus the Dice loss of each image, which weighs small tumours as large ones.
+
+    Args:
+        share: tumour's share of each pixel, (n, h, w, 1) in [0, 1].
+        probability: (n, h, w, 1) in [0, 1].
+
+    Returns:
+        A scalar, at least 0.
+    """
+    y, p = ops.cast(share, "float32"), ops.cast(probability, "float32")
+    safe = ops.clip(p, 1e-6, 1 - 1e-6)
+    entropy = -ops.mean(y * ops.log(safe) + (1 - y) * ops.log(1 - safe))
+    both, areas = ops.sum(y * p, axis=(1, 2, 3)), ops.sum(y, axis=(1, 2, 3)) + ops.sum(p, axis=(1, 2, 3))
+    return entropy + 0.5 * ops.mean(1 - (2 * both + 1) / (areas + 1))

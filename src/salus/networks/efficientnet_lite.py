@@ -1,0 +1,114 @@
+"""EfficientNet-Lite0 as an encoder (Tan & Le 2019; Lite: Liu 2020, ImageNet weights under Apache-2.0).
+
+EfficientNet-B0 less squeeze-and-excitation, with ReLU6 in place of swish: what handheld devices run fast and quantise
+well. A stage is a row of inverted residual blocks (1x1 expand, depthwise k x k, 1x1 project, sum where shapes allow):
+
+    stage    blocks  kernel  stride  expand  filters
+    stem        1       3       2       -       32
+    b1          1       3       1       1       16       features at stride 2
+    b2          2       3       2       6       24       stride 4
+    b3          2       5       2       6       40       stride 8
+    b4          3       3       2       6       80
+    b5          3       5       1       6      112       stride 16
+    b6          4       5       2       6      192
+    b7          1       3       1       6      320       stride 32
+
+One grey channel takes the place of red, green and blue: the stem's kernels are summed over them. ImageNet's scaling to
+(255 x - 127) / 128 is a layer of its own, so that padding at the borders means what it meant in training.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import layers
+
+from salus.errors import SalusError
+
+STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112))
+STAGES += ((4, 5, 2, 6, 192), (1, 3, 1, 6, 320))
+"""(blocks, kernel, stride, expand, filters) of b1 to b7."""
+
+STEM = 32
+IMAGENET = Path(__file__).parent / "efficientnet-lite0.safetensors"
+"""ImageNet weights: layer name / weight name to array in Keras's layout, float16."""
+
+
+def efficientnet_lite0(
+    image: keras.KerasTensor, weights: Path | None = None, last_stride: int = 32
+) -> list[keras.KerasTensor]:
+    """Features of an image at strides 2, 4, 8, 16 and 32.
+
+    Args:
+        image: (n, h, w, 1) in [0, 1], h and w multiples of `last_stride`.
+        weights: a file as `IMAGENET`; None draws weights at random.
+        last_stride: 2 to 32: deeper stages are not built.
+
+    Returns:
+        (n, h/2, w/2, 16), (n, h/4, w/4, 24), (n, h/8, w/8, 40), (n, h/16, w/16, 112), (n, h/32, w/32, 320).
+
+    Raises:
+        SalusError: the weights do not fit.
+    """
+    x = layers.Rescaling(255 / 128, -127 / 128, name="imagenet_scale")(image)
+    x = layers.Conv2D(STEM, 3, strides=2, padding="same", use_bias=False, name="stem")(x)
+    x = _norm(x, "stem", relu=True)
+    found, stride = [], 2
+    for number, (blocks, kernel, step, expand, filters) in enumerate(STAGES, 1):
+        if step == 2:
+            if stride == last_stride:
+                break
+            found.append(x)
+            stride *= 2
+        for block in range(blocks):
+            x = _block(x, f"b{number}_{block + 1}", kernel, step if block == 0 else 1, expand, filters)
+    found.append(x)
+    if weights is not None:
+        load_encoder(keras.Model(image, found), weights)
+    return found
+
+
+def _norm(x: keras.KerasTensor, name: str, relu: bool = False) -> keras.KerasTensor:
+    x = layers.BatchNormalization(momentum=0.99, epsilon=1e-3, name=f"{name}_norm")(x)
+    return layers.ReLU(6.0, name=f"{name}_relu")(x) if relu else x
+
+
+def _block(x: keras.KerasTensor, name: str, kernel: int, step: int, expand: int, filters: int) -> keras.KerasTensor:
+    """Inverted residual block."""
+    entry = x
+    if expand > 1:
+        x = layers.Conv2D(entry.shape[-1] * expand, 1, use_bias=False, name=f"{name}_expand")(x)
+        x = _norm(x, f"{name}_expand", relu=True)
+    x = layers.DepthwiseConv2D(kernel, strides=step, padding="same", use_bias=False, name=f"{name}_depthwise")(x)
+    x = _norm(x, f"{name}_depthwise", relu=True)
+    x = _norm(layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_project")(x), f"{name}_project")
+    same = step == 1 and entry.shape[-1] == filters
+    return layers.Add(name=f"{name}_add")([entry, x]) if same else x
+
+
+def load_encoder(model: keras.Model, path: Path) -> None:
+    """Lay a file's weights into the layers of the same names.
+
+    Raises:
+        SalusError: the file is missing, damaged, or lacks a layer.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        arrays = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise SalusError(f"{path}: cannot be read as weights ({error})") from None
+    for layer in model.layers:
+        names = [f"{layer.name}/{weight.name}" for weight in layer.weights]
+        try:
+            values = [arrays[name].astype(np.float32) for name in names]
+        except KeyError as error:
+            raise SalusError(f"{path}: lacks {error}; it is not of this network") from None
+        if layer.name == "stem":
+            channels = layer.weights[0].shape[2]
+            values[0] = values[0].sum(axis=2, keepdims=True) if channels == 1 else values[0]
+        if values:
+            layer.set_weights(values)

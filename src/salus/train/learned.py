@@ -1,0 +1,131 @@
+"""Train the learned saliency estimator: `salus.networks.saliency_net` on augmented images."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from salus.data.prepare import resize
+from salus.train.augment import STRONG, Augmentation, augment_batch
+
+if TYPE_CHECKING:
+    import keras
+
+Log = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the network is trained.
+
+    Attributes:
+        steps: of the optimiser at most.
+        passes: over the training images at most; small sets take fewer steps.
+        batch: images a step.
+        learning_rate: of AdamW at its height; it rises over the first tenth and falls as a cosine.
+        decay: AdamW's weight decay.
+        average: share of the old in the running mean of the weights, which is what is kept.
+        lesion_share: part of every batch that shows a tumour; the rest is tumour-free where the data have such images.
+        augmentation: what is done to every image.
+        pretrained: start the encoder from its ImageNet weights.
+        seed: of weights, order and augmentation.
+    """
+
+    steps: int = 2000
+    passes: int = 60
+    batch: int = 16
+    learning_rate: float = 2e-3
+    decay: float = 1e-3
+    average: float = 0.99
+    lesion_share: float = 0.85
+    augmentation: Augmentation = STRONG
+    pretrained: bool = True
+    seed: int = 1
+
+
+class LearnedEstimator:
+    """`salus.saliency.learned` before it is fitted.
+
+    Args:
+        recipe: how to train.
+        log: gets a line of progress now and then; None is silent.
+    """
+
+    inner_folds = 3
+    """It looks better on images that it was fitted on: networks that train on its maps get them out of fold."""
+
+    def __init__(self, recipe: Recipe | None = None, log: Log | None = None) -> None:
+        self.recipe, self.log, self.model = recipe or Recipe(), log, None
+
+    def fit(self, images: np.ndarray, masks: np.ndarray) -> None:
+        """Train from (n, s, s) uint8 images and (n, s, s) bool masks; tumour-free images belong among them."""
+        self.model = train_saliency(images, masks, self.recipe, self.log)
+
+    def estimate(self, images: np.ndarray) -> np.ndarray:
+        """Maps (n, s, s) float32 in [0, 1] for images (n, s, s) uint8."""
+        if self.model is None:
+            raise RuntimeError("call fit first")
+        size = self.model.input_shape[1]
+        small = np.stack([resize(image, (size, size)) for image in images])[..., None] / np.float32(255)
+        found = self.model.predict(small, batch_size=32, verbose=0)[..., 0].astype(np.float32)
+        return np.clip(np.stack([resize(one, images.shape[1:]) for one in found]), 0, 1)
+
+
+def train_saliency(images: np.ndarray, masks: np.ndarray, recipe: Recipe, log: Log | None = None) -> keras.Model:
+    """Train a saliency network.
+
+    Args:
+        images: (n, s, s) uint8.
+        masks: (n, s, s) bool.
+        recipe: the settings.
+        log: called with a line of progress every hundred steps.
+    """
+    import keras
+
+    from salus.networks.efficientnet_lite import IMAGENET
+    from salus.networks.saliency_net import SIZE, saliency_net
+    from salus.train.backend import compiles, set_up
+    from salus.train.objective import saliency_loss
+
+    keras.utils.clear_session()
+    set_up(recipe.seed, "auto")
+    small = np.stack([np.rint(resize(i, (SIZE, SIZE))).astype(np.uint8) for i in images])
+    truth = np.stack([resize(m.astype(np.float32), (SIZE, SIZE)) >= 0.5 for m in masks])
+    steps = max(1, min(recipe.steps, recipe.passes * len(images) // recipe.batch))
+    model = saliency_net(SIZE, weights=IMAGENET if recipe.pretrained else None)
+    side = model.output_shape[1]
+    rate = keras.optimizers.schedules.CosineDecay(
+        recipe.learning_rate / 20, steps - steps // 10, warmup_target=recipe.learning_rate, warmup_steps=steps // 10
+    )
+    optimizer = keras.optimizers.AdamW(
+        rate, weight_decay=recipe.decay, clipnorm=1.0, use_ema=True, ema_momentum=recipe.average
+    )
+    model.compile(optimizer, loss=saliency_loss, jit_compile=compiles())
+    began, losses = time.monotonic(), []
+    for step, (x, y) in enumerate(_batches(small, truth, side, recipe, steps), 1):
+        losses.append(float(model.train_on_batch(x, y)))
+        if log and (step % 100 == 0 or step == steps):
+            spent = time.monotonic() - began
+            log(f"  step {step}/{steps}  loss {np.mean(losses[-100:]):.4f}  {spent * (steps / step - 1):.0f} s left")
+    optimizer.finalize_variable_values(model.trainable_variables)
+    return model
+
+
+def _batches(
+    images: np.ndarray, masks: np.ndarray, side: int, recipe: Recipe, steps: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Augmented batches: images (b, s, s, 1) float32 in [0, 1], truth (b, side, side, 1) float32, the mask's share."""
+    rng = np.random.default_rng(recipe.seed)
+    lesion = masks.any(axis=(1, 2))
+    free_share = 0.0 if lesion.all() else (1.0 if not lesion.any() else 1 - recipe.lesion_share)
+    weights = np.where(lesion, (1 - free_share) / max(lesion.sum(), 1), free_share / max((~lesion).sum(), 1))
+    block = masks.shape[1] // side
+    for _ in range(steps):
+        chosen = rng.choice(len(images), recipe.batch, p=weights / weights.sum())
+        x, y = augment_batch(images[chosen], masks[chosen], rng, recipe.augmentation)
+        share = y.reshape(len(y), side, block, side, block).mean(axis=(2, 4), dtype=np.float32)
+        yield x[..., None].astype(np.float32) / 255, share[..., None]
