@@ -13,12 +13,13 @@ FEATURES = Path(__file__).parent / "efficientnet-lite0-features.npz"
 """An image and the PyTorch model's features, written by bench/convert_efficientnet_lite.py."""
 
 
-def test_features_are_those_of_the_pytorch_model():
+@pytest.mark.parametrize("folded", [False, True])
+def test_features_are_those_of_the_pytorch_model(folded):
     with np.load(FEATURES, allow_pickle=False) as content:
         reference = {name: content[name] for name in content.files}
     image = reference.pop("image").astype(np.float32)
     inputs = keras.Input(image.shape[1:])
-    features = keras.Model(inputs, efficientnet_lite0(inputs, IMAGENET)).predict(image, verbose=0)
+    features = keras.Model(inputs, efficientnet_lite0(inputs, IMAGENET, folded=folded)).predict(image, verbose=0)
     for stride, found in ((8, features[2]), (16, features[3]), (32, features[4])):
         expected = reference[f"stride{stride}"]
         assert found.shape == expected.shape

@@ -13,6 +13,9 @@ well. A stage is a row of inverted residual blocks (1x1 expand, depthwise k x k,
     b6          4       5       2       6      192
     b7          1       3       1       6      320       stride 32
 
+Batch norm may be folded into the convolutions before it, which leaves the function as it is and a network without
+normalisation to train on: twice as fast on a processor, and indifferent to what else is in a batch.
+
 One grey channel takes the place of red, green and blue: the stem's kernels are summed over them. ImageNet's scaling to
 (255 x - 127) / 128 is a layer of its own, so that padding at the borders means what it meant in training.
 """
@@ -27,17 +30,26 @@ from keras import layers
 
 from salus.errors import SalusError
 
-STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112))
-STAGES += ((4, 5, 2, 6, 192), (1, 3, 1, 6, 320))
+STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
 """(blocks, kernel, stride, expand, filters) of b1 to b7."""
 
 STEM = 32
+EPSILON = 1e-3
+NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 IMAGENET = Path(__file__).parent / "efficientnet-lite0.safetensors"
 """ImageNet weights: layer name / weight name to array in Keras's layout, float16."""
 
 
 def efficientnet_lite0(
-    image: keras.KerasTensor, weights: Path | None = None, last_stride: int = 32
+    image: keras.KerasTensor, weights: Path | None = None, last_stride: int = 32, folded: bool = False
 ) -> list[keras.KerasTensor]:
     """Features of an image at strides 2, 4, 8, 16 and 32.
 
@@ -45,6 +57,7 @@ def efficientnet_lite0(
         image: (n, h, w, 1) in [0, 1], h and w multiples of `last_stride`.
         weights: a file as `IMAGENET`; None draws weights at random.
         last_stride: 2 to 32: deeper stages are not built.
+        folded: convolutions with a bias instead of batch norm.
 
     Returns:
         (n, h/2, w/2, 16), (n, h/4, w/4, 24), (n, h/8, w/8, 40), (n, h/16, w/16, 112), (n, h/32, w/32, 320).
@@ -53,8 +66,7 @@ def efficientnet_lite0(
         SalusError: the weights do not fit.
     """
     x = layers.Rescaling(255 / 128, -127 / 128, name="imagenet_scale")(image)
-    x = layers.Conv2D(STEM, 3, strides=2, padding="same", use_bias=False, name="stem")(x)
-    x = _norm(x, "stem", relu=True)
+    x = _conv(x, layers.Conv2D(STEM, 3, strides=2, padding="same", use_bias=folded, name="stem"))
     found, stride = [], 2
     for number, (blocks, kernel, step, expand, filters) in enumerate(STAGES, 1):
         if step == 2:
@@ -63,27 +75,31 @@ def efficientnet_lite0(
             found.append(x)
             stride *= 2
         for block in range(blocks):
-            x = _block(x, f"b{number}_{block + 1}", kernel, step if block == 0 else 1, expand, filters)
+            x = _block(x, f"b{number}_{block + 1}", kernel, step if block == 0 else 1, expand, filters, folded)
     found.append(x)
     if weights is not None:
         load_encoder(keras.Model(image, found), weights)
     return found
 
 
-def _norm(x: keras.KerasTensor, name: str, relu: bool = False) -> keras.KerasTensor:
-    x = layers.BatchNormalization(momentum=0.99, epsilon=1e-3, name=f"{name}_norm")(x)
-    return layers.ReLU(6.0, name=f"{name}_relu")(x) if relu else x
+def _conv(x: keras.KerasTensor, conv: layers.Layer, relu: bool = True) -> keras.KerasTensor:
+    """A convolution, its batch norm unless that is folded into it, and ReLU6."""
+    x = conv(x)
+    if not conv.use_bias:
+        x = layers.BatchNormalization(momentum=0.99, epsilon=EPSILON, name=f"{conv.name}_norm")(x)
+    return layers.ReLU(6.0, name=f"{conv.name}_relu")(x) if relu else x
 
 
-def _block(x: keras.KerasTensor, name: str, kernel: int, step: int, expand: int, filters: int) -> keras.KerasTensor:
+def _block(
+    x: keras.KerasTensor, name: str, kernel: int, step: int, expand: int, filters: int, folded: bool
+) -> keras.KerasTensor:
     """Inverted residual block."""
     entry = x
     if expand > 1:
-        x = layers.Conv2D(entry.shape[-1] * expand, 1, use_bias=False, name=f"{name}_expand")(x)
-        x = _norm(x, f"{name}_expand", relu=True)
-    x = layers.DepthwiseConv2D(kernel, strides=step, padding="same", use_bias=False, name=f"{name}_depthwise")(x)
-    x = _norm(x, f"{name}_depthwise", relu=True)
-    x = _norm(layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_project")(x), f"{name}_project")
+        x = _conv(x, layers.Conv2D(entry.shape[-1] * expand, 1, use_bias=folded, name=f"{name}_expand"))
+    spread = layers.DepthwiseConv2D(kernel, strides=step, padding="same", use_bias=folded, name=f"{name}_depthwise")
+    x = _conv(x, spread)
+    x = _conv(x, layers.Conv2D(filters, 1, use_bias=folded, name=f"{name}_project"), relu=False)
     same = step == 1 and entry.shape[-1] == filters
     return layers.Add(name=f"{name}_add")([entry, x]) if same else x
 
@@ -102,9 +118,11 @@ def load_encoder(model: keras.Model, path: Path) -> None:
     except (OSError, SafetensorError) as error:
         raise SalusError(f"{path}: cannot be read as weights ({error})") from None
     for layer in model.layers:
-        names = [f"{layer.name}/{weight.name}" for weight in layer.weights]
+        names = [f"{layer.name}/{weight.name}" for weight in layer.weights if weight.name != "bias"]
         try:
             values = [arrays[name].astype(np.float32) for name in names]
+            if len(layer.weights) > len(names):
+                values = _fold(values[0], *(arrays[f"{layer.name}_norm/{n}"].astype(np.float32) for n in NORM))
         except KeyError as error:
             raise SalusError(f"{path}: lacks {error}; it is not of this network") from None
         if layer.name == "stem":
@@ -112,3 +130,12 @@ def load_encoder(model: keras.Model, path: Path) -> None:
             values[0] = values[0].sum(axis=2, keepdims=True) if channels == 1 else values[0]
         if values:
             layer.set_weights(values)
+
+
+def _fold(
+    kernel: np.ndarray, gamma: np.ndarray, beta: np.ndarray, mean: np.ndarray, variance: np.ndarray
+) -> list[np.ndarray]:
+    """Kernel and bias of a convolution that does what the convolution and its batch norm did."""
+    scale = gamma / np.sqrt(variance + EPSILON)
+    depthwise = kernel.shape[2] == len(scale) and kernel.shape[3] == 1
+    return [kernel * (scale[:, None] if depthwise else scale), beta - mean * scale]

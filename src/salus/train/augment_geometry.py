@@ -45,11 +45,10 @@ def warp(
     cx, cy = width / 2, height / 2
     data = (a, b, cx + dx - a * cx - b * cy + pad, d, e, cy + dy - d * cx - e * cy + pad)
 
-    def transform(values: np.ndarray, mode: str) -> np.ndarray:
-        padded = np.pad(values, pad, mode=mode) if pad else values
-        source = Image.fromarray(padded)
+    def transform(values: np.ndarray) -> np.ndarray:
+        source = Image.fromarray(np.pad(values, pad, mode="reflect") if pad else values)
         return np.asarray(
             source.transform((width, height), Image.Transform.AFFINE, data, Image.Resampling.BILINEAR), np.uint8
         )
 
-    return transform(image, "reflect"), transform(mask.astype(np.uint8) * 255, "reflect") >= 128
+    return transform(image), transform(mask.astype(np.uint8) * 255) >= 128

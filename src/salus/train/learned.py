@@ -38,7 +38,7 @@ class Recipe:
     steps: int = 2000
     passes: int = 60
     batch: int = 16
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-3
     decay: float = 1e-3
     average: float = 0.99
     lesion_share: float = 0.85
@@ -92,7 +92,7 @@ def train_saliency(images: np.ndarray, masks: np.ndarray, recipe: Recipe, log: L
     from salus.train.objective import saliency_loss
 
     keras.utils.clear_session()
-    set_up(recipe.seed, "auto")
+    set_up(recipe.seed, "float32")  # depthwise convolutions are slower in bfloat16
     small = np.stack([np.rint(resize(i, (SIZE, SIZE))).astype(np.uint8) for i in images])
     truth = np.stack([resize(m.astype(np.float32), (SIZE, SIZE)) >= 0.5 for m in masks])
     steps = max(1, min(recipe.steps, recipe.passes * len(images) // recipe.batch))

@@ -36,7 +36,7 @@ def dsc(truth: keras.KerasTensor, probability: keras.KerasTensor) -> keras.Keras
 
 @keras.saving.register_keras_serializable(package="salus")
 def saliency_loss(share: keras.KerasTensor, probability: keras.KerasTensor) -> keras.KerasTensor:
-    """Cross-entropy, which calibrates a map, plus the Dice loss of each image, which weighs small tumours as large ones.
+    """Cross-entropy, which calibrates a map, plus each image's Dice loss, which weighs small tumours as large ones.
 
     Args:
         share: tumour's share of each pixel, (n, h, w, 1) in [0, 1].

@@ -1,0 +1,154 @@
+"""Saliency of any image by any shipped method: squash to the laboratory's square, estimate, and bring the map back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from salus.data.prepare import resize, to_bytes
+from salus.errors import SalusError
+from salus.saliency.confidence import gate as gate_maps
+from salus.saliency.contour import FORMS
+from salus.saliency.map import SaliencyMap
+from salus.saliency.methods import get_confidence, get_method, get_prior, prior_map
+from salus.scan import IMAGE_SUFFIXES, MAX_PIXELS, Scan, read_scan
+
+SIZE = 256
+"""Height and width of the square at which maps are estimated, whatever the image's shape."""
+
+MIN_SIDE = 8
+"""The shortest side of an image that has a saliency."""
+
+FILES = "file"
+"""The method that reads maps from a folder."""
+
+
+def estimate_saliency(
+    scan: Scan | np.ndarray | Path | str,
+    method: str = "learned",
+    *,
+    gate: bool = False,
+    one_contour: str | None = None,
+    folder: Path | str | None = None,
+) -> SaliencyMap:
+    """Estimate where in an image a tumour is.
+
+    Args:
+        scan: a scan; a grey array (height, width), uint8 or floating point in [0, 1]; or an image file.
+        method: a name in `salus.saliency.methods.METHODS`, or "file" for a map from `folder`.
+        gate: move the map toward the location prior as far as its confidence is low.
+        one_contour: "hard" or "soft" keeps the strongest region; see `salus.saliency.contour`. Before the gate.
+        folder: for the method "file": where a map with the image's name lies, whatever its suffix and size.
+
+    Raises:
+        SalusError: the image cannot be read, is no grey image, or has a side below 8 or above 16 million pixels; an
+            unknown method, or its weights are missing; a gate without a fitted confidence; a map is missing.
+
+    Example:
+        >>> import numpy as np, tempfile
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from salus.saliency.estimate import estimate_saliency
+        >>> from salus.scan import Scan
+        >>> maps = Path(tempfile.mkdtemp())
+        >>> Image.fromarray(np.full((9, 9), 51, np.uint8)).save(maps / "case1.png")
+        >>> found = estimate_saliency(Scan(np.zeros((20, 30), np.float32), "images/case1.jpg"), "file", folder=maps)
+        >>> found.shape, round(float(found.values.mean()), 3), found.confidence
+        ((20, 30), 0.2, None)
+    """
+    scan = as_scan(scan)
+    if method == FILES:
+        values, confidence = finish(_map_from(folder, scan)[None], FILES, gate, one_contour)
+    else:
+        image = to_bytes(resize(scan.pixels, (SIZE, SIZE)))
+        values, confidence = estimate_maps(image[None], method, gate=gate, one_contour=one_contour)
+    trust = None if confidence is None else float(confidence[0])
+    return SaliencyMap(np.clip(resize(values[0], scan.shape), 0, 1), method, trust, scan.source)
+
+
+def estimate_maps(
+    images: np.ndarray, method: str = "learned", *, gate: bool = False, one_contour: str | None = None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Maps of prepared images, many at a time.
+
+    Args:
+        images: (n, s, s) uint8, as `salus.data.prepare.prepare` makes them.
+        method: a name in `salus.saliency.methods.METHODS`.
+        gate: as in `estimate_saliency`.
+        one_contour: as in `estimate_saliency`.
+
+    Returns:
+        Maps (n, s, s) float32 in [0, 1]; and their confidences (n,) in [0, 1], None where the method has none fitted.
+
+    Raises:
+        SalusError: as `estimate_saliency`.
+    """
+    return finish(get_method(method).estimate(images), method, gate, one_contour)
+
+
+def finish(
+    maps: np.ndarray, method: str, gate: bool = False, one_contour: str | None = None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Confidence, one contour and gate of raw maps (n, h, w); the confidence is that of the raw map."""
+    require(method, gate)
+    predictor, confidence = get_confidence(method), None
+    if predictor is not None:
+        prior = prior_map(get_prior(), maps.shape[1:])
+        confidence = predictor.of(maps, prior)
+    if one_contour is not None:
+        if one_contour not in FORMS:
+            raise SalusError(f"unknown form {one_contour!r} of one contour; choose one of {', '.join(FORMS)}")
+        maps = np.array([FORMS[one_contour](one) for one in maps], np.float32).reshape(maps.shape)
+    return (gate_maps(maps, confidence, prior) if gate and confidence is not None else maps), confidence
+
+
+def require(method: str, gate: bool = False) -> None:
+    """Nothing where a method is ready to use.
+
+    Raises:
+        SalusError: it is unknown, or what it or its gate needs is missing.
+    """
+    if method != FILES:
+        get_method(method)
+    if gate:
+        get_prior()
+        if get_confidence(method) is None:
+            raise SalusError(f"no confidence is fitted for the method {method!r}; leave out the gate")
+
+
+def as_scan(given: Scan | np.ndarray | Path | str) -> Scan:
+    """A scan of whatever `estimate_saliency` accepts, its pixels checked.
+
+    Raises:
+        SalusError: as `estimate_saliency`.
+    """
+    if isinstance(given, str | Path):
+        given = read_scan(given)
+    source = given.source if isinstance(given, Scan) else "the image"
+    pixels = given.pixels if isinstance(given, Scan) else np.asarray(given)
+    if pixels.ndim != 2:
+        raise SalusError(f"{source}: has the shape {pixels.shape}; give one grey image (height, width)")
+    if min(pixels.shape) < MIN_SIDE or pixels.size > MAX_PIXELS:
+        raise SalusError(
+            f"{source}: {pixels.shape[1]} x {pixels.shape[0]} pixels; it must have {MIN_SIDE} or more on either side "
+            f"and {MAX_PIXELS:,} in all at most"
+        )
+    if pixels.dtype == np.uint8:
+        pixels = pixels / np.float32(255)
+    elif pixels.dtype.kind != "f" or not (pixels.min() >= 0 and pixels.max() <= 1):  # false for NaN too
+        raise SalusError(f"{source}: grey values must be uint8, or floating point in 0..1")
+    return given if isinstance(given, Scan) else Scan(pixels.astype(np.float32), source)
+
+
+def _map_from(folder: Path | str | None, scan: Scan) -> np.ndarray:
+    """The map named as the scan's file; (h, w) float32 in [0, 1]."""
+    if folder is None:
+        raise SalusError("the method 'file' reads maps from a folder; name it (folder=..., or --maps-from FOLDER)")
+    folder, stem = Path(folder), Path(scan.source).stem
+    if not folder.is_dir():
+        raise SalusError(f"{folder}: no such folder of saliency maps")
+    for suffix in (*IMAGE_SUFFIXES, *map(str.upper, IMAGE_SUFFIXES)):
+        if (path := folder / f"{stem}{suffix}").is_file():
+            return read_scan(path).pixels
+    raise SalusError(f"{folder}: holds no map named as {scan.source}; wanted {stem}.png")

@@ -1,0 +1,155 @@
+"""Maps of many files: what is to be done is settled first, then each image gets NAME.png, as the published set has."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, PngImagePlugin
+
+from salus.data.layouts import pairs
+from salus.data.layouts.files import UNPRINTABLE
+from salus.data.prepare import to_bytes
+from salus.errors import SalusError
+from salus.saliency.estimate import as_scan, estimate_saliency
+from salus.saliency.map import SaliencyMap
+from salus.saliency.preview import preview
+from salus.scan import IMAGE_SUFFIXES
+
+PREVIEWS = "previews"
+"""The folder of previews within the folder of maps, so that the latter holds maps alone."""
+
+NOTE = "salus saliency"
+"""The key of the text in a map's PNG file that says how it was made."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How maps are made; the arguments of `estimate_saliency`."""
+
+    method: str = "learned"
+    gate: bool = False
+    one_contour: str | None = None
+    folder: Path | None = None
+
+    @property
+    def note(self) -> str:
+        """What a map's file says of it."""
+        return json.dumps({"method": self.method, "gate": self.gate, "one_contour": self.one_contour})
+
+
+@dataclass(frozen=True)
+class Job:
+    """One image and what is to be written for it; `preview` is None where none is wanted."""
+
+    image: Path
+    map: Path
+    preview: Path | None
+
+    @property
+    def done(self) -> bool:
+        """Whether all of it exists."""
+        return self.map.exists() and (self.preview is None or self.preview.exists())
+
+
+def plan(
+    inputs: Sequence[Path], folder: Path, settings: Settings, *, previews: bool = False, overwrite: bool = False
+) -> list[Job]:
+    """What is to be written for images and for folders of images, in the order given.
+
+    Args:
+        inputs: image files and folders. Of a folder the images directly in it are taken; where masks lie beside their
+            images (NAME.png, NAME_mask.png), the masks are left out. A file that is missing or no image is found out
+            when its turn comes.
+        folder: where maps go.
+        settings: how maps are made.
+        previews: with a picture for each, in `PREVIEWS`.
+        overwrite: what exists is made again.
+
+    Raises:
+        SalusError: two images of the same name, a folder without images, an output that would replace an input, or a
+            map is there that was made with other settings.
+    """
+    named: dict[str, Path] = {}
+    for path in (image for given in inputs for image in (_images_in(given) if given.is_dir() else [given])):
+        first = named.setdefault(path.stem, path)
+        if os.path.realpath(first) != os.path.realpath(path):
+            raise SalusError(f"{first} and {path} have the same name, so one map would replace the other; do one apart")
+    jobs = [
+        Job(path, folder / f"{stem}.png", folder / PREVIEWS / f"{stem}_preview.jpg" if previews else None)
+        for stem, path in named.items()
+    ]
+    sources = {os.path.realpath(path): path for path in named.values()}
+    for job in jobs:
+        for output in filter(None, (job.map, job.preview)):
+            if os.path.realpath(output) in sources:
+                raise SalusError(f"{output} is an image to be read, and would be replaced; name another folder with -o")
+    if settings.folder is not None and os.path.realpath(settings.folder) == os.path.realpath(folder):
+        raise SalusError(f"{folder}: maps would replace the ones they are read from; name another folder with -o")
+    if not overwrite:
+        for job in jobs:
+            if job.map.exists() and _note(job.map) not in (None, settings.note):
+                raise SalusError(f"{job.map} was made with other settings; give --overwrite, or another folder with -o")
+    return jobs
+
+
+def make(job: Job, settings: Settings) -> SaliencyMap:
+    """Read, estimate and write one image's map and preview, each by rename.
+
+    Raises:
+        SalusError: the image cannot be read or has no saliency; see `estimate_saliency`.
+        OSError: nothing can be written.
+    """
+    scan = as_scan(job.image)
+    made = estimate_saliency(
+        scan, settings.method, gate=settings.gate, one_contour=settings.one_contour, folder=settings.folder
+    )
+    note = PngImagePlugin.PngInfo()
+    note.add_text(NOTE, settings.note)
+    picture = job.preview
+    if picture is not None:  # first, so that a map that exists says that all is done
+        image = Image.fromarray(preview(scan, made))
+        picture.parent.mkdir(exist_ok=True)
+        _by_rename(picture, lambda path: image.save(path, "JPEG", quality=90))
+    values = Image.fromarray(to_bytes(made.values))
+    _by_rename(job.map, lambda path: values.save(path, "PNG", pnginfo=note))
+    return made
+
+
+def _images_in(folder: Path) -> list[Path]:
+    found = [
+        path
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and not path.is_dir()
+        if not UNPRINTABLE.search(path.name)
+    ]
+    stems = {path.stem for path in found}
+    masks = {stem for stem in stems if (match := pairs.MASK.fullmatch(stem)) and match["image"] in stems}
+    found = [path for path in found if path.stem not in masks]
+    if not found:
+        inside = next((p for p in ("images", "Images") if (folder / p).is_dir()), None)
+        hint = f"; its images lie in {folder / inside}" if inside else "; name the folder they lie in directly"
+        raise SalusError(f"{folder}: no image ({', '.join(IMAGE_SUFFIXES)}) in it{hint}")
+    return found
+
+
+def _note(path: Path) -> str | None:
+    """What a map's file says of how it was made; None where it does not."""
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            note = image.info.get(NOTE)
+            return note if isinstance(note, str) else None
+    except Exception:  # Pillow raises many kinds; a file that is no map of ours is left alone
+        return None
+
+
+def _by_rename(path: Path, write: Callable[[Path], object]) -> None:
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,197 @@
+"""`salus saliency` as a user meets it."""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from salus.cli import saliency as command
+from salus.data.layouts import read_data_set
+from salus.errors import SalusError
+from salus.saliency import methods
+from salus.saliency.estimate import estimate_saliency
+from salus.saliency.prior import PriorSaliency
+
+
+@pytest.fixture(autouse=True)
+def weights(tmp_path, monkeypatch):
+    """The only shipped file is a prior."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    monkeypatch.setattr(methods, "WEIGHTS", folder)
+    prior = PriorSaliency()
+    masks = np.zeros((1, 32, 32), bool)
+    masks[:, 8:16, 10:20] = True
+    prior.fit(np.zeros((1, 32, 32), np.uint8), masks)
+    methods.save_prior(prior, folder / "prior.npz")
+    for cached in (methods.get_method, methods.get_confidence, methods.get_prior):
+        cached.cache_clear()
+
+
+def salus(*arguments):
+    """Run the command; its exit code."""
+    top = argparse.ArgumentParser()
+    command.add(top.add_subparsers())
+    return command.run(top.parse_args(["saliency", *map(str, arguments)]))
+
+
+def listing(folder):
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+
+def test_maps_load_back_as_the_published_layout(published, capsys):
+    assert salus(published / "images", "-o", published / "saliency", "--method", "prior", "--preview") == 0
+    assert "12 maps made by prior" in capsys.readouterr().out
+    data = read_data_set(published)
+    assert (data.layout, data.remarks) == ("published", ())
+    for case in data.cases:
+        wanted = estimate_saliency(case.image, "prior").values
+        assert np.abs(case.read_saliency().pixels - wanted).max() <= 0.5 / 255 + 1e-6
+        with Image.open(published / "saliency" / "previews" / f"{case.name}_preview.jpg") as picture:
+            assert picture.height == wanted.shape[0]
+            assert picture.width > 2 * wanted.shape[1]
+
+
+def test_a_bad_file_costs_one_line_and_the_others_go_on(published, tmp_path, capsys):
+    (published / "images" / "003.png").write_bytes(b"no image")
+    (published / "images" / "004.png").write_bytes((published / "images" / "005.png").read_bytes()[:200])
+    Image.new("L", (4, 4)).save(published / "images" / "006.png")
+    absent = tmp_path / "absent.png"
+    assert salus(published / "images", absent, "-o", tmp_path / "out", "--method", "prior", "--json") == 3
+    out, err = capsys.readouterr()
+    rows = json.loads(out)
+    assert err.count("\n") == 4
+    for name in ("003.png", "004.png", "006.png", "absent.png"):
+        assert f"{name}: " in err
+    assert [row["status"] for row in rows].count("made") == 9
+    failed = [row for row in rows if row["status"] == "failed"]
+    assert [row["map"] for row in failed] == [None] * 4
+    assert len(listing(tmp_path / "out")) == 9
+
+
+def test_what_exists_is_kept_and_a_broken_off_run_goes_on(published, tmp_path, capsys):
+    out = tmp_path / "out"
+    one = [published / "images" / "002.png", "-o", out, "--method", "prior"]
+    every = [published / "images", "-o", out, "--method", "prior"]
+    assert salus(*one) == 0
+    stamp = (out / "002.png").stat().st_mtime_ns
+    capsys.readouterr()
+    assert salus(*every) == 0
+    assert "11 maps made by prior, 1 there already" in capsys.readouterr().out
+    assert (out / "002.png").stat().st_mtime_ns == stamp
+    content = (out / "002.png").read_bytes()
+    (out / "002.png").write_bytes(b"")
+    assert salus(*every, "--overwrite") == 0
+    assert (out / "002.png").read_bytes() == content
+    (out / "005.png").unlink()  # with previews, a map without its picture is made again and the other way round
+    assert salus(*every, "--preview") == 0
+    assert "12 maps made" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_maps_of_other_settings_are_not_taken_for_these(published, tmp_path):
+    every = [published / "images", "-o", tmp_path / "out", "--method", "prior"]
+    assert salus(*every) == 0
+    with pytest.raises(SalusError, match="other settings; give --overwrite"):
+        salus(*every, "--one-contour")
+    assert salus(*every, "--one-contour", "--overwrite") == 0
+    with pytest.raises(SalusError, match="other settings"):
+        salus(*every)
+
+
+def test_an_input_is_never_overwritten(published):
+    images = published / "images"
+    before = {p.name: p.read_bytes() for p in images.iterdir()}
+    for extra in ([], ["--overwrite"]):
+        with pytest.raises(SalusError, match="would be replaced"):
+            salus(images, "-o", images, "--method", "prior", *extra)
+    link = published / "link"
+    link.symlink_to(images)
+    with pytest.raises(SalusError, match="would be replaced"):
+        salus(images / "001.png", "-o", link, "--method", "prior", "--overwrite")
+    with pytest.raises(SalusError, match="read from"):
+        salus(images / "001.png", "-o", published / "masks", "--maps-from", published / "masks", "--overwrite")
+    assert {p.name: p.read_bytes() for p in images.iterdir()} == before
+
+
+def test_equal_names_are_an_error_before_anything_is_written(published, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    Image.new("L", (20, 20)).save(other / "007.bmp")
+    out = tmp_path / "out"
+    with pytest.raises(SalusError, match=r"007\.png and .*007\.bmp have the same name"):
+        salus(published / "images", other, "-o", out, "--method", "prior")
+    assert not out.exists()
+    Image.new("L", (20, 20)).save(published / "images" / "007.jpg")
+    with pytest.raises(SalusError, match="same name"):
+        salus(published / "images", "-o", out, "--method", "prior")
+    twice = [published / "images" / "001.png"] * 2  # one file named twice is one file
+    assert salus(*twice, "-o", out, "--method", "prior") == 0
+    assert listing(out) == ["001.png"]
+
+
+def test_masks_beside_their_images_get_no_map(tmp_path):
+    for name in ("a.png", "a_mask.png", "a_mask_1.png", "b (1).png", "b (1)_mask.png", "c_mask.png", ".hidden.png"):
+        Image.new("L", (20, 20)).save(tmp_path / name)
+    assert salus(tmp_path, "-o", tmp_path / "out", "--method", "prior") == 0
+    assert listing(tmp_path / "out") == ["a.png", "b (1).png", "c_mask.png"]
+
+
+def test_maps_from_a_folder(published, tmp_path, capsys):
+    given = tmp_path / "given"
+    given.mkdir()
+    for path in sorted((published / "masks").iterdir())[1:]:
+        Image.fromarray((np.asarray(Image.open(path)) > 0).astype(np.uint8) * 200).save(given / path.name)
+    assert salus(published / "images", "-o", tmp_path / "out", "--maps-from", given, "--one-contour", "soft") == 3
+    out, err = capsys.readouterr()
+    assert "wanted 000.png" in err
+    assert "11 maps made by file, 1 failed" in out
+    np.testing.assert_array_equal(Image.open(tmp_path / "out" / "004.png"), Image.open(given / "004.png"))
+
+
+def test_mistakes_are_told_before_work_starts(published, tmp_path):
+    images, out = published / "images", tmp_path / "out"
+    with pytest.raises(SalusError, match=r"its images lie in .*images"):
+        salus(published, "-o", out, "--method", "prior")
+    with pytest.raises(SalusError, match=r"saliency\.onnx"):
+        salus(images, "-o", out)
+    with pytest.raises(SalusError, match="--maps-from"):
+        salus(images, "-o", out, "--method", "file")
+    with pytest.raises(SalusError, match="--maps-from"):
+        salus(images, "-o", out, "--method", "prior", "--maps-from", images)
+    with pytest.raises(SalusError, match="gate"):
+        salus(images, "-o", out, "--method", "prior", "--gate")
+    assert not out.exists()
+
+
+def test_a_full_disk_leaves_no_half_file(published, tmp_path, monkeypatch):
+    def full(self, path, *arguments, **options):
+        Path(path).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    with pytest.raises(OSError, match="No space"):
+        salus(published / "images", "-o", tmp_path / "out", "--method", "prior", "--preview")
+    assert listing(tmp_path / "out") == []
+
+
+def test_it_needs_no_laboratory(published, tmp_path):
+    script = f"""
+import sys, argparse
+from pathlib import Path
+for name in ("keras", "tensorflow", "jax", "torch", "pandas", "matplotlib", "sklearn", "h5py", "jinja2"):
+    sys.modules[name] = None
+from salus.saliency import methods
+methods.WEIGHTS = Path({str(methods.WEIGHTS)!r})
+from salus.cli import saliency
+top = argparse.ArgumentParser()
+saliency.add(top.add_subparsers())
+raise SystemExit(saliency.run(top.parse_args(
+    ["saliency", {str(published / "images")!r}, "-o", {str(tmp_path / "out")!r}, "--method", "prior", "--preview"])))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
