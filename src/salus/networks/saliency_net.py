@@ -1,6 +1,7 @@
 """The learned saliency estimator: where in a small image the tumour is, as a calibrated probability at half size.
 
     EfficientNet-Lite0 encoder (ImageNet weights to start from, batch norm folded), features at strides 2, 4, 8, 16
+    place:    a learned vector at each of the deepest positions is added: tumours are rare at the bottom
     context:  g = ReLU(1x1(mean over the image of f16)), added to 1x1(f16): whether there is a tumour at all is seen in
               the whole image
     decoder:  three times: bilinear 2x, joined by the skip, then 1x1 and 3x3, each with ReLU
@@ -26,6 +27,19 @@ DECODER = (64, 48, 32)
 """Filters of the decoder at strides 8, 4 and 2."""
 
 
+@keras.saving.register_keras_serializable(package="salus")
+class Place(layers.Layer):
+    """Adds a learned value at each position and channel, zero at first: (n, h, w, k) to the same."""
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the values, (h, w, k)."""
+        self.values = self.add_weight(shape=input_shape[1:], initializer="zeros", name="values")
+
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        """Add them."""
+        return inputs + self.values
+
+
 def saliency_net(size: int = SIZE, weights: Path | None = None, dropout: float = 0.2) -> keras.Model:
     """Build the network: image (n, size, size, 1) in [0, 1] to saliency (n, size / 2, size / 2, 1) in [0, 1].
 
@@ -39,7 +53,8 @@ def saliency_net(size: int = SIZE, weights: Path | None = None, dropout: float =
     deep = skips[3]
     context = layers.GlobalAveragePooling2D(keepdims=True, name="context_mean")(deep)
     context = layers.Conv2D(CONTEXT, 1, activation="relu", name="context")(context)
-    x = layers.Add(name="deep_add")([layers.Conv2D(CONTEXT, 1, name="deep")(deep), context])
+    x = Place(name="place")(layers.Conv2D(CONTEXT, 1, name="deep")(deep))
+    x = layers.Add(name="deep_add")([x, context])
     x = layers.Dropout(dropout, name="deep_drop")(layers.ReLU(name="deep_relu")(x))
     for filters, skip, stride in zip(DECODER, (skips[2], skips[1], skips[0]), (8, 4, 2), strict=True):
         x = layers.UpSampling2D(2, interpolation="bilinear", name=f"up{stride}")(x)

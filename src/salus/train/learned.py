@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from salus.data.prepare import resize
+from salus.errors import SalusError
+from salus.saliency.learned import LearnedSaliency
 from salus.train.augment import STRONG, Augmentation, augment_batch
 
 if TYPE_CHECKING:
     import keras
 
 Log = Callable[[str], None]
+
+PARITY = 1e-4
+"""Largest difference allowed between a network's map and its ONNX file's."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +43,13 @@ class Recipe:
         seed: of weights, order and augmentation.
     """
 
-    steps: int = 2000
-    passes: int = 60
+    steps: int = 800
+    passes: int = 40
     batch: int = 16
     learning_rate: float = 1e-3
     decay: float = 1e-3
     average: float = 0.99
-    lesion_share: float = 0.85
+    lesion_share: float = 0.8
     augmentation: Augmentation = STRONG
     pretrained: bool = True
     seed: int = 1
@@ -73,6 +81,16 @@ class LearnedEstimator:
         small = np.stack([resize(image, (size, size)) for image in images])[..., None] / np.float32(255)
         found = self.model.predict(small, batch_size=32, verbose=0)[..., 0].astype(np.float32)
         return np.clip(np.stack([resize(one, images.shape[1:]) for one in found]), 0, 1)
+
+    def for_use(self) -> LearnedEstimator | LearnedSaliency:
+        """The estimator as it is shipped, an ONNX file on one thread; itself where Keras cannot write one."""
+        import keras
+
+        if self.model is None or keras.backend.backend() != "tensorflow":
+            return self
+        with tempfile.TemporaryDirectory() as folder:
+            export_saliency(self.model, Path(folder) / "saliency.onnx", {})
+            return LearnedSaliency(Path(folder) / "saliency.onnx")
 
 
 def train_saliency(images: np.ndarray, masks: np.ndarray, recipe: Recipe, log: Log | None = None) -> keras.Model:
@@ -129,3 +147,35 @@ def _batches(
         x, y = augment_batch(images[chosen], masks[chosen], rng, recipe.augmentation)
         share = y.reshape(len(y), side, block, side, block).mean(axis=(2, 4), dtype=np.float32)
         yield x[..., None].astype(np.float32) / 255, share[..., None]
+
+
+def export_saliency(model: keras.Model, path: Path, card: dict[str, object]) -> float:
+    """Write the network as the ONNX file that `salus.saliency.learned` reads; the largest difference of a map.
+
+    Args:
+        model: of `train_saliency`.
+        path: the .onnx file.
+        card: what is said inside the file under "salus": data, recipe, scores, licence.
+
+    Raises:
+        SalusError: the file's maps differ from the network's by more than 1e-4.
+    """
+    import onnx
+
+    model.export(path, format="onnx", verbose=False)
+    graph = onnx.load(path)
+    old = graph.graph.output[0].name
+    for node in graph.graph.node:
+        node.output[:] = ["saliency" if name == old else name for name in node.output]
+    graph.graph.output[0].name = "saliency"
+    onnx.helper.set_model_props(graph, {"salus": json.dumps(card)})
+    onnx.checker.check_model(graph)
+    onnx.save(graph, path)
+    side = model.input_shape[1]
+    images = np.random.default_rng(0).integers(0, 256, (4, side, side), dtype=np.uint8)
+    found = model.predict(images[..., None] / np.float32(255), verbose=0)[..., 0]
+    wanted = np.stack([resize(one, (side, side)) for one in found])
+    difference = float(np.abs(LearnedSaliency(path).estimate(images) - wanted).max())
+    if difference > PARITY:
+        raise SalusError(f"{path}: differs from the network by {difference:.1e}, more than {PARITY:.0e}; not usable")
+    return difference
