@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +92,7 @@ def build_saliency_report(
         (run / "figures" / f"{chart.name}.svg").write_text(chart.file, encoding="utf-8")
     for file, template in (("report.md", "saliency.md.j2"), ("report.html", "saliency.html.j2")):
         text = pages.get_template(template).render(**shown, pictures=pictures, on_scan=COLOURS_ON_DARK[0])
-        write_by_rename(run / file, lambda p, text=text: p.write_text(text, encoding="utf-8"))
+        write_by_rename(run / file, partial(Path.write_text, data=text, encoding="utf-8"))
     for grid in grids[: len(sets)]:
         log(grid.title)
         widths = [max(len(line[i]) for line in (grid.heads, *grid.rows)) for i in range(len(grid.heads))]
@@ -194,8 +195,10 @@ def _diagram(name: str, reliability: Mapping[str, Mapping[str, Mapping[str, Any]
         words = []
         for i, (method, sets) in enumerate(reliability.items()):
             pairs = [(a, b) for a, b in zip(sets[name]["said"], sets[name]["seen"], strict=True) if a is not None]
-            style_of = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)], "markersize": 4}
-            axes.plot([a for a, _ in pairs], [b for _, b in pairs], label=method, **style_of)
+            colour, mark = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
+            axes.plot(
+                [a for a, _ in pairs], [b for _, b in pairs], color=colour, marker=mark, markersize=4, label=method
+            )
             words.append(f"{method} {sets[name]['error']:.3f}")
         axes.set_xlabel("map’s value")
         axes.set_ylabel("share of tumour there")

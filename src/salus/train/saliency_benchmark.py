@@ -13,14 +13,16 @@ import csv
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from salus.data.deal import deal_folds
+from salus.data.folds import Folds
 from salus.data.layouts import read_data_set
-from salus.data.prepare import prepare
+from salus.data.prepare import Pairs, prepare
 from salus.errors import SalusError
 from salus.saliency.quality import Calibration, MapScores, calibrate, score_map
 from salus.train.run import RUN_FILE, SCORES, fingerprint, read_json, write_by_rename, write_json
@@ -63,7 +65,10 @@ class Pool:
     """All images of all sets.
 
     Attributes:
-        names, sets, labels, groups: of n images; groups are patients or clusters of near-duplicates.
+        names: of n images.
+        sets: the data set of each.
+        labels: of each, "" where unknown.
+        groups: the patient or cluster of near-duplicates of each.
         fold: (n,) the fold in which an image is tested.
         images: (n, s, s) uint8.
         masks: (n, s, s) bool.
@@ -94,7 +99,7 @@ def start(run: Path, asked: Asked, log: Log = print) -> None:
             raise SalusError(f"{method}: name plain methods here; truth and changes are for salus benchmark")
     if len({Path(folder).name for folder in asked.data}) < len(asked.data):
         raise SalusError("two data sets have the same folder name; results could not be told apart")
-    pool, found = _pool(asked, log)
+    pool, found = read_pool(asked, log)
     try:
         run.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -115,18 +120,23 @@ def resume(run: Path, log: Log = print) -> None:
         asked = Asked(**{**content, "data": tuple(content["data"]), "methods": tuple(content["methods"])})
     except (KeyError, TypeError) as error:
         raise SalusError(f"{run / RUN_FILE}: not a saliency run of this Salus version ({error})") from None
-    pool, found = _pool(asked, log)
+    pool, found = read_pool(asked, log)
     if found != known:
         raise SalusError(f"the data have changed since {run} was started; start a new run")
     _carry_through(run, asked, pool, log)
 
 
-def _pool(asked: Asked, log: Log) -> tuple[Pool, dict[str, str]]:
-    """Read every set and deal its folds."""
-    parts: list[dict[str, Any]] = []
-    prints = {}
+def read_pool(asked: Asked, log: Log) -> tuple[Pool, dict[str, str]]:
+    """Read every set and deal its folds; also the fingerprint of each set.
+
+    Raises:
+        SalusError: a set cannot be read, or ships no maps where they are asked for.
+    """
+    parts: list[tuple[str, Pairs, Folds]] = []
+    prints: dict[str, str] = {}
     for folder in asked.data:
-        data, bad = read_data_set(folder), []
+        data = read_data_set(folder)
+        bad: list[str] = []
         cases = data.labelled
         if asked.limit and len(cases) > asked.limit:
             cases = tuple(cases[int(i)] for i in np.linspace(0, len(cases) - 1, asked.limit).round())
@@ -138,19 +148,19 @@ def _pool(asked: Asked, log: Log) -> tuple[Pool, dict[str, str]]:
         folds = deal_folds(data, pairs, "grouped", asked.folds, asked.seed)
         name = Path(folder).name
         prints[name] = fingerprint(cases)["sha256"]
-        parts.append({"name": name, "pairs": pairs, "folds": folds})
+        parts.append((name, pairs, folds))
         log(f"{folder}: {len(pairs.cases)} images, {int(pairs.masks.any(axis=(1, 2)).sum())} with a tumour")
-    cases = [(part, case) for part in parts for case in part["pairs"].cases]
-    maps = [part["pairs"].saliency for part in parts]
+    every = [(name, folds, case) for name, pairs, folds in parts for case in pairs.cases]
+    maps = [pairs.saliency for _, pairs, _ in parts if pairs.saliency is not None]
     pool = Pool(
-        names=tuple(case.name for _, case in cases),
-        sets=tuple(part["name"] for part, _ in cases),
-        labels=tuple(case.label or "" for _, case in cases),
-        groups=tuple(f"{part['name']}/{part['folds'].groups[case.name]}" for part, case in cases),
-        fold=np.asarray([part["folds"].test[case.name] for part, case in cases]),
-        images=np.concatenate([part["pairs"].images for part in parts]),
-        masks=np.concatenate([part["pairs"].masks for part in parts]),
-        saliency=None if any(m is None for m in maps) else np.concatenate(maps),
+        names=tuple(case.name for _, _, case in every),
+        sets=tuple(name for name, _, _ in every),
+        labels=tuple(case.label or "" for _, _, case in every),
+        groups=tuple(f"{name}/{folds.groups[case.name]}" for name, folds, case in every),
+        fold=np.asarray([folds.test[case.name] for _, folds, case in every]),
+        images=np.concatenate([pairs.images for _, pairs, _ in parts]),
+        masks=np.concatenate([pairs.masks for _, pairs, _ in parts]),
+        saliency=np.concatenate(maps) if len(maps) == len(parts) else None,
     )
     if FILES in asked.methods and pool.saliency is None:
         raise SalusError("not every image has a map in saliency/; leave out the method file")
@@ -160,7 +170,8 @@ def _pool(asked: Asked, log: Log) -> tuple[Pool, dict[str, str]]:
 def _carry_through(run: Path, asked: Asked, pool: Pool, log: Log) -> None:
     from salus.report.saliency import build_saliency_report
 
-    maps, cost = {}, {}
+    maps: dict[str, np.ndarray] = {}
+    cost: dict[str, list[float]] = {}
     for method in asked.methods:
         maps[method] = np.empty(pool.images.shape, np.uint8)
         for fold in np.unique(pool.fold):
@@ -170,7 +181,7 @@ def _carry_through(run: Path, asked: Asked, pool: Pool, log: Log) -> None:
                 log(f"{method}, fold {fold} of {asked.folds}")
                 found, ms = _one_fold(asked, pool, method, test, log)
                 path.parent.mkdir(exist_ok=True)
-                write_by_rename(path, lambda p, found=found, ms=ms: _save(p, found, ms))
+                write_by_rename(path, partial(_save, maps=found, ms=ms))
             with np.load(path, allow_pickle=False) as content:
                 maps[method][test] = content["maps"]
                 cost.setdefault(method, []).append(float(content["ms"]))
