@@ -1,0 +1,35 @@
+"""`salus saliency-benchmark` from the command line."""
+
+import pytest
+
+from salus.cli import main
+from tests.conftest import make_published
+
+
+def test_a_run_and_its_resume(tmp_path, capsys):
+    data = make_published(tmp_path / "data", 8)
+    given = ["saliency-benchmark", str(data), "--methods", "prior,constant", "--folds", "2", "--size", "32"]
+    assert main([*given, "-o", str(tmp_path / "run")]) == 0
+    assert "brightest pixel in tumour" in capsys.readouterr().out
+    assert (tmp_path / "run" / "report.html").is_file()
+    assert main(["saliency-benchmark", "--resume", str(tmp_path / "run")]) == 0
+    assert "fold 1" not in capsys.readouterr().out  # nothing is fitted again
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ([], "name data sets"),
+        (["DATA", "-o", "RUN", "--methods", ""], "at least one of --methods"),
+        (["DATA", "-o", "RUN", "--folds", "1"], "2 or more --folds"),
+        (["DATA", "-o", "RUN", "--methods", "magic"], "unknown saliency 'magic'"),
+        (["absent", "-o", "RUN"], "absent"),
+    ],
+)
+def test_mistakes_are_one_line(tmp_path, capsys, more, message):
+    data = make_published(tmp_path / "data", 4)
+    places = {"DATA": str(data), "RUN": str(tmp_path / "run")}
+    assert main(["saliency-benchmark", *(places.get(word, word) for word in more)]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
