@@ -7,6 +7,7 @@ import pytest
 
 from salus.data.phantom import make_phantom
 from salus.train.augment import LIGHT, NONE, STRONG, augment, augment_batch
+from salus.train.augment_geometry import draw_field
 from salus.train.augment_grey import erase_strokes
 from salus.train.augment_marks import draw_random_marks
 
@@ -53,7 +54,7 @@ def test_the_mask_goes_where_the_image_goes(pair):
 
 def test_grey_changes_leave_the_mask(pair):
     for seed in range(20):
-        image, mask = augment(*pair, np.random.default_rng(seed), replace(STRONG, mirror=0, warp=0))
+        image, mask = augment(*pair, np.random.default_rng(seed), replace(STRONG, mirror=0, warp=0, margin=0))
         np.testing.assert_array_equal(mask, pair[1])
         assert image.dtype == np.uint8
         assert image.shape == pair[0].shape
@@ -72,6 +73,121 @@ def test_marks_fall_alike_on_tumour_and_elsewhere():
     inside, ring = marked[48:80, 48:80].mean(), marked[32:96, 32:96].mean()
     assert marked.mean() > 0.005
     assert 0.6 < inside / ring < 1.6
+
+
+def disc(rng, side=64, radius=8):
+    y, x = rng.integers(radius, side - radius, 2)
+    rows, columns = np.ogrid[:side, :side]
+    return (rows - y) ** 2 + (columns - x) ** 2 <= radius**2
+
+
+def test_marks_do_not_seek_the_tumour():
+    """As much is written over the tumour of an image as over the place where another image has its own."""
+    rng = np.random.default_rng(0)
+    masks = [disc(rng) for _ in range(800)]
+    blank = np.zeros((64, 64), np.uint8)
+    drawn = [augment(blank, m, np.random.default_rng(i), replace(NONE, marks=1.0))[0] > 0 for i, m in enumerate(masks)]
+    on_own = np.array([d[m].mean() for d, m in zip(drawn, masks, strict=True)])
+    on_other = np.array([d[m].mean() for d, m in zip(drawn, masks[1:] + masks[:1], strict=True)])
+    gap = on_own - on_other
+    assert on_other.mean() > 0.01
+    assert abs(gap.mean()) < 3 * gap.std() / np.sqrt(len(gap))
+
+
+def test_the_image_does_not_tell_whether_there_is_a_tumour(pair):
+    """Where the field stays, the same seed changes an image alike with its mask and without."""
+    settings = replace(STRONG, warp=0, marks=0.9)
+    for seed in range(30):
+        with_mask, _ = augment(*pair, np.random.default_rng(seed), settings)
+        without, _ = augment(pair[0], np.zeros_like(pair[1]), np.random.default_rng(seed), settings)
+        np.testing.assert_array_equal(with_mask, without)
+
+
+def test_the_mask_ends_where_the_field_does(pair):
+    cut = 0
+    everywhere = np.ones_like(pair[1])
+    for seed in range(40):
+        image, mask = augment(
+            np.maximum(pair[0], 1), everywhere, np.random.default_rng(seed), replace(NONE, margin=1.0)
+        )
+        np.testing.assert_array_equal(image > 0, mask)
+        cut += not mask.all()
+    assert cut > 25
+
+
+def test_a_field_is_one_piece_that_keeps_the_middle():
+    from scipy.ndimage import label
+
+    for seed in range(60):
+        field = draw_field((90, 120), np.random.default_rng(seed))
+        assert label(field)[1] == 1
+        assert field[20:70, 40:80].all()
+        assert field.mean() > 0.5
+
+
+def test_a_tumour_is_never_lost_to_the_field_of_view():
+    """Wherever it was, more than half of the tumour's area times the least magnification remains."""
+    rng = np.random.default_rng(1)
+    geometry = replace(STRONG, warp=1.0, zoom=(1.0, 1.5), margin=0)
+    for seed in range(150):
+        mask = disc(rng, 96, 7)
+        _, moved = augment(np.zeros((96, 96), np.uint8), mask, np.random.default_rng(seed), geometry)
+        assert moved.sum() > 0.5 * mask.sum()
+
+
+def test_it_is_never_upside_down():
+    """Grey that grows with depth still does, and no tissue is mirrored above the skin."""
+    ramp = np.repeat(np.linspace(20, 240, 96).astype(np.uint8)[:, None], 96, axis=1)
+    for seed in range(60):
+        settings = replace(NONE, mirror=0.5, warp=1.0, zoom=(0.75, 1.5), aspect=0.25, shift=0.12)
+        image, _ = augment(ramp, np.zeros(ramp.shape, bool), np.random.default_rng(seed), settings)
+        assert (np.diff(image[:60, 48].astype(int)) >= 0).all()
+        assert image[0, 48] < image[60, 48]
+
+
+def test_black_around_the_field_is_upright():
+    """Rows and columns outside are wholly black or not at all."""
+    white = np.full((96, 96), 255, np.uint8)
+    seen = 0
+    for seed in range(40):
+        settings = replace(STRONG, warp=1.0, border=1.0, grey=0, speckle=0, shadow=0, margin=0, marks=0, erase=0)
+        image, _ = augment(white, white > 0, np.random.default_rng(seed), settings)
+        shown = image >= 128
+        np.testing.assert_array_equal(shown, shown.any(axis=1)[:, None] & shown.any(axis=0)[None])
+        seen += not shown.all()
+    assert seen > 10
+
+
+def test_greys_stay_those_of_a_sonogram():
+    """Speckle and gain together neither blind nor blacken an image, and black stays black."""
+    image = make_phantom(3, size=(128, 128)).image
+    image[:, :20] = 0
+    for seed in range(150):
+        changed, _ = augment(image, image > 255, np.random.default_rng(seed), replace(NONE, grey=1.0, speckle=0.5))
+        assert (changed == 255).mean() < 0.04
+        assert 0.09 * 255 < changed.mean() < 0.6 * 255
+        assert changed[:, :12].max() <= 2
+
+
+def test_brighter_stays_brighter():
+    """No grey wraps round: in a row, where the time gain is one, gain and curves keep the order of greys."""
+    ramp = np.repeat(np.arange(256, dtype=np.uint8)[None], 64, axis=0)
+    for seed in range(80):
+        changed, _ = augment(ramp, ramp > 255, np.random.default_rng(seed), replace(NONE, grey=1.0))
+        assert (np.diff(changed.astype(int), axis=1) >= 0).all()
+
+
+def test_strokes_leave_no_ghost():
+    """Painted out, a mark's pixels have the mean of the tissue around it, not its darkest grey."""
+    rng = np.random.default_rng(0)
+    tissue = rng.integers(60, 120, (128, 128)).astype(np.uint8)
+    marked = tissue.copy()
+    strokes = np.zeros(tissue.shape, bool)
+    strokes[30, 20:60] = strokes[80:110, 90] = True
+    marked[strokes] = 250
+    found = erase_strokes(marked, 5)[strokes].astype(float)
+    assert abs(found.mean() - tissue.mean()) < 4
+    assert found.max() < 130
 
 
 def test_strokes_are_erased_and_tissue_is_not():

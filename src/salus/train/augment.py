@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from salus.train.augment_geometry import warp
-from salus.train.augment_grey import change_grey
+from salus.train.augment_geometry import draw_field, warp
+from salus.train.augment_grey import change_grey, erase_strokes
 from salus.train.augment_marks import draw_random_marks
 
 
@@ -26,14 +26,15 @@ class Augmentation:
         zoom: (smallest, largest) magnification, as another depth setting gives; below 1 shows a border.
         aspect: largest logarithm of the change of aspect: squares are squashed from fields of every shape.
         turn: largest rotation in degrees: the probe is tilted.
+        shear: largest shear, columns a row: beams steered to a side.
         shift: largest shift as a share of the side.
-        border: probability that what lies outside the field is black instead of mirrored tissue.
+        border: probability that outside the field is black, and the field upright, instead of mirrored tissue.
         grey: probability of each change of grey: gain, gamma, time gain, dynamic range.
         speckle: probability of more speckle, or of less by smoothing.
         shadow: probability of an acoustic shadow from above.
-        margin: probability of black margins or the corners of a sector.
+        margin: probability of black margins or the corners of a sector; the mask ends where the field does.
         marks: probability of calipers, text, ticks or a grey bar, anywhere.
-        erase: probability that bright thin strokes, such as marks are, are smoothed away.
+        erase: probability that bright thin strokes, such as marks are, are painted out.
     """
 
     mirror: float = 0.5
@@ -41,6 +42,7 @@ class Augmentation:
     zoom: tuple[float, float] = (0.75, 1.5)
     aspect: float = 0.25
     turn: float = 6.0
+    shear: float = 0.1
     shift: float = 0.12
     border: float = 0.5
     grey: float = 0.6
@@ -58,6 +60,7 @@ LIGHT = Augmentation(
     zoom=(0.9, 1.15),
     aspect=0.1,
     turn=4.0,
+    shear=0.05,
     shift=0.06,
     grey=0.3,
     speckle=0.2,
@@ -68,7 +71,22 @@ LIGHT = Augmentation(
 )
 """For scanners like those in the training set."""
 
-NONE = Augmentation(0, 0, (1, 1), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+NONE = Augmentation(
+    mirror=0,
+    warp=0,
+    zoom=(1, 1),
+    aspect=0,
+    turn=0,
+    shear=0,
+    shift=0,
+    border=0,
+    grey=0,
+    speckle=0,
+    shadow=0,
+    margin=0,
+    marks=0,
+    erase=0,
+)
 """Nothing is changed."""
 
 
@@ -97,11 +115,17 @@ def augment(
     if rng.random() < settings.mirror:
         image, mask = image[:, ::-1], mask[:, ::-1]
     if rng.random() < settings.warp:
-        image, mask = warp(
-            image, mask, rng, settings.zoom, settings.aspect, settings.turn, settings.shift, settings.border
-        )
-    image = change_grey(image, rng, settings.grey, settings.speckle, settings.shadow, settings.margin, settings.erase)
-    if rng.random() < settings.marks:
+        image, mask = warp(image, mask, rng, settings)
+    if rng.random() < settings.erase:
+        image = erase_strokes(image, max(3, round(rng.uniform(4, 6) * len(image) / 128)))
+    marked, early = rng.random(2) < (settings.marks, 0.5)
+    if marked and early:  # so that grey alone does not tell these from the marks that are in the files
+        image = draw_random_marks(image, rng)
+    image = change_grey(image, rng, settings)
+    if rng.random() < settings.margin:
+        field = draw_field(image.shape, rng)
+        image, mask = image * field, mask & field
+    if marked and not early:
         image = draw_random_marks(image, rng)
     return np.ascontiguousarray(image), np.ascontiguousarray(mask)
 

@@ -1,73 +1,93 @@
-"""The grey values: another gain, dynamic range, speckle, shadow and border."""
+"""The grey values: another gain, dynamic range, speckle and shadow, and strokes painted out."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+if TYPE_CHECKING:
+    from salus.train.augment import Augmentation
 
-def change_grey(
-    image: np.ndarray,
-    rng: np.random.Generator,
-    grey: float,
-    speckle: float,
-    shadow: float,
-    margin: float,
-    erase: float,
-) -> np.ndarray:
-    """Change the grey values of an image (h, w) uint8; the probabilities are those of `Augmentation`."""
-    if rng.random() < erase:
-        image = erase_strokes(image, int(rng.integers(4, 7)))
-    values = image.astype(np.float32) / 255
-    if rng.random() < speckle:
+DARKEST, BRIGHTEST, WHITE = 0.1, 0.58, 0.03
+"""Least and largest mean and largest share of white that changes may lead to: about what 99 of 100 real images have."""
+
+
+def change_grey(image: np.ndarray, rng: np.random.Generator, settings: Augmentation) -> np.ndarray:
+    """Change the grey values of an image (h, w) uint8; black stays black. See `salus.train.augment.Augmentation`."""
+    before = image.astype(np.float32) / 255
+    values = before
+    if rng.random() < settings.speckle:
         values = _speckled(values, rng) if rng.random() < 0.6 else _smoothed(values, rng)
-    if rng.random() < grey:
+    if rng.random() < settings.grey:
         values = np.power(values, np.float32(np.exp(rng.uniform(-0.45, 0.45))))
-    if rng.random() < grey:
-        lift = np.float32(rng.uniform(-0.08, 0.08)) * (values > 0.01)  # black borders stay black
-        values = np.maximum(values * np.float32(rng.uniform(0.6, 1.5)) + lift, 0)
-    if rng.random() < grey:
+    if rng.random() < settings.grey:
+        lift, gain = np.float32(rng.uniform(-0.08, 0.08)), np.float32(rng.uniform(0.6, 1.5))
+        values = np.maximum(values * gain + (lift * (values > 0.01) if lift > 0 else lift), 0)
+    if rng.random() < settings.grey:
         values = values * _curve(rng, len(values), 0.35)[:, None]
-    if rng.random() < grey / 2:  # a narrower dynamic range: what is dark turns black
+    if rng.random() < settings.grey / 2:  # a narrower dynamic range: what is dark turns black
         low = np.float32(rng.uniform(0, 0.15))
-        values = (values - low) / (1 - low)
-    if rng.random() < shadow:
+        values = np.maximum(values - low, 0) / (1 - low)
+    if rng.random() < settings.shadow:
         values = values * _shadow(rng, values.shape)
-    if rng.random() < margin:
-        values = values * _margins(rng, values.shape)
-    return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    return image if values is before else _bytes(values, before)
 
 
 def erase_strokes(image: np.ndarray, size: int) -> np.ndarray:
-    """Replace bright strokes thinner than `size` pixels by their surroundings: an opening, where it lowers much.
+    """Paint out bright strokes thinner than `size` pixels with the mean of what surrounds them.
+
+    A stroke is what an opening lowers much: by more than 50 grey levels and by five times what it lowers around.
 
     Args:
         image: (h, w) uint8.
         size: side of the square that opens, pixels.
     """
     opened = ndimage.grey_opening(image, size=(size, size))
-    strokes = (image > 150) & (image.astype(np.int16) - opened > 70)
-    return np.where(strokes, ndimage.uniform_filter(opened, 5), image)
+    lowered = image - opened
+    common = ndimage.uniform_filter(lowered, 8 * size).astype(np.float32)
+    strokes = (lowered > 50) & (lowered > 5 * common)
+    if not strokes.any():
+        return image
+    strokes = ndimage.maximum_filter(strokes, 3)  # with their soft edges
+    keep = (~strokes).astype(np.float32)
+    window = 2 * size + 1
+    weight = ndimage.uniform_filter(keep, window)
+    around = ndimage.uniform_filter(image * keep, window) / np.maximum(weight, 1e-6)
+    return np.where(strokes & (weight > 0.1), np.rint(np.clip(around, 0, 255)), image).astype(np.uint8)
 
 
-def _low(rng: np.random.Generator, shape: tuple[int, ...], cells: tuple[int, int]) -> np.ndarray:
-    """Smooth noise: normal values on a coarse grid, enlarged."""
-    coarse = rng.standard_normal((max(2, cells[0]), max(2, cells[1]))).astype(np.float32)
+def _bytes(values: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """To uint8, scaled back where an unlucky run of changes made it darker or whiter than scanners and `before` are."""
+    old, mean = float(before.mean()), max(float(values.mean()), 1e-3)
+    scale = min(max(1.0, min(DARKEST, old) / mean), max(BRIGHTEST, old) / mean)
+    if np.count_nonzero(values * np.float32(scale) > 1) > WHITE * values.size:
+        rank = int((1 - WHITE) * values.size)
+        scale = 1 / float(np.partition(values, rank, axis=None)[rank])
+    return np.rint(np.clip(values * np.float32(scale), 0, 1) * 255).astype(np.uint8)
+
+
+def _noise(rng: np.random.Generator, shape: tuple[int, int], grain: float, flat: float) -> np.ndarray:
+    """Smooth noise: normal values on a grid of `grain` by `grain * flat` pixels, enlarged."""
+    cells = max(2, int(shape[0] / grain)), max(2, int(shape[1] / grain / flat))
+    coarse = rng.standard_normal(cells, np.float32)
     return np.asarray(Image.fromarray(coarse).resize((shape[1], shape[0]), Image.Resampling.BICUBIC))
 
 
 def _speckled(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Multiply by noise of one length of correlation, wider across than along the beam as speckle is."""
-    height, width = values.shape
-    grain = rng.uniform(1.0, 3.0)
-    noise = _low(rng, values.shape, (int(height / grain), int(width / grain / rng.uniform(1, 2))))
-    return values * np.exp(np.float32(rng.uniform(0.05, 0.22)) * noise)
+    """Multiply by noise of two lengths of correlation, wider across than along the beam as speckle is."""
+    shape, unit = (values.shape[0], values.shape[1]), values.shape[0] / 128
+    strength, flat = np.float32(rng.uniform(0.05, 0.2)), rng.uniform(1, 2.2)
+    fine = _noise(rng, shape, rng.uniform(1.0, 2.2) * unit, flat)
+    coarse = _noise(rng, shape, rng.uniform(3.0, 8.0) * unit, flat)
+    return values * np.exp(strength * (fine + np.float32(rng.uniform(0, 0.8)) * coarse))
 
 
 def _smoothed(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A scanner that smooths, or one that sharpens."""
-    soft = ndimage.gaussian_filter(values, rng.uniform(0.4, 1.2) * values.shape[0] / 128)
+    soft = ndimage.gaussian_filter(values, rng.uniform(0.4, 1.0) * values.shape[0] / 128, truncate=3)
     sharp = values + np.float32(rng.uniform(0.3, 1.0)) * (values - soft)
     return soft if rng.random() < 0.6 else np.maximum(sharp, 0)
 
@@ -85,24 +105,4 @@ def _shadow(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     side = 1 / (1 + np.exp(np.clip((np.abs(np.arange(width) - centre) - half) / soft, -30, 30)))
     top, fade = rng.uniform(0, 0.7) * height, 0.06 * height
     down = 1 / (1 + np.exp(np.clip(-(np.arange(height) - top) / fade, -30, 30)))
-    return (1 - rng.uniform(0.4, 0.9) * down[:, None] * side[None]).astype(np.float32)
-
-
-def _margins(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Black margins, or the black corners beside the field of a curved probe."""
-    height, width = shape
-    field = np.ones(shape, np.float32)
-    if rng.random() < 0.6:
-        top, bottom, left, right = (
-            rng.uniform(0, 0.12, 4) * (rng.random(4) < 0.6) * (height, height, width, width)
-        ).astype(int)
-        field[:top] = 0
-        field[height - bottom :] = 0
-        field[:, :left] = 0
-        field[:, width - right :] = 0
-        return field
-    reach, slope = rng.uniform(0.05, 0.3) * width, rng.uniform(0.5, 2.5)
-    rows, columns = np.mgrid[:height, :width]
-    corner = reach - rows / slope
-    field[(columns < corner) | (columns > width - 1 - corner)] = 0
-    return field
+    return 1 - (rng.uniform(0.4, 0.9) * down).astype(np.float32)[:, None] * side.astype(np.float32)
