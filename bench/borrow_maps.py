@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from salus.data.layouts import read_data_set
-from salus.data.prepare import prepare
+from salus.data.prepare import prepare, to_bytes
 from salus.train.run import RUN_FILE, read_json
 from salus.train.saliency_benchmark import Asked, read_pool
 from salus.train.ship import read_maps
@@ -55,7 +55,7 @@ def main() -> None:
         (given.output / "images" / case.image.name).symlink_to(case.image.resolve())
         for mask in case.masks or ():
             (given.output / "masks" / mask.name).symlink_to(mask.resolve())
-        Image.fromarray(maps[place]).save(given.output / "saliency" / f"{case.image.stem}.png")
+        Image.fromarray(to_bytes(maps[place])).save(given.output / "saliency" / f"{case.image.stem}.png")
     print(f"{given.output}: {len(best)} images with maps of {given.method}")
 
 

@@ -1,9 +1,9 @@
 """`salus saliency-benchmark` from the command line."""
 
 import pytest
+from tests.conftest import make_published
 
 from salus.cli import main
-from tests.conftest import make_published
 
 
 def test_a_run_and_its_resume(tmp_path, capsys):

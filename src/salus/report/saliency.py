@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,29 +11,30 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from scipy.stats import spearmanr
 
-from salus.report.figures import COLOURS, COLOURS_ON_DARK, MARKERS, Chart, finish, new_figure, style, variables
+from salus.report.build import markdown
+from salus.report.figures import COLOURS_ON_DARK, variables
 from salus.report.numbers import DASH, p_value
-from salus.report.panels import data_uri, outline
+from salus.report.saliency_pictures import Rows, auc_chart, calibration_chart, gallery, of, ranked_by
+from salus.report.score_tables import wilson
 from salus.statistics import bootstrap_interval, paired_difference
+from salus.train.run import write_by_rename
 
 if TYPE_CHECKING:
     from salus.train.saliency_benchmark import Asked, Pool
 
-Log = Callable[[str], None]
-Rows = Sequence[Mapping[str, Any]]
-
 COLUMNS = {
-    "auc": "AUC",
-    "hit": "brightest pixel in tumour",
-    "best_dice": "best Dice",
-    "f_measure": "F-measure",
-    "mae": "MAE",
+    "auc": "AUC ↑",
+    "hit": "brightest pixel in tumour ↑",
+    "best_dice": "best Dice ↑",
+    "f_measure": "F-measure ↑",
+    "mae": "MAE ↓",
 }
 """Scores of images with a tumour, and how they are called."""
 
-SHOWN = 4
-"""Images of each kind in the gallery, per set."""
+PAIRED = ("auc", "hit", "best_dice")
+"""Scores whose differences to the baseline are shown."""
 
 
 @dataclass(frozen=True)
@@ -44,17 +46,6 @@ class Grid:
     rows: tuple[tuple[str, ...], ...]
 
 
-@dataclass(frozen=True)
-class Picture:
-    """An image of the gallery: what it is, the scan with its size and outline, and each method's map and AUC."""
-
-    title: str
-    scan: str
-    side: int
-    truth: str
-    maps: tuple[tuple[str, str, str], ...]
-
-
 def build_saliency_report(
     run: Path,
     asked: Asked,
@@ -63,186 +54,164 @@ def build_saliency_report(
     rows: Rows,
     reliability: Mapping[str, Mapping[str, Mapping[str, Any]]],
     speed: Mapping[str, float],
-    log: Log,
+    log: Callable[[str], None],
 ) -> None:
-    """Write both reports; see `salus.train.saliency_benchmark` for what is given."""
-    from salus.train.run import write_by_rename
+    """Write RUN/report.html, RUN/report.md and RUN/figures/, and print the main tables.
 
+    Args:
+        run: the run's folder.
+        asked: what it was asked to do.
+        pool: all images.
+        maps: (n, s, s) in [0, 1] by method, out of fold.
+        rows: the rows of scores.csv, of every method in the order of the pool.
+        reliability: by method and set, see `salus.train.saliency_benchmark.calibration_json`.
+        speed: ms an image by method, NaN where it was not timed.
+        log: called with lines of progress.
+
+    Raises:
+        SalusError: a file cannot be written.
+    """
     sets = tuple(dict.fromkeys(pool.sets))
-    grids = [_lesions(name, asked.methods, rows, reliability, speed) for name in sets]
-    grids += [_free(name, asked.methods, rows) for name in sets if _of(rows, name, None, tumour=0)]
-    against = "prior" if "prior" in asked.methods else asked.methods[0]
-    if len(asked.methods) > 1:
-        grids += [_differences(name, asked.methods, rows, against) for name in sets if _of(rows, name, None, tumour=1)]
-    charts = [chart for name in sets for chart in (_spread(name, asked.methods, rows), _diagram(name, reliability))]
-    facts = {
-        "Data": "; ".join(f"{name}: {pool.sets.count(name)} images" for name in sets),
-        "Folds": f"{asked.folds}, seed {asked.seed}; patients and near-duplicates never split",
-        "Fitted on": "each set alone" if asked.separate else "the training folds of all sets together",
-        "Maps and scores at": f"{asked.size} × {asked.size} pixels",
-    }
-    pages = Environment(
-        loader=PackageLoader("salus.report", ""), undefined=StrictUndefined, autoescape=lambda n: "html" in (n or "")
-    )
+    with_tumours = [name for name in sets if of(rows, name, None, tumour=1)]
+    lesions = [_lesions(name, asked.methods, rows, reliability, speed) for name in with_tumours]
+    free = [_free(name, asked.methods, rows) for name in sets if of(rows, name, None, tumour=0)]
+    baseline = "prior" if "prior" in asked.methods else asked.methods[0]
+    others = [method for method in asked.methods if method != baseline]
+    paired = [_differences(name, others, rows, baseline) for name in with_tumours if others]
+    confident = [grid for grid in (_confidence(name, asked.methods, rows) for name in with_tumours) if grid]
+    charts = []
+    for name in sets:
+        charts += [auc_chart(name, asked.methods, rows)] if name in with_tumours else []
+        charts.append(calibration_chart(name, {method: parts[name] for method, parts in reliability.items()}))
+    best = ranked_by(asked.methods, rows)
     light, dark = variables()
-    shown = {"facts": facts, "grids": grids, "charts": charts, "light": light, "dark": dark}
-    pictures = [p for name in sets for p in _gallery(name, asked.methods, pool, maps, rows)]
+    shown = {
+        "facts": _facts(asked, pool),
+        "grids": [*lesions, *free, *paired, *confident],
+        "charts": charts,
+        "pictures": [picture for name in sets for picture in gallery(name, asked.methods, best, pool, maps, rows)],
+        "ranked_by": best,
+        "light": light,
+        "dark": dark,
+        "on_scan": COLOURS_ON_DARK[4],
+    }
+    pages = _templates()
     (run / "figures").mkdir(exist_ok=True)
     for chart in charts:
-        (run / "figures" / f"{chart.name}.svg").write_text(chart.file, encoding="utf-8")
+        _write(run / "figures" / f"{chart.name}.svg", chart.file)
     for file, template in (("report.md", "saliency.md.j2"), ("report.html", "saliency.html.j2")):
-        text = pages.get_template(template).render(**shown, pictures=pictures, on_scan=COLOURS_ON_DARK[0])
-        write_by_rename(run / file, partial(Path.write_text, data=text, encoding="utf-8"))
-    for grid in grids[: len(sets)]:
-        log(grid.title)
-        widths = [max(len(line[i]) for line in (grid.heads, *grid.rows)) for i in range(len(grid.heads))]
-        for line in (grid.heads, *grid.rows):
-            log("  " + "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)))
-    log(f"report: {run / 'report.html'} (it shows the images; report.md does not)")
+        _write(run / file, pages.get_template(template).render(**shown))
+    for grid in (*lesions, *free):
+        _print(grid, log)
+    log(f"report: {run / 'report.html'} (shows the images; report.md beside it does not)")
 
 
-def _of(rows: Rows, name: str, method: str | None, tumour: int) -> list[Mapping[str, Any]]:
-    return [r for r in rows if r["set"] == name and r["tumour"] == tumour and method in (None, r["method"])]
+def _facts(asked: Asked, pool: Pool) -> dict[str, str]:
+    threads = os.environ.get("OMP_NUM_THREADS")
+    counts = []
+    for name in dict.fromkeys(pool.sets):
+        has = [mask.any() for mask, of_set in zip(pool.masks, pool.sets, strict=True) if of_set == name]
+        counts.append(f"{name}: {len(has)} images, {sum(has)} with a tumour")
+    return {
+        "Data": "; ".join(counts) + (f" (at most {asked.limit} of each set)" if asked.limit else ""),
+        "Folds": f"{asked.folds}, seed {asked.seed}; every image is mapped by what never saw it, its patient or a "
+        "near-duplicate of it",
+        "Fitted on": "the training folds of each set alone" if asked.separate else "the training folds of all sets",
+        "Maps and scores": f"at {asked.size} × {asked.size} pixels, 256 grey levels",
+        "Intervals": "95%, bootstrap of the mean that draws whole patients or clusters of near-duplicates; shares of "
+        "tumour-free images: Wilson",
+        "Time": "of the map alone, median, one image of 256 × 256 at a time (a prior: of the size it was fitted at), "
+        + (f"OMP_NUM_THREADS={threads}" if threads else "any number of threads; for one core set OMP_NUM_THREADS=1"),
+    }  # fmt: skip
 
 
 def _lesions(name: str, methods: Sequence[str], rows: Rows, reliability: Any, speed: Mapping[str, float]) -> Grid:
-    lines, number = [], 0
+    lines = []
     for method in methods:
-        own = _of(rows, name, method, 1)
-        number = len(own)
+        own = of(rows, name, method, tumour=1)
         line = [method]
         for score in COLUMNS:
-            if not own:
-                line.append(DASH)
-                continue
             i = bootstrap_interval([r[score] for r in own], [r["patient"] for r in own])
             line.append(f"{i.mean:.3f} [{i.low:.3f}, {i.high:.3f}]")
         ms = speed[method]
-        line += [f"{reliability[method][name]['error']:.3f}", DASH if np.isnan(ms) else f"{ms:.1f}"]
+        cost = DASH if np.isnan(ms) else f"{ms:.1f}" if ms >= 0.1 else "< 0.1"
+        line += [f"{reliability[method][name]['error']:.3f}", cost]
         lines.append(tuple(line))
-    heads = ("method", *COLUMNS.values(), "calibration error", "ms an image")
-    title = f"{name}: {number} images with a tumour; mean [95% interval over patients], calibration over all images"
-    return Grid(title, heads, tuple(lines))
+    title = f"{name}: {len(own)} images with a tumour (calibration: all {len(own) + len(of(rows, name, method, 0))})"
+    return Grid(title, ("method", *COLUMNS.values(), "calibration error ↓", "ms an image ↓"), tuple(lines))
 
 
 def _free(name: str, methods: Sequence[str], rows: Rows) -> Grid:
-    lines, number = [], 0
+    lines = []
     for method in methods:
-        own = _of(rows, name, method, 0)
-        number = len(own)
-        quiet = bootstrap_interval([r["quiet"] for r in own], [r["patient"] for r in own])
-        missed = [r["maximum"] < 0.5 for r in _of(rows, name, method, 1)]
+        own = of(rows, name, method, tumour=0)
+        quiet = float(np.mean([r["quiet"] for r in own]))
+        low, high = wilson(quiet, len({r["patient"] for r in own}))
+        missed = [r["maximum"] < 0.5 for r in of(rows, name, method, tumour=1)]
         lines.append(
             (
                 method,
-                f"{100 * quiet.mean:.0f}% [{100 * quiet.low:.0f}, {100 * quiet.high:.0f}]",
+                f"{100 * quiet:.0f}% [{100 * low:.0f}, {100 * high:.0f}]",
                 f"{np.mean([r['maximum'] for r in own]):.3f}",
                 f"{100 * np.mean([r['lit'] for r in own]):.1f}%",
                 f"{100 * np.mean(missed):.1f}%" if missed else DASH,
             )
         )
-    heads = ("method", "below 0.5 everywhere", "mean maximum", "area at 0.5 and above", "tumours below 0.5 too")
-    return Grid(f"{name}: {number} tumour-free images", heads, tuple(lines))
+    heads = ("method", "quiet: below 0.5 everywhere ↑", "mean maximum ↓", "area at 0.5 and above ↓",
+             "images with a tumour below 0.5 too ↓")  # fmt: skip
+    return Grid(f"{name}: {len(own)} tumour-free images", heads, tuple(lines))
 
 
-def _differences(name: str, methods: Sequence[str], rows: Rows, against: str) -> Grid:
-    base = _of(rows, name, against, 1)
+def _differences(name: str, methods: Sequence[str], rows: Rows, baseline: str) -> Grid:
+    base = of(rows, name, baseline, tumour=1)
     groups = [r["patient"] for r in base]
     lines = []
     for method in methods:
-        if method == against:
-            continue
+        own = of(rows, name, method, tumour=1)
         line = [method]
-        for score in ("auc", "hit", "best_dice"):
-            d = paired_difference([r[score] for r in _of(rows, name, method, 1)], [r[score] for r in base], groups)
-            line.append(f"{d.mean:+.3f} [{d.low:+.3f}, {d.high:+.3f}], p {p_value(d.p_permutation)}")
+        for score in PAIRED:
+            d = paired_difference([r[score] for r in own], [r[score] for r in base], groups)
+            line.append(f"{d.mean:+.3f} [{d.low:+.3f}, {d.high:+.3f}], p {p_value(d.p_permutation)}".replace("-", "−"))
         lines.append(tuple(line))
-    heads = ("method", "AUC", "brightest pixel in tumour", "best Dice")
-    return Grid(f"{name}: paired differences to {against}, 95% interval, p by sign flips", heads, tuple(lines))
+    title = f"{name}: paired difference to {baseline}, image by image; p by sign flips over patients, not adjusted"
+    return Grid(title, ("method", *(COLUMNS[score] for score in PAIRED)), tuple(lines))
 
 
-def _spread(name: str, methods: Sequence[str], rows: Rows) -> Chart:
-    """The share of images whose AUC is below each value."""
-    with style():
-        figure = new_figure(2.9, 6.0)
-        axes = figure.add_subplot()
-        words = []
-        for i, method in enumerate(methods):
-            values = np.sort([r["auc"] for r in _of(rows, name, method, 1)])
-            axes.step(
-                values,
-                np.arange(1, len(values) + 1) / max(len(values), 1),
-                color=COLOURS[i % len(COLOURS)],
-                label=method,
-            )
-            words.append(f"{method} {np.mean(values):.3f}" if len(values) else method)
-        axes.set_xlabel("pixel AUC of an image")
-        axes.set_ylabel("share of images below")
-        axes.set_xlim(0.4, 1)
-        axes.legend()
-        return finish(
-            figure, f"auc-{_anchor(name)}", f"{name}: AUC image by image; the lower the curve, the better.",
-            f"{name}, mean AUC: {', '.join(words)}",
-        )  # fmt: skip
+def _confidence(name: str, methods: Sequence[str], rows: Rows) -> Grid | None:
+    """How well methods that state a confidence know the quality of their maps; None where none does."""
+    lines = []
+    for method in methods:
+        own = [r for r in of(rows, name, method, tumour=1) if np.isfinite(r["confidence"])]
+        if len(own) < 3:
+            continue
+        said, found = [r["confidence"] for r in own], [r["best_dice"] for r in own]
+        rank = spearmanr(said, found).statistic if len(set(said)) > 1 and len(set(found)) > 1 else np.nan
+        words = (f"{np.mean(said):.3f}", f"{np.mean(found):.3f}", DASH if np.isnan(rank) else f"{rank:+.2f}")
+        lines.append((method, *words))
+    heads = ("method", "mean confidence", "mean best Dice", "rank correlation ↑")
+    return Grid(f"{name}: confidence against best Dice", heads, tuple(lines)) if lines else None
 
 
-def _diagram(name: str, reliability: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Chart:
-    """Reliability: what a map says against what is seen."""
-    with style():
-        figure = new_figure(2.9, 4.2)
-        axes = figure.add_subplot()
-        axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.8)
-        words = []
-        for i, (method, sets) in enumerate(reliability.items()):
-            pairs = [(a, b) for a, b in zip(sets[name]["said"], sets[name]["seen"], strict=True) if a is not None]
-            colour, mark = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
-            axes.plot(
-                [a for a, _ in pairs], [b for _, b in pairs], color=colour, marker=mark, markersize=4, label=method
-            )
-            words.append(f"{method} {sets[name]['error']:.3f}")
-        axes.set_xlabel("map’s value")
-        axes.set_ylabel("share of tumour there")
-        axes.legend()
-        return finish(
-            figure, f"calibration-{_anchor(name)}", f"{name}: whether values are probabilities of tumour; the line is.",
-            f"{name}, expected calibration error: {', '.join(words)}",
-        )  # fmt: skip
+def _print(grid: Grid, log: Callable[[str], None]) -> None:
+    log(grid.title)
+    lines = (grid.heads, *grid.rows)
+    widths = [max(len(line[i]) for line in lines) for i in range(len(grid.heads))]
+    for line in lines:
+        log("  " + "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip())
 
 
-def _anchor(name: str) -> str:
-    return "".join(c if c.isalnum() else "-" for c in name.lower())
+def _templates() -> Environment:
+    pages = Environment(
+        loader=PackageLoader("salus.report", "."),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    pages.filters["md"] = markdown
+    return pages
 
 
-def _gallery(
-    name: str, methods: Sequence[str], pool: Pool, maps: Mapping[str, np.ndarray], rows: Rows
-) -> list[Picture]:
-    """Best, middle and worst images by the last method's AUC, and the most lit tumour-free ones."""
-    place = {(s, n): i for i, (s, n) in enumerate(zip(pool.sets, pool.names, strict=True))}
-    ranked = sorted(_of(rows, name, methods[-1], 1), key=lambda r: -r["auc"])
-    middle = len(ranked) // 2 - SHOWN // 2
-    kinds = {
-        "best": ranked[:SHOWN],
-        "median": ranked[max(middle, 0) : max(middle, 0) + SHOWN],
-        "worst": ranked[-SHOWN:],
-        "tumour-free, most lit": sorted(_of(rows, name, methods[-1], 0), key=lambda r: -r["maximum"])[:SHOWN],
-    }
-    auc = {(r["method"], r["image"]): r["auc"] for r in rows if r["set"] == name}
-    found = []
-    for kind, members in kinds.items():
-        for row in members:
-            i = place[name, row["image"]]
-            shown = []
-            for method in methods:
-                value = auc[method, row["image"]]
-                said = "" if np.isnan(value) else f"{value:.3f}"
-                shown.append((method, said, data_uri(_coloured(maps[method][i]))))
-            title = f"{name}, {kind}: {row['image']}"
-            truth = outline(pool.masks[i].astype(float), 0.5)
-            found.append(Picture(title, data_uri(pool.images[i]), pool.images.shape[1], truth, tuple(shown)))
-    return found
-
-
-def _coloured(values: np.ndarray) -> np.ndarray:
-    from matplotlib import colormaps
-
-    return np.rint(255 * colormaps["magma"](values / 255)[..., :3]).astype(np.uint8)
+def _write(path: Path, text: str) -> None:
+    write_by_rename(path, partial(Path.write_text, data=text, encoding="utf-8"))

@@ -15,6 +15,8 @@ import numpy as np
 from salus.data.prepare import resize
 from salus.errors import SalusError
 from salus.saliency.learned import LearnedSaliency
+from salus.saliency.methods import prior_map
+from salus.saliency.prior import PriorSaliency
 from salus.train.augment import STRONG, Augmentation, augment_batch
 
 if TYPE_CHECKING:
@@ -37,18 +39,20 @@ class Recipe:
         learning_rate: of AdamW at its height; it rises over the first tenth and falls as a cosine.
         decay: AdamW's weight decay.
         average: share of the old in the running mean of the weights, which is what is kept.
+        prior_weight: v of the location prior in the finished map, see `salus.networks.saliency_net.join_prior`.
         lesion_share: part of every batch that shows a tumour; the rest is tumour-free where the data have such images.
         augmentation: what is done to every image.
         pretrained: start the encoder from its ImageNet weights.
         seed: of weights, order and augmentation.
     """
 
-    steps: int = 800
+    steps: int = 1200
     passes: int = 40
     batch: int = 16
     learning_rate: float = 1e-3
     decay: float = 1e-3
     average: float = 0.99
+    prior_weight: float = 0.5
     lesion_share: float = 0.8
     augmentation: Augmentation = STRONG
     pretrained: bool = True
@@ -105,7 +109,7 @@ def train_saliency(images: np.ndarray, masks: np.ndarray, recipe: Recipe, log: L
     import keras
 
     from salus.networks.efficientnet_lite import IMAGENET
-    from salus.networks.saliency_net import SIZE, saliency_net
+    from salus.networks.saliency_net import SIZE, join_prior, saliency_net
     from salus.train.backend import compiles, set_up
     from salus.train.objective import saliency_loss
 
@@ -130,7 +134,9 @@ def train_saliency(images: np.ndarray, masks: np.ndarray, recipe: Recipe, log: L
             spent = time.monotonic() - began
             log(f"  step {step}/{steps}  loss {np.mean(losses[-100:]):.4f}  {spent * (steps / step - 1):.0f} s left")
     optimizer.finalize_variable_values(model.trainable_variables)
-    return model
+    prior = PriorSaliency()
+    prior.fit(small, truth)
+    return join_prior(model, prior_map(prior, (side, side)), recipe.prior_weight)
 
 
 def _batches(

@@ -1,38 +1,41 @@
 """Judge saliency methods: out of fold, patients and near-duplicates never split, every image scored.
 
 RUN/run.json            what was asked for
-RUN/METHOD/fold-N.npz   maps of the fold's test images (uint8), written whole, so an interrupted run goes on
+RUN/METHOD/fold-N.npz   maps of the fold's test images, confidence, time; written whole: what is there is done
 RUN/scores.csv          every image and method
 RUN/calibration.json    reliability of each method on each set
 RUN/report.html, .md    the report
+
+Folds are dealt in each set alone. Where images of two sets show the same scan they count as one patient: an image is
+never mapped by what was fitted on a near-duplicate of it in another set.
 """
 
 from __future__ import annotations
 
 import csv
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from salus.data.deal import deal_folds
+from salus.data.duplicates import cluster
+from salus.data.duplicates import fingerprint as print_of
 from salus.data.folds import Folds
 from salus.data.layouts import read_data_set
 from salus.data.prepare import Pairs, prepare
 from salus.errors import SalusError
 from salus.saliency.quality import Calibration, MapScores, calibrate, score_map
 from salus.train.run import RUN_FILE, SCORES, fingerprint, read_json, write_by_rename, write_json
+from salus.train.saliency_fold import FoldMaps, map_fold
 from salus.train.source import FILES, TRUTH, parse_source
 
 Log = Callable[[str], None]
 CALIBRATION = "calibration.json"
-SCORE_NAMES = tuple(f.name for f in fields(MapScores))
-TIMED = 256
-"""Height and width of the images that a method is timed on."""
+SCORE_NAMES = tuple(f.name for f in fields(MapScores) if f.name != "threshold")
+"""The scores that are worth a mean."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class Pool:
         names: of n images.
         sets: the data set of each.
         labels: of each, "" where unknown.
-        groups: the patient or cluster of near-duplicates of each.
+        groups: the patient or cluster of near-duplicates of each, over all sets.
         fold: (n,) the fold in which an image is tested.
         images: (n, s, s) uint8.
         masks: (n, s, s) bool.
@@ -138,6 +141,8 @@ def read_pool(asked: Asked, log: Log) -> tuple[Pool, dict[str, str]]:
         data = read_data_set(folder)
         bad: list[str] = []
         cases = data.labelled
+        if not cases:
+            raise SalusError(f"{folder}: no image has a mask; maps can only be judged where the truth is known")
         if asked.limit and len(cases) > asked.limit:
             cases = tuple(cases[int(i)] for i in np.linspace(0, len(cases) - 1, asked.limit).round())
         pairs = prepare(cases, asked.size, bad=bad)
@@ -152,13 +157,16 @@ def read_pool(asked: Asked, log: Log) -> tuple[Pool, dict[str, str]]:
         log(f"{folder}: {len(pairs.cases)} images, {int(pairs.masks.any(axis=(1, 2)).sum())} with a tumour")
     every = [(name, folds, case) for name, pairs, folds in parts for case in pairs.cases]
     maps = [pairs.saliency for _, pairs, _ in parts if pairs.saliency is not None]
+    sets = tuple(name for name, _, _ in every)
+    images = np.concatenate([pairs.images for _, pairs, _ in parts])
+    groups = tuple(f"{name}/{folds.groups[case.name]}" for name, folds, case in every)
     pool = Pool(
         names=tuple(case.name for _, _, case in every),
-        sets=tuple(name for name, _, _ in every),
+        sets=sets,
         labels=tuple(case.label or "" for _, _, case in every),
-        groups=tuple(f"{name}/{folds.groups[case.name]}" for name, folds, case in every),
+        groups=join_groups(groups, sets, images, log) if len(parts) > 1 else groups,
         fold=np.asarray([folds.test[case.name] for _, folds, case in every]),
-        images=np.concatenate([pairs.images for _, pairs, _ in parts]),
+        images=images,
         masks=np.concatenate([pairs.masks for _, pairs, _ in parts]),
         saliency=np.concatenate(maps) if len(maps) == len(parts) else None,
     )
@@ -167,76 +175,65 @@ def read_pool(asked: Asked, log: Log) -> tuple[Pool, dict[str, str]]:
     return pool, prints
 
 
+def join_groups(groups: Sequence[str], sets: Sequence[str], images: np.ndarray, log: Log = print) -> tuple[str, ...]:
+    """Groups joined where images of different sets show the same scan.
+
+    Args:
+        groups: the patient or cluster of each of n images within its set.
+        sets: the data set of each.
+        images: (n, s, s) uint8.
+        log: is told what was joined.
+
+    Returns:
+        n groups; a joined one bears the first of its names.
+    """
+    found = cluster({str(i): print_of(image / np.float32(255)) for i, image in enumerate(images)})
+    title = {group: group for group in groups}
+    joined = 0
+    for members in ([int(name) for name in names] for names in found.clusters):
+        if len({sets[i] for i in members}) == 1:
+            continue  # one set's own near-duplicates were found at full size
+        joined += len(members)
+        together = {title[groups[i]] for i in members}
+        first = min(together)
+        title = {group: first if of in together else of for group, of in title.items()}
+    if joined:
+        log(f"{joined} images have a near-duplicate in another set; none is fitted on while its like is tested")
+    return tuple(title[group] for group in groups)
+
+
 def _carry_through(run: Path, asked: Asked, pool: Pool, log: Log) -> None:
     from salus.report.saliency import build_saliency_report
 
     maps: dict[str, np.ndarray] = {}
-    cost: dict[str, list[float]] = {}
+    speed: dict[str, float] = {}
+    rows: list[dict[str, Any]] = []
     for method in asked.methods:
-        maps[method] = np.empty(pool.images.shape, np.uint8)
+        maps[method] = np.empty(pool.images.shape, np.float16)
+        confidence, ms = np.full(len(pool.names), np.nan), []
         for fold in np.unique(pool.fold):
             test = np.flatnonzero(pool.fold == fold)
             path = run / method.replace(":", ".") / f"fold-{fold}.npz"
             if not path.exists():
                 log(f"{method}, fold {fold} of {asked.folds}")
-                found, ms = _one_fold(asked, pool, method, test, log)
                 path.parent.mkdir(exist_ok=True)
-                write_by_rename(path, partial(_save, maps=found, ms=ms))
-            with np.load(path, allow_pickle=False) as content:
-                maps[method][test] = content["maps"]
-                cost.setdefault(method, []).append(float(content["ms"]))
-    log("scores")
-    rows = [row for method in asked.methods for row in _rows(pool, method, maps[method])]
+                map_fold(asked, pool, method, test, log).save(path)
+            found = FoldMaps.load(path, len(test))
+            maps[method][test], confidence[test] = found.maps, found.confidence
+            ms.append(found.ms)
+        speed[method] = float(np.median(ms))
+        rows += _rows(pool, method, maps[method], confidence)
     write_by_rename(run / SCORES, lambda p: _write_rows(p, rows))
     reliability = {
-        method: {name: calibration_json(calibrate(maps[method][k] / 255, pool.masks[k])) for name, k in _sets(pool)}
+        method: {name: calibration_json(calibrate(maps[method][k], pool.masks[k])) for name, k in _sets(pool)}
         for method in asked.methods
     }
-    speed = {method: float(np.median(ms)) for method, ms in cost.items()}
-    write_json(run / CALIBRATION, {"calibration": reliability, "ms_per_image": speed})
+    cost = {method: None if np.isnan(ms) else ms for method, ms in speed.items()}
+    write_json(run / CALIBRATION, {"calibration": reliability, "ms_per_image": cost})
     build_saliency_report(run, asked, pool, maps, rows, reliability, speed, log)
 
 
-def _one_fold(asked: Asked, pool: Pool, method: str, test: np.ndarray, log: Log) -> tuple[np.ndarray, float]:
-    """Maps (len(test), s, s) uint8 of a fold's test images, and ms an image at `TIMED`, one at a time."""
-    from salus.train.estimators import make_estimator
-
-    if method == FILES:
-        assert pool.saliency is not None  # checked when the run started
-        return pool.saliency[test], float("nan")
-    found = np.empty((len(test), *pool.images.shape[1:]), np.uint8)
-    training = np.setdiff1d(np.arange(len(pool.names)), test)
-    sets = np.asarray(pool.sets)
-    scopes = sorted(set(pool.sets)) if asked.separate else [None]
-    for scope in scopes:
-        inside = np.ones(len(sets), bool) if scope is None else sets == scope
-        estimator = make_estimator(method)
-        if hasattr(estimator, "log"):
-            estimator.log = log
-        fit_on, wanted = training[inside[training]], inside[test]
-        estimator.fit(pool.images[fit_on], pool.masks[fit_on])
-        found[wanted] = np.rint(np.clip(estimator.estimate(pool.images[test[wanted]]), 0, 1) * 255)
-    return found, _time(estimator, pool.images[test[:12]])
-
-
-def _time(estimator: Any, images: np.ndarray) -> float:
-    """Median ms of one image at `TIMED`, by the estimator's form for use where it has another than for training."""
-    from salus.data.prepare import resize
-
-    used = estimator.for_use() if hasattr(estimator, "for_use") else estimator
-    spent = []
-    for image in images:
-        large = np.rint(resize(image, (TIMED, TIMED))).astype(np.uint8)[None]
-        began = time.perf_counter()
-        try:
-            used.estimate(large)
-        except SalusError:  # a location prior knows the size that it was fitted at alone
-            return float("nan")
-        spent.append(time.perf_counter() - began)
-    return 1e3 * float(np.median(spent[2:] or spent))
-
-
-def _rows(pool: Pool, method: str, maps: np.ndarray) -> list[dict[str, Any]]:
+def _rows(pool: Pool, method: str, maps: np.ndarray, confidence: np.ndarray) -> list[dict[str, Any]]:
     return [
         {
             "set": pool.sets[i],
@@ -246,7 +243,8 @@ def _rows(pool: Pool, method: str, maps: np.ndarray) -> list[dict[str, Any]]:
             "label": pool.labels[i],
             "method": method,
             "tumour": int(pool.masks[i].any()),
-            **asdict(score_map(maps[i] / 255, pool.masks[i])),
+            **asdict(score_map(maps[i].astype(np.float32), pool.masks[i])),
+            "confidence": float(confidence[i]),
         }
         for i, name in enumerate(pool.names)
     ]
@@ -261,11 +259,6 @@ def calibration_json(found: Calibration) -> dict[str, Any]:
     """A calibration as plain values; empty bins are null."""
     plain = [[None if np.isnan(v) else float(v) for v in values] for values in (found.said, found.seen)]
     return {"said": plain[0], "seen": plain[1], "pixels": found.pixels.tolist(), "error": found.error}
-
-
-def _save(path: Path, maps: np.ndarray, ms: float) -> None:
-    with path.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, maps=maps, ms=np.float64(ms))
 
 
 def _write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:

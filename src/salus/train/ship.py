@@ -65,7 +65,7 @@ def ship(run: Path, folder: Path, log: Log = print) -> None:
         if method not in scores:
             continue
         maps = read_maps(run, method, pool)
-        fit_confidence(maps / np.float32(255), pool.masks, place).save(folder / f"confidence-{method}.npz")
+        fit_confidence(maps.astype(np.float32), pool.masks, place).save(folder / f"confidence-{method}.npz")
     card["sha256"] = {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.iterdir())
@@ -97,12 +97,12 @@ def _make(method: str, prior: PriorSaliency, pool: Pool, folder: Path, card: dic
 
 
 def read_maps(run: Path, method: str, pool: Pool) -> np.ndarray:
-    """A method's out-of-fold maps of every image, (n, s, s) uint8.
+    """A method's out-of-fold maps of every image, (n, s, s) float16.
 
     Raises:
         SalusError: a fold is not finished.
     """
-    maps = np.empty(pool.images.shape, np.uint8)
+    maps = np.empty(pool.images.shape, np.float16)
     for fold in np.unique(pool.fold):
         path = run / method.replace(":", ".") / f"fold-{fold}.npz"
         if not path.is_file():
