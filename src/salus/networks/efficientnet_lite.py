@@ -26,6 +26,8 @@ to about 1% of the largest (in float32 the network is the PyTorch one to 5e-6): 
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -54,7 +56,11 @@ IMAGENET = Path(__file__).parent / "efficientnet-lite0.safetensors"
 
 
 def efficientnet_lite0(
-    image: keras.KerasTensor, weights: Path | None = None, last_stride: int = 32, folded: bool = False
+    image: keras.KerasTensor,
+    weights: Path | None = None,
+    last_stride: int = 32,
+    folded: bool = False,
+    between: Callable[[keras.KerasTensor, int], keras.KerasTensor] | None = None,
 ) -> list[keras.KerasTensor]:
     """Features of an image at strides 2, 4, 8, 16 and 32.
 
@@ -63,6 +69,8 @@ def efficientnet_lite0(
         weights: a file as `IMAGENET`; None draws weights at random.
         last_stride: 2, 4, 8, 16 or 32: deeper stages are not built.
         folded: convolutions with a bias instead of batch norm.
+        between: what is done to the features of a stride, (features, stride) to features of the same shape, before the
+            next stage gets them; None leaves them as they are.
 
     Returns:
         (n, h/2, w/2, 16), (n, h/4, w/4, 24), (n, h/8, w/8, 40), (n, h/16, w/16, 112), (n, h/32, w/32, 320).
@@ -83,11 +91,11 @@ def efficientnet_lite0(
         if step == 2:
             if stride == last_stride:
                 break
-            found.append(x)
-            stride *= 2
+            found.append(between(x, stride) if between else x)
+            x, stride = found[-1], 2 * stride
         for block in range(blocks):
             x = _block(x, f"b{number}_{block + 1}", kernel, step if block == 0 else 1, expand, filters, folded)
-    found.append(x)
+    found.append(between(x, stride) if between else x)
     if weights is not None:
         load_encoder(keras.Model(image, found), weights)
     return found
@@ -128,7 +136,7 @@ def load_encoder(model: keras.Model, path: Path) -> None:
         arrays = load_file(path)
     except (OSError, SafetensorError) as error:
         raise SalusError(f"{path}: cannot be read as weights ({error})") from None
-    for layer in model.layers:
+    for layer in filter(_is_encoders, model.layers):
         try:
             values = _values(layer, arrays)
             if values:
@@ -137,6 +145,11 @@ def load_encoder(model: keras.Model, path: Path) -> None:
             raise SalusError(f"{path}: lacks {error}; it is not of this network") from None
         except ValueError:
             raise SalusError(f"{path}: {layer.name} has another shape; is the input of 1 or 3 channels?") from None
+
+
+def _is_encoders(layer: layers.Layer) -> bool:
+    """Whether a layer is of the encoder, and not of what stands between its stages."""
+    return re.fullmatch(r"(stem|b\d_\d_(expand|depthwise|project))(_norm)?", layer.name) is not None
 
 
 def _values(layer: layers.Layer, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:

@@ -9,11 +9,11 @@ The file's contract, which training writes and this checks:
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from salus.data.prepare import resize
+from salus.engine import open_network
 from salus.errors import SalusError
 
 BATCH = 16
@@ -21,26 +21,26 @@ BATCH = 16
 
 
 class LearnedSaliency:
-    """Maps from a network in an ONNX file. The session is opened once and uses one thread unless told otherwise.
+    """Maps from a network in an ONNX file. It is loaded once and uses one thread unless told otherwise.
 
     Args:
         path: the .onnx file.
         threads: processor threads of one inference.
 
     Raises:
-        SalusError: onnxruntime is missing, or the file is missing, damaged or of another contract.
+        SalusError: no engine is installed, or the file is missing, damaged or of another contract.
     """
 
     def __init__(self, path: Path | str, threads: int = 1) -> None:
-        self.session = _open(Path(path), threads)
-        inputs, outputs = self.session.get_inputs(), self.session.get_outputs()
-        shape = list(inputs[0].shape)
-        names = [i.name for i in inputs], [o.name for o in outputs if o.name == "saliency"]
-        if names != (["image"], ["saliency"]) or len(shape) != 4 or shape[1:] != [shape[1], shape[1], 1]:
-            raise SalusError(f'{path}: no saliency network; it needs the input "image" (n, S, S, 1) and "saliency" out')
-        if not isinstance(shape[1], int) or shape[0] == 0 or (isinstance(shape[0], int) and shape[0] > 1):
-            raise SalusError(f"{path}: its input is {shape}; export it with a fixed size and a free number of images")
-        self.size = shape[1]
+        self.network = open_network(path, threads=threads)
+        shape = self.network.inputs.get("image", ())
+        side = shape[1] if len(shape) == 4 else None
+        fits = len(self.network.inputs) == 1 and "saliency" in self.network.outputs
+        if not fits or side is None or shape[1:] != (side, side, 1) or shape[0] not in (None, 1):
+            raise SalusError(
+                f'{path}: no saliency network; it needs the input "image" (n, S, S, 1) with S fixed, and "saliency" out'
+            )
+        self.size = side
         """Height and width of the network's input."""
         self.batch = 1 if shape[0] == 1 else BATCH
 
@@ -58,24 +58,7 @@ class LearnedSaliency:
         for start in range(0, len(images), self.batch):
             part = images[start : start + self.batch]
             small = np.stack([resize(image, (self.size, self.size)) for image in part]) / np.float32(255)
-            (found,) = self.session.run(["saliency"], {"image": small[..., None]})
-            for index, one in enumerate(found[..., 0]):
+            found = self.network.run({"image": small[..., None]})
+            for index, one in enumerate(found["saliency"][..., 0]):
                 maps[start + index] = resize(one, shape)
         return np.clip(maps, 0, 1, out=maps)
-
-
-def _open(path: Path, threads: int) -> Any:
-    try:
-        import onnxruntime
-    except ImportError:
-        raise SalusError("learned saliency needs onnxruntime; install it: pip install onnxruntime") from None
-    if not path.is_file():
-        raise SalusError(f"{path}: no such file; name the .onnx file of a saliency network")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises many kinds, all straight from Exception
-        raise SalusError(f"{path}: cannot be read as a network ({' '.join(str(error).split())[:120]})") from None

@@ -1,0 +1,284 @@
+"""Outline tumours: `segment(image)`, and `Segmenter` for many.
+
+    scan -> 256 x 256 -> network -> probability at the scan's size -> calibrated -> mask -> lesions
+
+A network is one ONNX file with its settings inside, under the metadata key "salus":
+
+    input   "image"        (n, S, S, 1) float32 in [0, 1]
+    outputs "probability"  (n, S, S, 1);  "saliency" (n, T, T, 1), T = S or less;  "presence" (n, 1), that there is a
+            tumour at all;  "strangeness" (n, 1), how far the image lies from those the network knows, 1 at the limit
+    settings size, threshold, temperature, presence, smallest (`NetworkSettings`), name, and the model card's figures
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.ndimage import label
+
+from salus.data.prepare import resize, to_bytes
+from salus.engine import open_network
+from salus.errors import SalusError
+from salus.measure import EIGHT, Lesion, expected_dice, measure
+from salus.saliency.estimate import as_scan
+from salus.scan import Scan
+
+SHIPPED = Path(str(resources.files("salus"))) / "weights" / "segment.onnx"
+"""The network in the package."""
+
+OUTPUTS = {"probability", "saliency", "presence", "strangeness"}
+STRANGE = "unlike the breast ultrasound the network knows"
+"""The flag of an image that lies beyond what the network was trained on: a photo, text, another organ."""
+
+AT_BORDER = "a lesion touches the image's border"
+AHEAD = 4
+"""Images that are read ahead, or wait to be taken, for each worker of `Segmenter.each`."""
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """What a network's file says about how its outputs are read.
+
+    Attributes:
+        name: of the network.
+        size: height and width of its input.
+        threshold: probability from which on a pixel is tumour.
+        temperature: that the logits are divided by, so that probabilities are frequencies.
+        presence: below this probability of any tumour at all the mask is left empty.
+        smallest: parts that cover less than this share of the image are dropped.
+    """
+
+    name: str
+    size: int
+    threshold: float = 0.5
+    temperature: float = 1.0
+    presence: float = 0.0
+    smallest: float = 0.0005
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """What was found in one image.
+
+    Attributes:
+        mask: (height, width) bool, the tumour, at the image's size; all False where none was found.
+        probability: (height, width) float32 in [0, 1], calibrated.
+        saliency: (height, width) float32 in [0, 1], where the network looked.
+        presence: probability that the image shows a tumour at all.
+        lesions: each connected part, the largest first.
+        confidence: that the answer is right, in [0, 1]: with lesions the expected Dice, without 1 - presence.
+        strangeness: how far the image lies from those the network knows; above 1 it is flagged.
+        flags: what a reader must know, one line each.
+        spacing: (row, column) size of a pixel in mm, None where the source does not say.
+        source: the image's file, or what made it.
+        network: the name of the network.
+
+    Example:
+        >>> from salus import make_phantom, segment
+        >>> found = segment(make_phantom(3).image)
+        >>> found.mask.shape == found.probability.shape, 0 <= found.confidence <= 1
+        (True, True)
+    """
+
+    mask: np.ndarray
+    probability: np.ndarray
+    saliency: np.ndarray
+    presence: float
+    lesions: tuple[Lesion, ...]
+    confidence: float
+    strangeness: float
+    flags: tuple[str, ...]
+    spacing: tuple[float, float] | None
+    source: str
+    network: str
+
+    @property
+    def found(self) -> bool:
+        """Whether there is a lesion."""
+        return bool(self.lesions)
+
+
+class Segmenter:
+    """A network, loaded once, for many images. Safe to use from several threads.
+
+    Args:
+        network: an .onnx file that `salus train` wrote; None takes the one in the package.
+        threshold: probability from which on a pixel is tumour; None takes the network's own.
+        tta: also look at the mirrored image and average, at twice the time (test-time augmentation).
+        engine: see `salus.engine.open_network`; so are threads, precision and device.
+
+    Raises:
+        SalusError: the network is missing, damaged, or no network of Salus; or see `open_network`.
+
+    Example:
+        >>> from salus import Segmenter, make_phantom
+        >>> segmenter = Segmenter()
+        >>> [len(found.lesions) >= 0 for found in segmenter.each(make_phantom(i).image for i in range(2))]
+        [True, True]
+    """
+
+    def __init__(
+        self,
+        network: Path | str | None = None,
+        *,
+        threshold: float | None = None,
+        tta: bool = False,
+        engine: str = "auto",
+        threads: int | None = None,
+        precision: str = "float32",
+        device: str = "cpu",
+    ) -> None:
+        path = Path(network) if network is not None else SHIPPED
+        self.network = open_network(path, engine, threads=threads, precision=precision, device=device)
+        self.settings = _read_settings(self.network.settings, path)
+        self.threshold = self.settings.threshold if threshold is None else threshold
+        if not 0 < self.threshold < 1:
+            raise SalusError(f"threshold {self.threshold}: give a number between 0 and 1")
+        self.tta = tta
+        side = self.settings.size
+        if not set(self.network.outputs) >= OUTPUTS or self.network.inputs.get("image", ())[1:] != (side, side, 1):
+            raise SalusError(f"{path}: is no segmentation network of Salus; export it with salus train")
+
+    def __call__(self, given: Scan | np.ndarray | Path | str) -> Segmentation:
+        """Outline the tumours of one image.
+
+        Args:
+            given: a scan; a grey array (height, width), uint8 or floating point in [0, 1]; or an image file.
+
+        Raises:
+            SalusError: see `salus.saliency.estimate.as_scan`.
+        """
+        scan = as_scan(given)
+        return self._read(scan, self._infer(self._prepare(scan)[None]))
+
+    def each(self, given: Iterable[Scan | np.ndarray | Path | str], workers: int = 2) -> Iterator[Segmentation]:
+        """Outline many images, lazily and in order; a few are read ahead, so that memory stays flat.
+
+        Args:
+            given: as for one image; taken as it is needed.
+            workers: images that are worked on at a time.
+
+        Raises:
+            SalusError: at the image that cannot be read. To go on after bad files call the segmenter for each instead.
+        """
+        with ThreadPoolExecutor(workers) as pool:
+            waiting: deque[Future[Segmentation]] = deque()
+            try:
+                for one in given:
+                    waiting.append(pool.submit(self, one))
+                    if len(waiting) >= AHEAD * workers:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def _prepare(self, scan: Scan) -> np.ndarray:
+        """(S, S, 1) float32: the squashed image in bytes, as in training, scaled to [0, 1]."""
+        side = self.settings.size
+        return to_bytes(resize(scan.pixels, (side, side)))[..., None] / np.float32(255)
+
+    def _infer(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        found = self.network.run({"image": images})
+        if self.tta:
+            other = self.network.run({"image": np.ascontiguousarray(images[:, :, ::-1])})
+            for name in ("probability", "saliency"):
+                found[name] = (found[name] + other[name][:, :, ::-1]) / 2
+            found["presence"] = (found["presence"] + other["presence"]) / 2
+        return found
+
+    def _read(self, scan: Scan, found: dict[str, np.ndarray]) -> Segmentation:
+        """Outputs for one image to what they mean at its own size."""
+        settings = self.settings
+        logit = to_logit(found["probability"][0, ..., 0]) / settings.temperature
+        probability = np.clip(resize(from_logit(logit), scan.shape), 0, 1)
+        presence = float(found["presence"].ravel()[0])
+        mask = cut(probability, self.threshold, settings.smallest)
+        if presence < settings.presence:
+            mask = np.zeros_like(mask)
+        lesions = measure(mask, probability, scan.spacing)
+        strangeness = float(found["strangeness"].ravel()[0])
+        flags = [STRANGE] if strangeness > 1 else []
+        if any(lesion.at_border for lesion in lesions):
+            flags.append(AT_BORDER)
+        return Segmentation(
+            mask=mask,
+            probability=probability,
+            saliency=np.clip(resize(found["saliency"][0, ..., 0], scan.shape), 0, 1),
+            presence=presence,
+            lesions=lesions,
+            confidence=expected_dice(mask, probability) if lesions else 1 - presence,
+            strangeness=strangeness,
+            flags=tuple(flags),
+            spacing=scan.spacing,
+            source=scan.source,
+            network=settings.name,
+        )
+
+
+def segment(given: Scan | np.ndarray | Path | str, **options: Any) -> Segmentation:
+    """Outline the tumours of one image; the network is loaded at the first call and kept.
+
+    Args:
+        given: a scan; a grey array (height, width), uint8 or floating point in [0, 1]; or an image file.
+        options: of `Segmenter`.
+
+    Raises:
+        SalusError: as `Segmenter`.
+
+    Example:
+        >>> from salus import make_phantom, segment
+        >>> segment(make_phantom(3).image).network
+        'salus-1'
+    """
+    return _kept(**options)(given)
+
+
+@cache
+def _kept(**options: Any) -> Segmenter:
+    return Segmenter(**options)
+
+
+def cut(probability: np.ndarray, threshold: float, smallest: float) -> np.ndarray:
+    """A mask of a probability: (h, w) bool where it reaches the threshold, less parts below a share of the image.
+
+    Example:
+        >>> import numpy as np
+        >>> cut(np.array([[0.9, 0.1, 0.1], [0.8, 0.1, 0.7]]), 0.5, 0.3).astype(int).tolist()
+        [[1, 0, 0], [1, 0, 0]]
+    """
+    mask = probability >= threshold
+    parts, count = label(mask, EIGHT)
+    if count:
+        areas = np.bincount(parts.ravel())
+        small = areas < smallest * mask.size
+        small[0] = False
+        mask &= ~small[parts]
+    return mask
+
+
+def to_logit(probability: np.ndarray) -> np.ndarray:
+    """ln(p / (1 - p)), p held within 1e-6 of 0 and 1."""
+    p = np.clip(np.asarray(probability, np.float32), 1e-6, 1 - 1e-6)
+    return np.log(p / (1 - p))
+
+
+def from_logit(logit: np.ndarray) -> np.ndarray:
+    """The sigmoid."""
+    return 1 / (1 + np.exp(-logit))
+
+
+def _read_settings(found: dict[str, Any], path: Path) -> NetworkSettings:
+    try:
+        return NetworkSettings(**{f.name: found[f.name] for f in fields(NetworkSettings) if f.name in found})
+    except TypeError:
+        raise SalusError(f"{path}: is no segmentation network of Salus; export it with salus train") from None

@@ -1,0 +1,325 @@
+"""Train the network that `salus segment` uses, and write it as one ONNX file with its settings inside.
+
+Training survives `kill -9`: the whole state is written every `KEPT` steps, and what a step sees depends on the seed and
+its number alone, so that a resumed training is the unbroken one.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from salus.data.prepare import resize
+from salus.errors import SalusError
+from salus.train.augment import STRONG, Augmentation, augment
+from salus.train.run import write_by_rename
+
+if TYPE_CHECKING:
+    import keras
+
+Log = Callable[[str], None]
+
+KEPT = 100
+"""Steps between two states on disk."""
+
+PARITY = 1e-4
+"""Largest difference allowed between the network's probabilities and its ONNX file's."""
+
+EXPORTED = ("probability", "saliency", "presence", "strangeness")
+KNOWN = 99.5
+"""Per cent of the training images that lie within the limit of strangeness."""
+
+WINDOW = (0.4, 0.85)
+"""Sides of a window that is cut beside the tumour, as shares of the image's."""
+
+
+@dataclass(frozen=True)
+class SegmentRecipe:
+    """How the network is trained.
+
+    Attributes:
+        steps: of the optimiser at most.
+        passes: over the training images at most; small sets take fewer steps.
+        batch: images a step.
+        learning_rate: of AdamW at its height; it rises over the first tenth and falls as a cosine.
+        decay: AdamW's weight decay.
+        average: share of the old in the running mean of the weights, which is what is kept.
+        free_share: part of the images that show no tumour: normal images where there are such, and windows cut beside
+            tumours.
+        augmentation: what is done to every image.
+        weights: of the losses of outline, saliency and presence.
+        size: height and width of the network's input.
+        pretrained: start both encoders from their ImageNet weights.
+        seed: of weights, order and augmentation.
+    """
+
+    steps: int = 1200
+    passes: int = 60
+    batch: int = 16
+    learning_rate: float = 1e-3
+    decay: float = 1e-3
+    average: float = 0.99
+    free_share: float = 0.25
+    augmentation: Augmentation = STRONG
+    weights: dict[str, float] = field(default_factory=lambda: {"probability": 1.0, "saliency": 0.5, "presence": 0.2})
+    size: int = 256
+    pretrained: bool = True
+    seed: int = 1
+
+
+def train_segmenter(
+    images: np.ndarray,
+    masks: np.ndarray,
+    recipe: SegmentRecipe,
+    folder: Path,
+    log: Log = print,
+    start_from: Path | None = None,
+) -> keras.Model:
+    """Train, resuming where an earlier call with the same folder was cut off.
+
+    Args:
+        images: (n, s, s) uint8, s the recipe's size.
+        masks: (n, s, s) bool; images without a tumour belong among them.
+        recipe: the settings.
+        folder: gets the state while it trains, and weights.weights.h5.
+        log: called with a line of progress every hundred steps.
+        start_from: weights to begin with (.weights.h5) in place of ImageNet's.
+
+    Raises:
+        SalusError: the images have another size, no mask shows a tumour, or the loss is no number.
+    """
+    import keras
+
+    from salus.networks.efficientnet_lite import IMAGENET
+    from salus.networks.segment_net import segment_net
+    from salus.train.backend import compiles, set_up
+    from salus.train.objective import saliency_loss
+
+    if images.shape[1:] != (recipe.size, recipe.size):
+        raise SalusError(f"images are {images.shape[1:]}, the recipe's size is {recipe.size}; prepare them at that")
+    if not masks.any():
+        raise SalusError("no mask shows a tumour; there is nothing to learn")
+    folder.mkdir(parents=True, exist_ok=True)
+    final = folder / "weights.weights.h5"
+    keras.utils.clear_session()
+    set_up(recipe.seed, "float32")  # depthwise convolutions are slower in bfloat16
+    encoder = IMAGENET if recipe.pretrained and start_from is None else None
+    model = segment_net(recipe.size, encoder)
+    if final.exists():
+        model.load_weights(final)
+        return model
+    if start_from is not None:
+        model.load_weights(start_from)
+    steps = max(1, min(recipe.steps, recipe.passes * len(images) // recipe.batch))
+    warm = max(1, steps // 10)
+    rate = keras.optimizers.schedules.CosineDecay(
+        recipe.learning_rate / 20, steps - warm, warmup_target=recipe.learning_rate, warmup_steps=warm
+    )
+    optimizer = keras.optimizers.AdamW(
+        rate, weight_decay=recipe.decay, clipnorm=1.0, use_ema=True, ema_momentum=recipe.average
+    )
+    loss = {"probability": saliency_loss, "saliency": saliency_loss, "presence": "binary_crossentropy"}
+    model.compile(
+        optimizer,
+        loss={**loss, "features": None},
+        loss_weights={**recipe.weights, "features": 0.0},
+        jit_compile=compiles(),
+    )
+    done = _restore(model, folder)
+    if done:
+        log(f"  resumes after step {done}")
+    began, losses = time.monotonic(), []
+    for step, (x, y) in enumerate(_batches(images, masks, recipe, done, steps), done + 1):
+        found = model.train_on_batch(x, y, return_dict=True)
+        losses.append(float(found["loss"]))
+        if not np.isfinite(losses[-1]):
+            raise SalusError(f"the loss is no number at step {step}; lower the learning rate")
+        if step % KEPT == 0 or step == steps:
+            spent = (time.monotonic() - began) / (step - done)
+            log(f"  step {step}/{steps}  loss {np.mean(losses[-KEPT:]):.4f}  {spent * (steps - step):.0f} s left")
+            write_by_rename(_state(folder, step), model.save_weights)
+            _state(folder, step - KEPT).unlink(missing_ok=True)
+    optimizer.finalize_variable_values(model.trainable_variables)
+    write_by_rename(final, model.save_weights)
+    for path in folder.glob("step-*.weights.h5"):
+        path.unlink()
+    return model
+
+
+def _state(folder: Path, step: int) -> Path:
+    return folder / f"step-{step:06d}.weights.h5"
+
+
+def _restore(model: keras.Model, folder: Path) -> int:
+    """Load the newest state (weights, optimiser, running mean); the steps that are done."""
+    states = sorted(folder.glob("step-*.weights.h5"))
+    if not states:
+        return 0
+    model.optimizer.build(model.trainable_variables)
+    model.load_weights(states[-1])
+    return int(states[-1].name[5:11])
+
+
+def _batches(
+    images: np.ndarray, masks: np.ndarray, recipe: SegmentRecipe, done: int, steps: int
+) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+    """Augmented batches of the steps that are left, each from (seed, step), made while the one before is used."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = deque(
+            pool.submit(make_batch, images, masks, recipe, step) for step in range(done, min(done + 3, steps))
+        )
+        for step in range(done, steps):
+            made = waiting.popleft().result()
+            if step + 3 < steps:
+                waiting.append(pool.submit(make_batch, images, masks, recipe, step + 3))
+            yield made
+
+
+def make_batch(
+    images: np.ndarray, masks: np.ndarray, recipe: SegmentRecipe, step: int
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """One batch: images (b, s, s, 1) float32 in [0, 1] and the truth of each output.
+
+    Args:
+        images: (n, s, s) uint8.
+        masks: (n, s, s) bool.
+        recipe: the settings.
+        step: which; the same step gives the same batch.
+    """
+    rng = np.random.default_rng((recipe.seed, step))
+    lesion = masks.any(axis=(1, 2))
+    with_tumour, free = np.flatnonzero(lesion), np.flatnonzero(~lesion)
+    x: list[np.ndarray] = []
+    y: list[np.ndarray] = []
+    for _ in range(recipe.batch):
+        wanted_free = rng.random() < recipe.free_share
+        beside = None
+        if wanted_free and (not len(free) or rng.random() < 0.5):
+            beside = cut_beside(images, masks, with_tumour, rng)
+        i = int(rng.choice(free if wanted_free and len(free) else with_tumour))
+        image, mask = (images[i], masks[i]) if beside is None else beside
+        x_one, y_one = augment(image, mask, rng, recipe.augmentation)
+        x.append(x_one)
+        y.append(y_one)
+    truth = np.stack(y)
+    side = recipe.size // 4
+    share = truth.reshape(len(y), side, 4, side, 4).mean(axis=(2, 4), dtype=np.float32)
+    return np.stack(x)[..., None].astype(np.float32) / 255, {
+        "probability": truth[..., None].astype(np.float32),
+        "saliency": share[..., None],
+        "presence": truth.reshape(len(y), -1).max(axis=1, keepdims=True).astype(np.float32),
+    }
+
+
+def cut_beside(
+    images: np.ndarray, masks: np.ndarray, chosen: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """A window beside the tumour of some image, enlarged to the whole: tissue without a tumour, from any scanner.
+
+    Args:
+        images: (n, s, s) uint8.
+        masks: (n, s, s) bool.
+        chosen: places of images that show a tumour.
+        rng: the source of every choice.
+
+    Returns:
+        (s, s) uint8 and an empty mask; None where no window was found in ten tries.
+    """
+    side = images.shape[1]
+    for _ in range(10):
+        i = int(rng.choice(chosen))
+        h, w = np.rint(rng.uniform(*WINDOW, 2) * side).astype(int).tolist()
+        top, left = int(rng.integers(side - h + 1)), int(rng.integers(side - w + 1))
+        if not masks[i, top : top + h, left : left + w].any():
+            window = resize(images[i, top : top + h, left : left + w].astype(np.float32), (side, side))
+            return np.clip(np.rint(window), 0, 255).astype(np.uint8), np.zeros((side, side), bool)
+    return None
+
+
+def with_strangeness(model: keras.Model, images: np.ndarray) -> keras.Model:
+    """The network with the output "strangeness": how far an image's features lie from those of known images.
+
+    Mahalanobis's distance of the deepest features' means under a shrunk covariance (Ledoit & Wolf 2004), divided by
+    the distance within which `KNOWN` per cent of the known images lie (Lee et al. 2018, "A simple unified framework
+    for detecting out-of-distribution samples", for the idea).
+
+    Args:
+        model: of `segment_net`.
+        images: (n, s, s) uint8, the known images.
+    """
+    import keras
+    from keras import layers
+    from sklearn.covariance import LedoitWolf
+
+    inputs = images[..., None] / np.float32(255)
+    known = model.predict(inputs, batch_size=32, verbose=0)["features"].astype(np.float64)
+    fitted = LedoitWolf().fit(known)
+    values, vectors = np.linalg.eigh(fitted.covariance_)
+    whiten = vectors / np.sqrt(values)
+    far = np.sqrt((((known - fitted.location_) @ whiten) ** 2).mean(axis=1))
+    whiten /= np.percentile(far, KNOWN)
+    place = layers.Dense(whiten.shape[1], dtype="float32", name="whitened")
+    z = place(model.output["features"])
+    place.set_weights([whiten.astype(np.float32), (-fitted.location_ @ whiten).astype(np.float32)])
+    square = layers.Multiply(dtype="float32", name="squared")([z, z])
+    mean = layers.Dense(1, use_bias=False, dtype="float32", name="mean_square")
+    total = mean(square)
+    mean.set_weights([np.full((whiten.shape[1], 1), 1 / whiten.shape[1], np.float32)])
+    strangeness = keras.ops.sqrt(total)
+    return keras.Model(model.input, {**model.output, "strangeness": strangeness}, name=model.name)
+
+
+def export_segmenter(model: keras.Model, path: Path, settings: dict[str, Any]) -> float:
+    """Write the network as the ONNX file that `salus.segment` reads; the largest difference of a probability.
+
+    Args:
+        model: of `with_strangeness`.
+        path: the .onnx file.
+        settings: see `salus.segment.NetworkSettings`; more is kept as it is.
+
+    Raises:
+        SalusError: the file's probabilities differ from the network's by more than 1e-4.
+    """
+    import keras
+    import onnx
+
+    from salus.engine import SETTINGS, open_network
+
+    side = model.input_shape[1]
+    listed = keras.Model(model.input, [model.output[name] for name in EXPORTED])
+    listed(np.zeros((1, side, side, 1), np.float32))  # Keras exports what has been called
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of NumPy, about a line in Keras's exporter
+        listed.export(path, format="onnx", verbose=False)
+    graph = onnx.load(path)
+    new = dict(zip((port.name for port in graph.graph.output), EXPORTED, strict=True))
+    for node in graph.graph.node:
+        node.output[:] = [new.get(name, name) for name in node.output]
+        node.input[:] = [new.get(name, name) for name in node.input]
+    for port in graph.graph.output:
+        port.name = new[port.name]
+    onnx.helper.set_model_props(graph, {SETTINGS: json.dumps(settings)})
+    onnx.checker.check_model(graph)
+    onnx.save(graph, path)
+    images = np.random.default_rng(0).random((2, side, side, 1), np.float32)
+    wanted = model.predict(images, verbose=0)
+    found = open_network(path).run({"image": images})
+    difference = max(float(np.abs(found[name] - wanted[name]).max()) for name in EXPORTED[:3])
+    if not difference <= PARITY:
+        raise SalusError(f"{path}: differs from the network by {difference:.1e}, more than {PARITY:.0e}; not usable")
+    return difference
+
+
+def recipe_json(recipe: SegmentRecipe) -> dict[str, Any]:
+    """A recipe as it is kept in files."""
+    return asdict(recipe)
