@@ -18,7 +18,7 @@ from PIL import Image
 from salus.data.layouts import read_data_set
 from salus.data.prepare import prepare, to_bytes
 from salus.train.run import RUN_FILE, read_json
-from salus.train.saliency_benchmark import Asked, read_pool
+from salus.train.saliency_benchmark import Asked, pool_of
 from salus.train.ship import read_maps
 
 SIDE = 32
@@ -42,7 +42,7 @@ def main() -> None:
     content = read_json(given.run / RUN_FILE)
     content.pop("fingerprint")
     asked = Asked(**{**content, "data": tuple(content["data"]), "methods": tuple(content["methods"])})
-    pool, _ = read_pool(asked, print)
+    pool, _ = pool_of(asked, print)
     maps = read_maps(given.run, given.method, pool)
     pairs = prepare(read_data_set(given.data).labelled, asked.size)
     likeness = signature(pairs.images) @ signature(pool.images).T

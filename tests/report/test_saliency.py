@@ -8,7 +8,8 @@ import pytest
 from salus.report.saliency import build_saliency_report
 from salus.report.saliency_pictures import SHOWN, gallery, ranked_by
 from salus.saliency.quality import calibrate
-from salus.train.saliency_benchmark import Asked, Pool, _rows, calibration_json
+from salus.train.pool import Pool
+from salus.train.saliency_benchmark import Asked, _rows, calibration_json
 
 SIDE = 16
 METHODS = ("prior", "good")
@@ -27,6 +28,7 @@ def material():
     maps = {"prior": np.ones(masks.shape, np.float16), "good": good.astype(np.float16)}
     pool = Pool(
         names=tuple(f"scan-{i}" for i in range(24)),
+        cases=(),
         sets=("<a>&b",) * 24,
         labels=("",) * 24,
         groups=tuple(f"p{i // 2}" for i in range(24)),

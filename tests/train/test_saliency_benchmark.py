@@ -11,7 +11,7 @@ from PIL import Image
 from salus.data.phantom import write_phantoms
 from salus.errors import SalusError
 from salus.train import estimators
-from salus.train.saliency_benchmark import Asked, read_pool, resume, start
+from salus.train.saliency_benchmark import Asked, pool_of, resume, start
 from salus.train.saliency_fold import FoldMaps, map_fold, time_estimator
 
 from ..conftest import make_published
@@ -114,7 +114,7 @@ def test_near_duplicates_are_not_fitted_on_while_their_like_is_tested_in_one_set
             (first / part / f"again-{number:03}.png").write_bytes(data)
     second = copy_of(first, tmp_path / "second", gain=0.8)
     asked, lines = Asked((str(first), str(second)), ("spy",), folds=3, size=32), []
-    pool, _ = read_pool(asked, lines.append)
+    pool, _ = pool_of(asked, lines.append)
     assert any("near-duplicate in another set" in line for line in lines)
     content = [name.removeprefix("copy-").removeprefix("again-") for name in pool.names]  # what an image shows
     for a, b in zip(content, pool.groups, strict=True):
@@ -136,7 +136,7 @@ def test_sets_are_fitted_together_unless_they_are_to_be_separate(phantoms, tmp_p
     for separate in (False, True):
         Spy.calls = []
         asked = Asked((str(phantoms), str(other)), ("spy",), folds=3, size=32, separate=separate)
-        pool, _ = read_pool(asked, lambda line: None)
+        pool, _ = pool_of(asked, lambda line: None)
         home = {image.tobytes(): name for image, name in zip(pool.images, pool.sets, strict=True)}
         found = map_fold(asked, pool, "spy", np.flatnonzero(pool.fold == 1), lambda line: None)
         assert (np.rint(found.maps.astype(float) * 255) == pool.images[pool.fold == 1]).all()  # each in its place
@@ -159,7 +159,7 @@ def test_bad_images_stop_the_run_or_are_named_and_left_out(tmp_path):
 
 
 def test_limit_takes_images_spread_over_the_set(published):
-    pool, _ = read_pool(Asked((str(published),), ("constant",), folds=2, size=32, limit=4), lambda line: None)
+    pool, _ = pool_of(Asked((str(published),), ("constant",), folds=2, size=32, limit=4), lambda line: None)
     assert pool.names == ("000", "004", "007", "011")
 
 

@@ -22,7 +22,8 @@ from salus.statistics import bootstrap_interval, paired_difference
 from salus.train.run import write_by_rename
 
 if TYPE_CHECKING:
-    from salus.train.saliency_benchmark import Asked, Pool
+    from salus.train.pool import Pool
+    from salus.train.saliency_benchmark import Asked
 
 COLUMNS = {
     "auc": "AUC ↑",

@@ -13,7 +13,7 @@ from salus.report.figures import COLOURS, DASHES, MARKERS, MUTED, Chart, finish,
 from salus.report.panels import data_uri, outline
 
 if TYPE_CHECKING:
-    from salus.train.saliency_benchmark import Pool
+    from salus.train.pool import Pool
 
 Rows = Sequence[Mapping[str, Any]]
 

@@ -20,15 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from salus.data.deal import deal_folds
-from salus.data.duplicates import cluster
-from salus.data.duplicates import fingerprint as print_of
-from salus.data.folds import Folds
-from salus.data.layouts import read_data_set
-from salus.data.prepare import Pairs, prepare
 from salus.errors import SalusError
 from salus.saliency.quality import Calibration, MapScores, calibrate, score_map
-from salus.train.run import RUN_FILE, SCORES, fingerprint, read_json, write_by_rename, write_json
+from salus.train.pool import Pool, read_pool
+from salus.train.run import RUN_FILE, SCORES, read_json, write_by_rename, write_json
 from salus.train.saliency_fold import FoldMaps, map_fold
 from salus.train.source import FILES, TRUTH, parse_source
 
@@ -63,31 +58,6 @@ class Asked:
     skip_bad: bool = False
 
 
-@dataclass(frozen=True, eq=False)
-class Pool:
-    """All images of all sets.
-
-    Attributes:
-        names: of n images.
-        sets: the data set of each.
-        labels: of each, "" where unknown.
-        groups: the patient or cluster of near-duplicates of each, over all sets.
-        fold: (n,) the fold in which an image is tested.
-        images: (n, s, s) uint8.
-        masks: (n, s, s) bool.
-        saliency: (n, s, s) uint8 where every set ships maps.
-    """
-
-    names: tuple[str, ...]
-    sets: tuple[str, ...]
-    labels: tuple[str, ...]
-    groups: tuple[str, ...]
-    fold: np.ndarray
-    images: np.ndarray
-    masks: np.ndarray
-    saliency: np.ndarray | None
-
-
 def start(run: Path, asked: Asked, log: Log = print) -> None:
     """Start a run in a new folder and carry it through.
 
@@ -102,7 +72,7 @@ def start(run: Path, asked: Asked, log: Log = print) -> None:
             raise SalusError(f"{method}: name plain methods here; truth and changes are for salus benchmark")
     if len({Path(folder).name for folder in asked.data}) < len(asked.data):
         raise SalusError("two data sets have the same folder name; results could not be told apart")
-    pool, found = read_pool(asked, log)
+    pool, found = pool_of(asked, log)
     try:
         run.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -123,83 +93,30 @@ def resume(run: Path, log: Log = print) -> None:
         asked = Asked(**{**content, "data": tuple(content["data"]), "methods": tuple(content["methods"])})
     except (KeyError, TypeError) as error:
         raise SalusError(f"{run / RUN_FILE}: not a saliency run of this Salus version ({error})") from None
-    pool, found = read_pool(asked, log)
+    pool, found = pool_of(asked, log)
     if found != known:
         raise SalusError(f"the data have changed since {run} was started; start a new run")
     _carry_through(run, asked, pool, log)
 
 
-def read_pool(asked: Asked, log: Log) -> tuple[Pool, dict[str, str]]:
-    """Read every set and deal its folds; also the fingerprint of each set.
+def pool_of(asked: Asked, log: Log) -> tuple[Pool, dict[str, str]]:
+    """The images that a run is about, and the fingerprint of each set.
 
     Raises:
-        SalusError: a set cannot be read, or ships no maps where they are asked for.
+        SalusError: see `salus.train.pool.read_pool`; or a set ships no maps where they are asked for.
     """
-    parts: list[tuple[str, Pairs, Folds]] = []
-    prints: dict[str, str] = {}
-    for folder in asked.data:
-        data = read_data_set(folder)
-        bad: list[str] = []
-        cases = data.labelled
-        if not cases:
-            raise SalusError(f"{folder}: no image has a mask; maps can only be judged where the truth is known")
-        if asked.limit and len(cases) > asked.limit:
-            cases = tuple(cases[int(i)] for i in np.linspace(0, len(cases) - 1, asked.limit).round())
-        pairs = prepare(cases, asked.size, bad=bad)
-        if bad and not asked.skip_bad:
-            raise SalusError(f"{len(bad)} cases cannot be used, e.g. {bad[0]}; mend them, or go on: --skip-bad")
-        for line in bad:
-            log(f"left out: {line}")
-        folds = deal_folds(data, pairs, "grouped", asked.folds, asked.seed)
-        name = Path(folder).name
-        prints[name] = fingerprint(cases)["sha256"]
-        parts.append((name, pairs, folds))
-        log(f"{folder}: {len(pairs.cases)} images, {int(pairs.masks.any(axis=(1, 2)).sum())} with a tumour")
-    every = [(name, folds, case) for name, pairs, folds in parts for case in pairs.cases]
-    maps = [pairs.saliency for _, pairs, _ in parts if pairs.saliency is not None]
-    sets = tuple(name for name, _, _ in every)
-    images = np.concatenate([pairs.images for _, pairs, _ in parts])
-    groups = tuple(f"{name}/{folds.groups[case.name]}" for name, folds, case in every)
-    pool = Pool(
-        names=tuple(case.name for _, _, case in every),
-        sets=sets,
-        labels=tuple(case.label or "" for _, _, case in every),
-        groups=join_groups(groups, sets, images, log) if len(parts) > 1 else groups,
-        fold=np.asarray([folds.test[case.name] for _, folds, case in every]),
-        images=images,
-        masks=np.concatenate([pairs.masks for _, pairs, _ in parts]),
-        saliency=np.concatenate(maps) if len(maps) == len(parts) else None,
+    found = read_pool(
+        asked.data,
+        folds=asked.folds,
+        size=asked.size,
+        seed=asked.seed,
+        limit=asked.limit,
+        skip_bad=asked.skip_bad,
+        log=log,
     )
-    if FILES in asked.methods and pool.saliency is None:
+    if FILES in asked.methods and found[0].saliency is None:
         raise SalusError("not every image has a map in saliency/; leave out the method file")
-    return pool, prints
-
-
-def join_groups(groups: Sequence[str], sets: Sequence[str], images: np.ndarray, log: Log = print) -> tuple[str, ...]:
-    """Groups joined where images of different sets show the same scan.
-
-    Args:
-        groups: the patient or cluster of each of n images within its set.
-        sets: the data set of each.
-        images: (n, s, s) uint8.
-        log: is told what was joined.
-
-    Returns:
-        n groups; a joined one bears the first of its names.
-    """
-    found = cluster({str(i): print_of(image / np.float32(255)) for i, image in enumerate(images)})
-    title = {group: group for group in groups}
-    joined = 0
-    for members in ([int(name) for name in names] for names in found.clusters):
-        if len({sets[i] for i in members}) == 1:
-            continue  # one set's own near-duplicates were found at full size
-        joined += len(members)
-        together = {title[groups[i]] for i in members}
-        first = min(together)
-        title = {group: first if of in together else of for group, of in title.items()}
-    if joined:
-        log(f"{joined} images have a near-duplicate in another set; none is fitted on while its like is tested")
-    return tuple(title[group] for group in groups)
+    return found
 
 
 def _carry_through(run: Path, asked: Asked, pool: Pool, log: Log) -> None:

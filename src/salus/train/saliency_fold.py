@@ -17,7 +17,8 @@ from salus.train.run import write_by_rename
 from salus.train.source import FILES
 
 if TYPE_CHECKING:
-    from salus.train.saliency_benchmark import Asked, Pool
+    from salus.train.pool import Pool
+    from salus.train.saliency_benchmark import Asked
 
 TIMED = 256
 """Height and width of the images that a method is timed on."""

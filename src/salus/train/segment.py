@@ -92,7 +92,7 @@ def train_segmenter(
         recipe: the settings.
         folder: gets the state while it trains, and weights.weights.h5.
         log: called with a line of progress every hundred steps.
-        start_from: weights to begin with (.weights.h5) in place of ImageNet's.
+        start_from: an .onnx file of the same network to begin with, in place of ImageNet's weights.
 
     Raises:
         SalusError: the images have another size, no mask shows a tumour, or the loss is no number.
@@ -103,6 +103,7 @@ def train_segmenter(
     from salus.networks.segment_net import segment_net
     from salus.train.backend import compiles, set_up
     from salus.train.objective import saliency_loss
+    from salus.train.onnx_weights import load_noted
 
     if images.shape[1:] != (recipe.size, recipe.size):
         raise SalusError(f"images are {images.shape[1:]}, the recipe's size is {recipe.size}; prepare them at that")
@@ -118,7 +119,7 @@ def train_segmenter(
         model.load_weights(final)
         return model
     if start_from is not None:
-        model.load_weights(start_from)
+        load_noted(model, start_from)
     steps = max(1, min(recipe.steps, recipe.passes * len(images) // recipe.batch))
     warm = max(1, steps // 10)
     rate = keras.optimizers.schedules.CosineDecay(
@@ -293,6 +294,8 @@ def export_segmenter(model: keras.Model, path: Path, settings: dict[str, Any]) -
     import onnx
 
     from salus.engine import SETTINGS, open_network
+    from salus.networks.segment_net import OUTPUTS
+    from salus.train.onnx_weights import KEY, note_weights
 
     side = model.input_shape[1]
     listed = keras.Model(model.input, [model.output[name] for name in EXPORTED])
@@ -308,6 +311,8 @@ def export_segmenter(model: keras.Model, path: Path, settings: dict[str, Any]) -
         node.input[:] = [new.get(name, name) for name in node.input]
     for port in graph.graph.output:
         port.name = new[port.name]
+    network = keras.Model(model.input, [model.output[name] for name in OUTPUTS])
+    settings = settings | {KEY: note_weights(graph, network)}
     onnx.helper.set_model_props(graph, {SETTINGS: json.dumps(settings)})
     onnx.checker.check_model(graph)
     onnx.save(graph, path)

@@ -22,8 +22,9 @@ from salus.errors import SalusError
 from salus.saliency.confidence import fit_confidence
 from salus.saliency.methods import prior_map, save_prior
 from salus.saliency.prior import PriorSaliency
+from salus.train.pool import Pool
 from salus.train.run import RUN_FILE, read_json, write_json
-from salus.train.saliency_benchmark import SCORE_NAMES, Asked, Pool, read_pool
+from salus.train.saliency_benchmark import SCORE_NAMES, Asked, pool_of
 
 Log = Callable[[str], None]
 CARD = "weights.json"
@@ -46,7 +47,7 @@ def ship(run: Path, folder: Path, log: Log = print) -> None:
     prints = content.pop("fingerprint", {})
     asked = Asked(**{**content, "data": tuple(content["data"]), "methods": tuple(content["methods"])})
     scores = read_scores(run)
-    pool, found = read_pool(asked, log)
+    pool, found = pool_of(asked, log)
     if found != prints:
         raise SalusError(f"the data have changed since {run} was made; run the saliency benchmark again")
     folder.mkdir(parents=True, exist_ok=True)

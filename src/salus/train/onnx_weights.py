@@ -1,0 +1,85 @@
+"""A Keras network's weights inside its ONNX file: found at export, so that training can start from a shipped file.
+
+The converter lays kernels out anew and calls them by names of its own. Each weight is therefore looked for by its
+values, and the place and order of axes are noted in the file's settings under `KEY`.
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import permutations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from salus.engine import SETTINGS
+from salus.errors import SalusError
+
+if TYPE_CHECKING:
+    import keras
+    import onnx
+
+KEY = "weights"
+"""In the settings: for each of the model's weights, in Keras's order, [initializer, order of axes]."""
+
+
+def note_weights(graph: onnx.ModelProto, model: keras.Model) -> list[list[Any]]:
+    """Where each of a network's weights lies in its ONNX file.
+
+    Args:
+        graph: what the network was exported as.
+        model: the network; only weights that are in the file are looked for.
+
+    Raises:
+        SalusError: a weight is not in the file as it is.
+    """
+    from onnx import numpy_helper
+
+    by_size: dict[int, list[tuple[str, np.ndarray]]] = {}
+    for tensor in graph.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        by_size.setdefault(values.size, []).append((tensor.name, values))
+    found = []
+    for weight in model.weights:
+        values = np.asarray(weight)
+        place = next((p for p in (_match(values, *one) for one in by_size.get(values.size, ())) if p), None)
+        if place is None:
+            raise SalusError(f"the exported file does not hold the weight {weight.path}; training cannot start from it")
+        found.append(place)
+    return found
+
+
+def load_noted(model: keras.Model, path: Path) -> None:
+    """Lay the weights of an ONNX file that `note_weights` described into a network.
+
+    Raises:
+        SalusError: the file is missing, damaged, holds no notes, or is of another network.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    try:
+        graph = onnx.load(path)
+    except Exception as error:  # protobuf raises its own kinds
+        raise SalusError(f"{path}: cannot be read as a network ({' '.join(str(error).split())[:120]})") from None
+    kept = {prop.key: prop.value for prop in graph.metadata_props}.get(SETTINGS, "{}")
+    notes = json.loads(kept).get(KEY)
+    if not notes:
+        raise SalusError(f"{path}: says not where its weights lie; start from a file that salus train wrote")
+    arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.graph.initializer}
+    try:
+        values = [arrays[name].reshape(shape).transpose(axes) for name, shape, axes in notes]
+        model.set_weights(values)
+    except (KeyError, ValueError) as error:
+        raise SalusError(f"{path}: is of another network than this ({' '.join(str(error).split())[:120]})") from None
+
+
+def _match(values: np.ndarray, name: str, stored: np.ndarray) -> list[Any] | None:
+    """[name, shape, order of axes] where stored values are the weight's, their axes in another order; else None."""
+    for axes in permutations(range(values.ndim)):
+        shape = tuple(values.shape[axis] for axis in axes)  # what is stored, in the weight's own sides
+        back = tuple(int(a) for a in np.argsort(axes))
+        if np.array_equal(stored.reshape(shape).transpose(back), values):
+            return [name, list(shape), list(back)]
+    return None
