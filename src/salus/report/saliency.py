@@ -118,7 +118,7 @@ def _facts(asked: Asked, pool: Pool) -> dict[str, str]:
         "Folds": f"{asked.folds}, seed {asked.seed}; every image is mapped by what never saw it, its patient or a "
         "near-duplicate of it",
         "Fitted on": "the training folds of each set alone" if asked.separate else "the training folds of all sets",
-        "Maps and scores": f"at {asked.size} × {asked.size} pixels, 256 grey levels",
+        "Maps and scores": f"at {asked.size} × {asked.size} pixels",
         "Intervals": "95%, bootstrap of the mean that draws whole patients or clusters of near-duplicates; shares of "
         "tumour-free images: Wilson",
         "Time": "of the map alone, median, one image of 256 × 256 at a time (a prior: of the size it was fitted at), "

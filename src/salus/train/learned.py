@@ -168,6 +168,8 @@ def export_saliency(model: keras.Model, path: Path, card: dict[str, object]) -> 
     """
     import onnx
 
+    side = model.input_shape[1]
+    model(np.zeros((1, side, side, 1), np.float32))  # Keras exports what has been called
     model.export(path, format="onnx", verbose=False)
     graph = onnx.load(path)
     old = graph.graph.output[0].name
@@ -177,7 +179,6 @@ def export_saliency(model: keras.Model, path: Path, card: dict[str, object]) -> 
     onnx.helper.set_model_props(graph, {"salus": json.dumps(card)})
     onnx.checker.check_model(graph)
     onnx.save(graph, path)
-    side = model.input_shape[1]
     images = np.random.default_rng(0).integers(0, 256, (4, side, side), dtype=np.uint8)
     found = model.predict(images[..., None] / np.float32(255), verbose=0)[..., 0]
     wanted = np.stack([resize(one, (side, side)) for one in found])

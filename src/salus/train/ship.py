@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +32,14 @@ FITTED = ("prior", "anatomy", "regions", "learned")
 """Methods that have something to ship, in the order in which it is made."""
 
 
-def ship(run: Path, folder: Path, log: Log = print) -> None:
+def ship(run: Path, folder: Path, log: Log = print, only: Sequence[str] | None = None) -> None:
     """Write prior.npz, anatomy.npz, regions.npz, saliency.onnx, confidence-METHOD.npz and weights.json.
 
     Args:
         run: a finished `salus saliency-benchmark`.
-        folder: where to; what is there is replaced.
+        folder: where to; what is there of the same names is replaced.
         log: called with lines of progress.
+        only: methods to make; None all of the run.
 
     Raises:
         SalusError: the run is not finished, or its data are gone.
@@ -54,12 +55,13 @@ def ship(run: Path, folder: Path, log: Log = print) -> None:
     prior = PriorSaliency()
     prior.fit(pool.images, pool.masks)
     place = prior_map(prior, pool.masks.shape[1:])
-    card: dict[str, Any] = {
+    card: dict[str, Any] = read_json(folder / CARD) if (folder / CARD).is_file() else {}
+    card |= {
         "data": {name: {"images": pool.sets.count(name), "sha256": prints[name]} for name in dict.fromkeys(pool.sets)},
         "folds": asked.folds,
-        "out_of_fold": {m: scores[m] for m in asked.methods if m in scores},
+        "out_of_fold": card.get("out_of_fold", {}) | {m: scores[m] for m in asked.methods if m in scores},
     }
-    for method in asked.methods:
+    for method in only or asked.methods:
         if method in FITTED:
             log(f"{method}: fitting on all {len(pool.names)} images")
             _make(method, prior, pool, folder, card, log)
@@ -70,7 +72,7 @@ def ship(run: Path, folder: Path, log: Log = print) -> None:
     card["sha256"] = {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.iterdir())
-        if path.suffix in (".npz", ".onnx")
+        if path.suffix in (".npz", ".onnx") and path.name != "segment.onnx"
     }
     write_json(folder / CARD, card)
     log(f"{folder}: {sum(p.stat().st_size for p in folder.iterdir()) / 1e6:.1f} MB")
@@ -139,9 +141,11 @@ def main() -> None:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("run", type=Path)
     p.add_argument("-o", "--output", type=Path, required=True)
+    p.add_argument("--only", metavar="A,B,...", help="methods to make; the files of others stay")
     asked = p.parse_args()
     try:
-        ship(asked.run, asked.output, lambda line: print(line, flush=True))
+        only = asked.only.split(",") if asked.only else None
+        ship(asked.run, asked.output, lambda line: print(line, flush=True), only)
     except SalusError as error:
         raise SystemExit(f"salus: {error}") from None
 
