@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 DEMO   ?= demo
 
-.PHONY: install demo test lint clean
+.PHONY: install demo test lint wheel-check clean
 .DEFAULT_GOAL := test
 
 install: $(VENV)/.installed
@@ -30,6 +30,9 @@ lint: install
 
 test: lint
 	$(BIN)/python -m pytest
+
+wheel-check: install
+	PYTHON=$(abspath $(BIN))/python .ci/wheel-check
 
 clean:
 	rm -rf $(VENV) $(DEMO) .mypy_cache .ruff_cache .pytest_cache

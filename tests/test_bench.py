@@ -31,3 +31,31 @@ def test_worth_pairs_each_map_with_the_constant_one(tmp_path):
     assert found["sa-unet@prior"]["p"] > 0.05
     assert "gain" not in found["sa-unet@constant"]
     assert "+10.0 [+10.0, +10.0]" in saliency_worth.table(list(found.values()))
+
+
+def test_speed_shares_ratios_and_marks_are_computed_from_the_medians():
+    import segment_speed
+
+    names = ("keras-float32", "openvino-bfloat16")
+    times = {names[0]: [100.0, 300.0, 200.0], names[1]: [50.0, 50.0, 51.0], "gemm": [20.0, 10.0, 30.0]}
+    lines = segment_speed.engine_table(times, dict(zip(names, (0.0, 0.01), strict=True)), {"network": 20.0}, 1000.0)
+    assert lines[2] == "| Keras predict, float32 | 200.0 | 100.0 – 300.0 | 1.00 | 100 | 10% | 0.0e+00 |"
+    assert lines[3] == "| OpenVINO, bfloat16 | 50.0 | 50.0 – 51.0 | 4.00 | 400 | 40% | 1.0e-02 |"
+    assert "peak of bfloat16 matrix products 1000 GFLOP/s (best of 3 rounds" in lines[-1]
+    assert segment_speed.mark("a", 41, 40)[2:] == ["≤ 40", "MISSED"]
+    assert segment_speed.mark("b", 25, 25, at_least=True)[2:] == ["≥ 25", "met"]
+
+
+def test_speed_reads_importtime_and_measures_processes():
+    import sys
+
+    import segment_speed
+
+    said = "import time: self [us] | cumulative | imported package\nimport time:  1500 |  9000 |   numpy.linalg\n"
+    said += "import time:   500 |   500 | numpy\nother\nimport time:   700 |   700 | salus\n"
+    assert segment_speed.imports(said) == [("numpy", 2.0), ("salus", 0.7)]
+    seconds, processor, peak = segment_speed.measured([sys.executable, "-c", "x = bytearray(80_000_000)"])
+    assert 80 < peak < 120
+    assert 0 < processor <= seconds * 8
+    with pytest.raises(SystemExit, match="ended with a kill"):
+        segment_speed.measured([sys.executable, "-c", "import time; time.sleep(60)"], limit=0.5)

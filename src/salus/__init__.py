@@ -16,12 +16,15 @@ _HOMES = {
     "SalusError": "salus.errors",
     "SaliencyMap": "salus.saliency.map",
     "Scan": "salus.scan",
+    "Segmentation": "salus.segmenter",
+    "Segmenter": "salus.segmenter",
     "estimate_saliency": "salus.saliency.estimate",
     "evaluate": "salus.evaluate",
     "make_phantom": "salus.data.phantom",
     "read_data_set": "salus.data.layouts",
     "read_scan": "salus.scan",
     "score": "salus.metrics",
+    "segment": "salus.segmenter",
 }
 
 __all__ = [*_HOMES, "__version__"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -23,6 +23,7 @@ from salus.data.prepare import resize
 from salus.errors import SalusError
 from salus.metrics import SCORES, score
 from salus.scan import read_labels
+from salus.segmenter import Segmentation, Segmenter
 
 Row = dict[str, Any]
 
@@ -76,6 +77,25 @@ def prediction_rows(name: str, fold: int, case: Case, path: Path, size: int = 25
     return [
         _row(name, fold, case, "network", small_truth, small >= 0.5, None if probability is None else small),
         _row(name, fold, case, "native", truth, mask, probability),
+    ]
+
+
+def found_rows(found: Segmentation, case: Case, size: int = 256) -> list[Row]:
+    """Score what a `Segmenter` found in one image, at both resolutions, by its own mask.
+
+    Args:
+        found: in the case's image.
+        case: a labelled case.
+        size: height and width of the "network" resolution.
+
+    Raises:
+        SalusError: a mask is unreadable or of another size than the image.
+    """
+    truth = case.read_mask(found.mask.shape)
+    small_truth, small_mask, small = (resize(m, (size, size)) for m in (truth, found.mask, found.probability))
+    return [
+        _row(found.network, 0, case, "network", small_truth >= 0.5, small_mask >= 0.5, np.clip(small, 0, 1)),
+        _row(found.network, 0, case, "native", truth, found.mask, found.probability),
     ]
 
 
@@ -147,19 +167,54 @@ def evaluate(
     Raises:
         SalusError: a folder is missing, or cases have no prediction.
     """
+    cases = _labelled(truth, layout)
+    paths = dict(zip(cases, matched(Path(predictions), cases), strict=True))
+    return _score_each(cases, lambda case: prediction_rows(Path(predictions).name, 0, case, paths[case], size), workers)
+
+
+def evaluate_network(
+    network: Path | str | None, truth: Path | str, *, layout: str | None = None, size: int = 256, workers: int = 1
+) -> tuple[list[Row], list[str]]:
+    """Outline every image of a data set at its own size, as `salus segment` does, and score that.
+
+    Args:
+        network: an .onnx file of `salus train`; None takes the one in the package.
+        truth: the data set's folder.
+        layout: how it is laid out; None detects it.
+        size: height and width of the "network" resolution.
+        workers: images that are worked on at a time; the network takes all cores for one.
+
+    Returns:
+        As `evaluate`.
+
+    Raises:
+        SalusError: the folder is missing or nothing in it has a truth; or see `salus.segmenter.Segmenter`.
+    """
+    cases = _labelled(truth, layout)
+    segmenter = Segmenter(network)
+    return _score_each(cases, lambda case: found_rows(segmenter(case.image), case, size), workers)
+
+
+def _labelled(truth: Path | str, layout: str | None) -> tuple[Case, ...]:
     cases = read_data_set(truth, layout).labelled
     if not cases:
         raise SalusError(f"{truth}: no image in it has a truth to score against; salus data check says what is there")
-    paths = matched(Path(predictions), cases)
+    return cases
 
-    def one(case: Case, path: Path) -> list[Row] | str:
+
+def _score_each(
+    cases: Sequence[Case], rows_of_case: Callable[[Case], list[Row]], workers: int
+) -> tuple[list[Row], list[str]]:
+    """The rows of all cases, and one line for each case that raises."""
+
+    def one(case: Case) -> list[Row] | str:
         try:
-            return prediction_rows(Path(predictions).name, 0, case, path, size)
+            return rows_of_case(case)
         except SalusError as error:
             return str(error)
 
     with ThreadPoolExecutor(workers) as pool:
-        results = list(pool.map(one, cases, paths))
+        results = list(pool.map(one, cases))
     rows = [row for result in results if not isinstance(result, str) for row in result]
     return rows, [result for result in results if isinstance(result, str)]
 

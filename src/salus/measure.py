@@ -28,7 +28,7 @@ class Lesion:
         across: the greatest extent at right angles to it.
         width: left to right.
         height: top to bottom.
-        confidence: expected Dice of the lesion under its probabilities, in [0, 1]; see `expected_dice`.
+        confidence: expected Dice of the lesion under the probabilities in its box, in [0, 1]; see `expected_dice`.
         at_border: it touches the image's border, so that part of it may lie outside.
     """
 
@@ -74,6 +74,7 @@ def measure(
     for number, index in enumerate(np.argsort(-areas, kind="stable"), 1):
         rows, columns = boxes[index]
         part = parts[rows, columns] == index + 1
+        others = (parts[rows, columns] > 0) & ~part
         longest, across = _extents(part, step)
         r, c = np.nonzero(part)
         height, width = part.shape
@@ -89,7 +90,7 @@ def measure(
                 across=across,
                 width=width * step[1],
                 height=height * step[0],
-                confidence=expected_dice(part, probability[rows, columns]),
+                confidence=expected_dice(part, np.where(others, 0, probability[rows, columns])),
                 at_border=bool(
                     rows.start == 0 or columns.start == 0 or rows.stop == mask.shape[0] or columns.stop == mask.shape[1]
                 ),

@@ -67,7 +67,30 @@ def read_scan(path: Path | str) -> Scan:
         >>> scan.shape, round(float(scan.pixels[0, 0]), 3)
         ((4, 6), 0.2)
     """
-    values = _decode(Path(path))
+    return _grey(_decode(Path(path)), str(path))
+
+
+def scan_image(image: Image.Image, source: str = "the image") -> Scan:
+    """The scan of an opened Pillow image; the same grey values as `read_scan` of its file.
+
+    Args:
+        image: of several pages, the one it stands at.
+        source: what errors call it.
+
+    Raises:
+        SalusError: it is damaged, or larger than `MAX_PIXELS`.
+
+    Example:
+        >>> from PIL import Image
+        >>> scan_image(Image.new("RGB", (6, 4), (255, 255, 255))).pixels.mean()
+        np.float32(1.0)
+    """
+    _require_size(image, source)
+    return _grey(_values(image, source), source)
+
+
+def _grey(values: np.ndarray, source: str) -> Scan:
+    """Decoded values to grey ones in [0, 1], as `read_scan` says."""
     if values.ndim == 3:
         weights = LUMA if values.shape[2] >= 3 else (1.0,)
         grey = values[..., : len(weights)].astype(np.float32) @ np.asarray(weights, np.float32)
@@ -78,7 +101,7 @@ def read_scan(path: Path | str) -> Scan:
     elif values.dtype != bool:
         low, high = min(float(grey.min()), 0.0), float(grey.max())
         grey = (grey - low) / (high - low) if high > low else np.zeros_like(grey)
-    return Scan(np.clip(grey, 0, 1).astype(np.float32), str(path))
+    return Scan(np.clip(grey, 0, 1).astype(np.float32), source)
 
 
 def read_labels(path: Path | str) -> np.ndarray:
@@ -146,26 +169,37 @@ def _open(path: Path) -> Image.Image:
         raise SalusError(f"{path}: more than {MAX_PIXELS:,} pixels; crop or shrink it") from None
     except (OSError, ValueError, SyntaxError, EOFError, OverflowError) as error:
         raise SalusError(f"{path}: cannot be read as an image ({_one_line(error)})") from None
-    if image.width * image.height > MAX_PIXELS:
+    try:
+        _require_size(image, str(path))
+    except SalusError:
         image.close()
-        raise SalusError(
-            f"{path}: {image.width} x {image.height} pixels is more than {MAX_PIXELS:,}; crop or shrink it"
-        )
+        raise
     return image
+
+
+def _require_size(image: Image.Image, source: str) -> None:
+    if image.width * image.height > MAX_PIXELS:
+        raise SalusError(
+            f"{source}: {image.width} x {image.height} pixels is more than {MAX_PIXELS:,}; crop or shrink it"
+        )
 
 
 def _decode(path: Path) -> np.ndarray:
     with _open(path) as image:
-        try:
-            if image.mode in ("P", "CMYK", "YCbCr", "LAB", "HSV", "PA", "RGBX"):
-                return np.asarray(image.convert("RGB"))
-            values = np.asarray(image)
-        except Exception as error:  # Pillow's decoders raise many kinds for damaged data
-            raise SalusError(f"{path}: damaged image data ({_one_line(error)})") from None
+        return _values(image, str(path))
+
+
+def _values(image: Image.Image, source: str) -> np.ndarray:
+    try:
+        if image.mode in ("P", "CMYK", "YCbCr", "LAB", "HSV", "PA", "RGBX"):
+            return np.asarray(image.convert("RGB"))
+        values = np.asarray(image)
+    except Exception as error:  # Pillow's decoders raise many kinds for damaged data
+        raise SalusError(f"{source}: damaged image data ({_one_line(error)})") from None
     if values.size == 0 or values.ndim not in (2, 3):
-        raise SalusError(f"{path}: holds no two-dimensional image")
+        raise SalusError(f"{source}: holds no two-dimensional image")
     if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise SalusError(f"{path}: holds values that are not numbers; convert it to an 8-bit or 16-bit image")
+        raise SalusError(f"{source}: holds values that are not numbers; convert it to an 8-bit or 16-bit image")
     return values
 
 

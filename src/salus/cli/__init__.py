@@ -14,7 +14,18 @@ import warnings
 from collections.abc import Sequence
 
 from salus import __version__
-from salus.cli import benchmark, data, evaluate, import_keras, report, saliency, saliency_benchmark, train
+from salus.cli import (
+    benchmark,
+    data,
+    evaluate,
+    import_keras,
+    info,
+    report,
+    saliency,
+    saliency_benchmark,
+    segment,
+    train,
+)
 from salus.errors import SalusError
 
 
@@ -25,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"salus {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (data, benchmark, report, evaluate, saliency, saliency_benchmark, train, import_keras):
+    for module in (segment, data, benchmark, report, evaluate, saliency, saliency_benchmark, train, import_keras, info):
         module.add(commands)
     return top
 

@@ -78,7 +78,7 @@ def segment_net(size: int = SIZE, weights: Path | None = None, dropout: float = 
 
     Returns:
         Image (n, size, size, 1) in [0, 1] to a dict: "probability" (n, size, size, 1), "saliency"
-        (n, size/4, size/4, 1), "presence" (n, 1), each in [0, 1], and "features" (n, 320), the mean of the deepest.
+        (n, size/4, size/4, 1), "presence" (n, 1), each in [0, 1], and "features" (n, 512), the means of all stages.
     """
     image = keras.Input((size, size, 1), name="image")
     where = saliency_net(size // 2, weights)(layers.AveragePooling2D(2, name="half")(image))
@@ -92,8 +92,9 @@ def segment_net(size: int = SIZE, weights: Path | None = None, dropout: float = 
         return attention(features, at, stride)
 
     skips = efficientnet_lite0(image, weights=weights, folded=True, between=attend)
-    features = layers.GlobalAveragePooling2D(name="features")(skips[-1])
-    context = layers.Dense(CONTEXT, activation="relu", name="context")(features)
+    means = [layers.GlobalAveragePooling2D(name=f"mean{2**n}")(skip) for n, skip in enumerate(skips, 1)]
+    features = layers.Concatenate(name="features")(means)
+    context = layers.Dense(CONTEXT, activation="relu", name="context")(means[-1])
     presence = layers.Dense(1, activation="sigmoid", dtype="float32", name="presence")(context)
     x = layers.Dropout(dropout, name="deep_drop")(skips[-1])
     for filters, skip, stride in zip(DECODER, skips[-2::-1], (16, 8, 4, 2), strict=True):

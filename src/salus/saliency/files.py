@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from salus.saliency.estimate import as_scan, estimate_saliency
 from salus.saliency.map import SaliencyMap
 from salus.saliency.preview import preview
 from salus.scan import IMAGE_SUFFIXES
+from salus.write.whole import write_whole
 
 PREVIEWS = "previews"
 """The folder of previews within the folder of maps, so that the latter holds maps alone."""
@@ -74,7 +75,7 @@ def plan(
             map is there that was made with other settings.
     """
     named: dict[str, Path] = {}
-    for path in (image for given in inputs for image in (_images_in(given) if given.is_dir() else [given])):
+    for path in (image for given in inputs for image in (images_in(given) if given.is_dir() else [given])):
         first = named.setdefault(path.stem, path)
         if os.path.realpath(first) != os.path.realpath(path):
             raise SalusError(f"{first} and {path} have the same name, so one map would replace the other; do one apart")
@@ -113,27 +114,40 @@ def make(job: Job, settings: Settings) -> SaliencyMap:
     if picture is not None:  # first, so that a map that exists says that all is done
         image = Image.fromarray(preview(scan, made))
         picture.parent.mkdir(exist_ok=True)
-        _by_rename(picture, lambda path: image.save(path, "JPEG", quality=90))
+        write_whole(picture, lambda path: image.save(path, "JPEG", quality=90))
     values = Image.fromarray(to_bytes(made.values))
-    _by_rename(job.map, lambda path: values.save(path, "PNG", pnginfo=note))
+    write_whole(job.map, lambda path: values.save(path, "PNG", pnginfo=note))
     return made
 
 
-def _images_in(folder: Path) -> list[Path]:
+def images_in(folder: Path) -> list[Path]:
+    """The images directly in a folder, sorted, less hidden files and the masks that lie beside their images.
+
+    Raises:
+        SalusError: there is none.
+    """
     found = [
         path
         for path in sorted(folder.iterdir())
         if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and not path.is_dir()
         if not UNPRINTABLE.search(path.name)
     ]
-    stems = {path.stem for path in found}
-    masks = {stem for stem in stems if (match := pairs.MASK.fullmatch(stem)) and match["image"] in stems}
-    found = [path for path in found if path.stem not in masks]
+    found = without_masks(found)
     if not found:
         inside = next((p for p in ("images", "Images") if (folder / p).is_dir()), None)
         hint = f"; its images lie in {folder / inside}" if inside else "; name the folder they lie in directly"
         raise SalusError(f"{folder}: no image ({', '.join(IMAGE_SUFFIXES)}) in it{hint}")
     return found
+
+
+def without_masks(paths: Sequence[Path]) -> list[Path]:
+    """Files less those that are the mask of another one, told by their names: NAME.png, NAME_mask.png."""
+    named = {(path.parent, path.stem) for path in paths}
+    return [
+        path
+        for path in paths
+        if not ((match := pairs.MASK.fullmatch(path.stem)) and (path.parent, match["image"]) in named)
+    ]
 
 
 def _note(path: Path) -> str | None:
@@ -145,11 +159,3 @@ def _note(path: Path) -> str | None:
     except Exception:  # Pillow raises many kinds; a file that is no map of ours is left alone
         return None
 
-
-def _by_rename(path: Path, write: Callable[[Path], object]) -> None:
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from salus.errors import SalusError
+from salus.processor import BFLOAT16, processor_cores, processor_flags, processor_name
 
 BACKENDS = ("tensorflow", "jax", "torch")
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
@@ -89,18 +90,7 @@ def compiles() -> bool:
 
 def has_bfloat16() -> bool:
     """Whether bfloat16 arithmetic is fast here: a GPU, or a processor with AMX or AVX512-BF16."""
-    return _jax_with_gpu() or bool({"amx_bf16", "avx512_bf16"} & set(processor_flags()))
-
-
-def processor_flags() -> list[str]:
-    """The processor's feature flags, as Linux names them; empty elsewhere."""
-    info = Path("/proc/cpuinfo")
-    if not info.is_file():
-        return []
-    for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
-        if line.startswith(("flags", "Features")):
-            return line.split(":", 1)[1].split()
-    return []
+    return _jax_with_gpu() or not set(BFLOAT16).isdisjoint(processor_flags())
 
 
 def environment() -> dict[str, str]:
@@ -108,24 +98,15 @@ def environment() -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version
 
     found = {"python": platform.python_version(), "system": platform.platform(), "machine": platform.machine()}
-    found["processor"] = _processor_name()
-    found["cores"] = str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
-    found["bfloat16"] = " ".join(f for f in processor_flags() if f in ("amx_bf16", "avx512_bf16")) or "none"
+    found["processor"] = processor_name()
+    found["cores"] = str(processor_cores())
+    found["bfloat16"] = " ".join(f for f in processor_flags() if f in BFLOAT16) or "none"
     for package in ("salus", "keras", "tensorflow", "tensorflow-cpu", "jax", "numpy", "scipy", "pillow"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:
             continue
     return found
-
-
-def _processor_name() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or "unknown"
 
 
 @contextmanager

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     import keras
     import onnx
 
+HALF = "_half"
+"""What is added to the name of a weight that is stored as float16."""
+
 KEY = "weights"
 """In the settings: for each of the model's weights, in Keras's order, [initializer, order of axes]."""
 
@@ -67,7 +70,10 @@ def load_noted(model: keras.Model, path: Path) -> None:
     notes = json.loads(kept).get(KEY)
     if not notes:
         raise SalusError(f"{path}: says not where its weights lie; start from a file that salus train wrote")
-    arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.graph.initializer}
+    arrays = {
+        tensor.name.removesuffix(HALF): numpy_helper.to_array(tensor).astype(np.float32)
+        for tensor in graph.graph.initializer
+    }
     try:
         values = [arrays[name].reshape(shape).transpose(axes) for name, shape, axes in notes]
         model.set_weights(values)

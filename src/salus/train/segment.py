@@ -249,7 +249,7 @@ def cut_beside(
 def with_strangeness(model: keras.Model, images: np.ndarray) -> keras.Model:
     """The network with the output "strangeness": how far an image's features lie from those of known images.
 
-    Mahalanobis's distance of the deepest features' means under a shrunk covariance (Ledoit & Wolf 2004), divided by
+    Mahalanobis's distance of the means of every stage's features under a shrunk covariance (Ledoit & Wolf 2004), over
     the distance within which `KNOWN` per cent of the known images lie (Lee et al. 2018, "A simple unified framework
     for detecting out-of-distribution samples", for the idea).
 
@@ -280,12 +280,12 @@ def with_strangeness(model: keras.Model, images: np.ndarray) -> keras.Model:
 
 
 def export_segmenter(model: keras.Model, path: Path, settings: dict[str, Any]) -> float:
-    """Write the network as the ONNX file that `salus.segment` reads; the largest difference of a probability.
+    """Write the network as the ONNX file that `salus.segmenter` reads; the largest difference of a probability.
 
     Args:
         model: of `with_strangeness`.
         path: the .onnx file.
-        settings: see `salus.segment.NetworkSettings`; more is kept as it is.
+        settings: see `salus.segmenter.NetworkSettings`; more is kept as it is.
 
     Raises:
         SalusError: the file's probabilities differ from the network's by more than 1e-4.

@@ -14,7 +14,7 @@ from scipy.optimize import minimize_scalar
 from salus.data.prepare import resize
 from salus.measure import expected_dice
 from salus.metrics import score
-from salus.segment import NetworkSettings, cut, from_logit
+from salus.segmenter import NetworkSettings, cut, from_logit
 from salus.statistics import bootstrap_interval
 from salus.train.run import write_by_rename, write_json
 
@@ -30,6 +30,9 @@ THINNED = 4
 GRID = np.round(np.arange(0, 0.96, 0.01), 2)
 """Limits of presence that are tried."""
 
+USUAL = 98
+"""Per cent of held-out images that are not flagged as strange."""
+
 LIMITS = """It is research software, not a medical device: no diagnosis, no treatment and no triage may rest on it. It
 knows still B-mode images of the breast from the scanners of its training sets, one lesion or none in most. It was not
 tested on men, children, implants, after surgery or radiation, on axillary nodes, Doppler, elastography, or 3D."""
@@ -44,7 +47,7 @@ FAILURES = (
 
 
 def calibrate(raw: Raw, name: str, size: int, pool_masks: np.ndarray) -> NetworkSettings:
-    """Fit temperature and presence to held-out outputs.
+    """Fit temperature, presence and the limit of strangeness to held-out outputs.
 
     The temperature minimises the cross-entropy of the pixels (Guo et al. 2017). The limit of presence maximises the
     mean of two figures: Dice over images with a tumour, and the share of tumour-free ones that are left empty; without
@@ -64,7 +67,8 @@ def calibrate(raw: Raw, name: str, size: int, pool_masks: np.ndarray) -> Network
         return float(np.mean(np.logaddexp(0, z / t) - y * z / t))
 
     temperature = float(minimize_scalar(entropy, bounds=(0.3, 5.0), method="bounded").x)
-    settings = NetworkSettings(name, size, temperature=round(temperature, 3))
+    strange = round(float(np.percentile(raw.strangeness, USUAL)), 3)
+    settings = NetworkSettings(name, size, temperature=round(temperature, 3), strange=strange)
     lesion = truth.any(axis=(1, 2))
     if lesion.all() or not lesion.any():
         return settings

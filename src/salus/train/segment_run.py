@@ -98,7 +98,7 @@ def shipped() -> Path:
     Raises:
         SalusError: it is not there.
     """
-    from salus.segment import SHIPPED
+    from salus.segmenter import SHIPPED
 
     if not SHIPPED.is_file():
         raise SalusError(f"{SHIPPED}: is not in this copy of Salus; name a network file, or leave out --start-from")
@@ -120,6 +120,11 @@ def load(run: Path) -> tuple[Wanted, dict[str, str]]:
         return Wanted(**{**content, "data": tuple(content["data"]), "recipe": recipe}), prints
     except (KeyError, TypeError) as error:
         raise SalusError(f"{run / RUN_FILE}: is of another version or damaged ({error}); start a new run") from None
+
+
+def read_wanted_pool(run: Path) -> Pool:
+    """The images that a run was made from, in the order of its outputs."""
+    return _read(load(run)[0], lambda line: None)[0]
 
 
 def _read(wanted: Wanted, log: Log) -> tuple[Pool, dict[str, str]]:
@@ -198,7 +203,7 @@ class Raw:
 def write_raw(folder: Path, pool: Pool, test: np.ndarray, log: Log) -> None:
     """Ask a fold's network for its test images, and keep what it said."""
     from salus.engine import open_network
-    from salus.segment import to_logit
+    from salus.segmenter import to_logit
 
     network = open_network(folder / NETWORK)
     logit = np.empty((len(test), *pool.images.shape[1:]), np.float16)

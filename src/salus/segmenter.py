@@ -7,21 +7,22 @@ A network is one ONNX file with its settings inside, under the metadata key "sal
     input   "image"        (n, S, S, 1) float32 in [0, 1]
     outputs "probability"  (n, S, S, 1);  "saliency" (n, T, T, 1), T = S or less;  "presence" (n, 1), that there is a
             tumour at all;  "strangeness" (n, 1), how far the image lies from those the network knows, 1 at the limit
-    settings size, threshold, temperature, presence, smallest (`NetworkSettings`), name, and the model card's figures
+    settings size, threshold, temperature, presence, strange, smallest, name (`NetworkSettings`), and the card's figures
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from PIL import Image
 from scipy.ndimage import label
 
 from salus.data.prepare import resize, to_bytes
@@ -29,7 +30,12 @@ from salus.engine import open_network
 from salus.errors import SalusError
 from salus.measure import EIGHT, Lesion, expected_dice, measure
 from salus.saliency.estimate import as_scan
-from salus.scan import Scan
+from salus.scan import Scan, scan_image
+
+Given = Scan | np.ndarray | Image.Image | Path | str
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 SHIPPED = Path(str(resources.files("salus"))) / "weights" / "segment.onnx"
 """The network in the package."""
@@ -40,7 +46,7 @@ STRANGE = "unlike the breast ultrasound the network knows"
 
 AT_BORDER = "a lesion touches the image's border"
 AHEAD = 4
-"""Images that are read ahead, or wait to be taken, for each worker of `Segmenter.each`."""
+"""Items that are worked on ahead, or wait to be taken, for each worker of `in_order`."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,7 @@ class NetworkSettings:
         threshold: probability from which on a pixel is tumour.
         temperature: that the logits are divided by, so that probabilities are frequencies.
         presence: below this probability of any tumour at all the mask is left empty.
+        strange: strangeness above which an image is flagged.
         smallest: parts that cover less than this share of the image are dropped.
     """
 
@@ -61,6 +68,7 @@ class NetworkSettings:
     threshold: float = 0.5
     temperature: float = 1.0
     presence: float = 0.0
+    strange: float = 1.0
     smallest: float = 0.0005
 
 
@@ -75,7 +83,7 @@ class Segmentation:
         presence: probability that the image shows a tumour at all.
         lesions: each connected part, the largest first.
         confidence: that the answer is right, in [0, 1]: with lesions the expected Dice, without 1 - presence.
-        strangeness: how far the image lies from those the network knows; above 1 it is flagged.
+        strangeness: how far the image lies from those the network knows, about 1 at the limit.
         flags: what a reader must know, one line each.
         spacing: (row, column) size of a pixel in mm, None where the source does not say.
         source: the image's file, or what made it.
@@ -113,7 +121,7 @@ class Segmenter:
         network: an .onnx file that `salus train` wrote; None takes the one in the package.
         threshold: probability from which on a pixel is tumour; None takes the network's own.
         tta: also look at the mirrored image and average, at twice the time (test-time augmentation).
-        engine: see `salus.engine.open_network`; so are threads, precision and device.
+        engine: see `salus.engine.open_network`; so are threads, precision, device and streams.
 
     Raises:
         SalusError: the network is missing, damaged, or no network of Salus; or see `open_network`.
@@ -135,31 +143,33 @@ class Segmenter:
         threads: int | None = None,
         precision: str = "float32",
         device: str = "cpu",
+        streams: int = 1,
     ) -> None:
-        path = Path(network) if network is not None else SHIPPED
-        self.network = open_network(path, engine, threads=threads, precision=precision, device=device)
+        self.path = path = Path(network) if network is not None else SHIPPED
+        self.network = open_network(path, engine, threads=threads, precision=precision, device=device, streams=streams)
         self.settings = _read_settings(self.network.settings, path)
         self.threshold = self.settings.threshold if threshold is None else threshold
         if not 0 < self.threshold < 1:
             raise SalusError(f"threshold {self.threshold}: give a number between 0 and 1")
-        self.tta = tta
+        self.tta, self.precision, self.device = tta, precision, device
         side = self.settings.size
         if not set(self.network.outputs) >= OUTPUTS or self.network.inputs.get("image", ())[1:] != (side, side, 1):
             raise SalusError(f"{path}: is no segmentation network of Salus; export it with salus train")
 
-    def __call__(self, given: Scan | np.ndarray | Path | str) -> Segmentation:
+    def __call__(self, given: Given) -> Segmentation:
         """Outline the tumours of one image.
 
         Args:
-            given: a scan; a grey array (height, width), uint8 or floating point in [0, 1]; or an image file.
+            given: a scan; a grey array (height, width), uint8 or floating point in [0, 1]; a Pillow
+                image; or an image file.
 
         Raises:
             SalusError: see `salus.saliency.estimate.as_scan`.
         """
-        scan = as_scan(given)
+        scan = as_scan(scan_image(given) if isinstance(given, Image.Image) else given)
         return self._read(scan, self._infer(self._prepare(scan)[None]))
 
-    def each(self, given: Iterable[Scan | np.ndarray | Path | str], workers: int = 2) -> Iterator[Segmentation]:
+    def each(self, given: Iterable[Given], workers: int = 2) -> Iterator[Segmentation]:
         """Outline many images, lazily and in order; a few are read ahead, so that memory stays flat.
 
         Args:
@@ -169,18 +179,7 @@ class Segmenter:
         Raises:
             SalusError: at the image that cannot be read. To go on after bad files call the segmenter for each instead.
         """
-        with ThreadPoolExecutor(workers) as pool:
-            waiting: deque[Future[Segmentation]] = deque()
-            try:
-                for one in given:
-                    waiting.append(pool.submit(self, one))
-                    if len(waiting) >= AHEAD * workers:
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
-            finally:
-                for future in waiting:
-                    future.cancel()
+        return in_order(self, given, workers)
 
     def _prepare(self, scan: Scan) -> np.ndarray:
         """(S, S, 1) float32: the squashed image in bytes, as in training, scaled to [0, 1]."""
@@ -207,7 +206,7 @@ class Segmenter:
             mask = np.zeros_like(mask)
         lesions = measure(mask, probability, scan.spacing)
         strangeness = float(found["strangeness"].ravel()[0])
-        flags = [STRANGE] if strangeness > 1 else []
+        flags = [STRANGE] if strangeness > settings.strange else []
         if any(lesion.at_border for lesion in lesions):
             flags.append(AT_BORDER)
         return Segmentation(
@@ -225,11 +224,12 @@ class Segmenter:
         )
 
 
-def segment(given: Scan | np.ndarray | Path | str, **options: Any) -> Segmentation:
+def segment(given: Given, **options: Any) -> Segmentation:
     """Outline the tumours of one image; the network is loaded at the first call and kept.
 
     Args:
-        given: a scan; a grey array (height, width), uint8 or floating point in [0, 1]; or an image file.
+        given: a scan; a grey array (height, width), uint8 or floating point in [0, 1]; a Pillow
+            image; or an image file.
         options: of `Segmenter`.
 
     Raises:
@@ -243,9 +243,30 @@ def segment(given: Scan | np.ndarray | Path | str, **options: Any) -> Segmentati
     return _kept(**options)(given)
 
 
-@cache
+@lru_cache(maxsize=4)
 def _kept(**options: Any) -> Segmenter:
     return Segmenter(**options)
+
+
+def in_order(work: Callable[[T], R], given: Iterable[T], workers: int) -> Generator[R, None, None]:
+    """Work on items in threads; results in the items' order, with few of either in memory at a time.
+
+    Example:
+        >>> list(in_order(abs, [-3, 2, -1], workers=2))
+        [3, 2, 1]
+    """
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[Future[R]] = deque()
+        try:
+            for one in given:
+                waiting.append(pool.submit(work, one))
+                if len(waiting) >= AHEAD * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def cut(probability: np.ndarray, threshold: float, smallest: float) -> np.ndarray:

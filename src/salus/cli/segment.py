@@ -1,0 +1,90 @@
+"""`salus segment`: outline the tumours of images."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def add(commands: Any) -> None:
+    """Add the command's options."""
+    p = commands.add_parser(
+        "segment",
+        help="outline the tumours of images",
+        description="Outline tumours and measure them. OUT gets masks/NAME.png (255 tumour, 0 elsewhere, of its size), "
+        "overlays/NAME.jpg (the scan with the outline), and lesions.csv and lesions.json, which hold every "
+        "lesion's size and confidence, the images in which no tumour was found, flags (an image that does not look "
+        "like a breast ultrasound) and failures. Images of the same name from different folders keep their folders.",
+        epilog="Exit code 0: done; 2: a mistake, told in one line; 3: done but for the files named; 130: interrupted, "
+        "--resume goes on. Research software, not a medical device. "
+        "examples: salus segment scan.png -o OUT; salus segment scans/ 'more/**/*.png' -o OUT --preview --report",
+    )
+    p.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="an image, a folder of images, or a glob")
+    p.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="the folder for all that is written")
+    p.add_argument("--probability", action="store_true", help="also probability/NAME.png (255 is 1)")
+    p.add_argument("--saliency", action="store_true", help="also saliency/NAME.png: where the network looked")
+    p.add_argument("--no-overlay", action="store_true", help="no overlays/; some 4 ms an image less")
+    p.add_argument(
+        "--preview", action="store_true", help="contact sheets of the overlays: preview.jpg, preview-2.jpg ..."
+    )
+    p.add_argument("--report", action="store_true", help="report.json: versions, checksums, settings, timing, failures")
+    p.add_argument("--json", action="store_true", help="print lesions.json of these images, and nothing else")
+    p.add_argument("--resume", action="store_true", help="skip what an earlier run into OUT finished")
+    p.add_argument("--overwrite", action="store_true", help="replace what is in OUT (default: refuse to)")
+    p.add_argument("--network", metavar="FILE", help="an .onnx file of salus train (default: the one in the package)")
+    p.add_argument("--threshold", type=float, metavar="P", help="probability of tumour (default: the network's own)")
+    p.add_argument("--tta", action="store_true", help="average with the mirrored image; twice the time")
+    p.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="default: %(default)s")
+    p.add_argument("--engine", choices=("auto", "openvino", "onnxruntime"), default="auto", help="default: %(default)s")
+    p.add_argument("--workers", type=int, metavar="N", help="images at a time (default: as the processor has cores)")
+    p.set_defaults(run=run)
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Segment; 3 where files failed."""
+    from salus.errors import SalusError
+    from salus.segment_files import Wanted, streams
+    from salus.segment_files import run as segment_all
+    from salus.segment_plan import plan
+    from salus.segmenter import Segmenter
+    from salus.write.tables import FAILED, FOUND, NONE, Record, document
+
+    if asked.workers is not None and asked.workers < 1:
+        raise SalusError(f"--workers {asked.workers}: give 1 or more")
+    wanted = Wanted(
+        overlay=not asked.no_overlay,
+        **{name: getattr(asked, name) for name in ("probability", "saliency", "preview", "report", "resume")},
+        overwrite=asked.overwrite,
+        workers=asked.workers,
+    )
+    jobs = plan(asked.inputs, asked.output)
+    options = {name: getattr(asked, name) for name in ("network", "threshold", "tta", "device", "engine")}
+    segmenter = Segmenter(**options, streams=min(len(jobs), asked.workers or streams()))
+    asked.when_interrupted = "interrupted; what is done stays, and the same command with --resume goes on"
+
+    done, watched = 0, sys.stderr.isatty() and len(jobs) > 1
+
+    def told(record: Record) -> None:
+        nonlocal done
+        done += 1
+        if record.result == FAILED:
+            print("\r" * watched + f"salus: {record}", file=sys.stderr, flush=True)
+        if watched:
+            print(f"\rimages {done}/{len(jobs)}", end="\n" * (done == len(jobs)), file=sys.stderr, flush=True)
+
+    outcome = segment_all(jobs, asked.output, segmenter, wanted, told)
+    if asked.json:
+        print(json.dumps(document(outcome.records), indent=1))
+        return 3 if outcome.failed else 0
+    if len(jobs) <= 20:
+        print(*(str(record) for record in outcome.records if record.result != FAILED), sep="\n")
+    count = {result: sum(r.result == result for r in outcome.records) for result in (FOUND, NONE, FAILED)}
+    print(
+        f"{asked.output}: {len(jobs)} {'image' if len(jobs) == 1 else 'images'}: {count[FOUND]} with a tumour, "
+        f"{count[NONE]} without" + f", {outcome.failed} failed" * (outcome.failed > 0)
+        + f"; {outcome.kept} of them kept from before" * (outcome.kept > 0) + f"; {outcome.seconds:.1f} s"
+    )  # fmt: skip
+    return 3 if outcome.failed else 0

@@ -1,0 +1,241 @@
+"""Many files, planned by `salus.segment_plan`: each image is read, segmented and written, several at a time.
+
+OUT/masks/NAME.png          255 tumour, 0 elsewhere; of the image's size, as all but the sheets
+OUT/overlays/NAME.jpg       the scan with the outline
+OUT/probability/NAME.png    where asked for, and OUT/saliency/NAME.png
+OUT/lesions.csv, .json      every lesion of every image
+OUT/journal.jsonl           what is finished, so that a run can be resumed
+OUT/preview.jpg             where asked for: contact sheets; OUT/report.json: the manifest
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from salus.errors import SalusError
+from salus.processor import processor_cores
+from salus.saliency.estimate import as_scan
+from salus.segment_plan import Job, place
+from salus.segmenter import Segmenter, in_order
+from salus.write.journal import Journal, read_journal
+from salus.write.manifest import manifest
+from salus.write.overlay import write_overlay
+from salus.write.png import write_map, write_mask
+from salus.write.sheet import write_sheets
+from salus.write.tables import FAILED, Record, document, record_of, write_csv, write_json
+
+CSV, JSON, JOURNAL, PREVIEW, REPORT = "lesions.csv", "lesions.json", "journal.jsonl", "preview.jpg", "report.json"
+
+STREAMS = 8
+"""Inferences at a time, at most; each takes memory."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be written beside masks and tables, and how.
+
+    Attributes:
+        overlay: pictures of the outline.
+        probability: maps; saliency likewise.
+        preview: contact sheets; they are made of the overlays.
+        report: the manifest.
+        resume: go on with what an earlier run left in the folder.
+        overwrite: replace what is there.
+        workers: images that are worked on at a time; None suits the processor.
+    """
+
+    overlay: bool = True
+    probability: bool = False
+    saliency: bool = False
+    preview: bool = False
+    report: bool = False
+    resume: bool = False
+    overwrite: bool = False
+    workers: int | None = None
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of picture, of `PLACES`."""
+        return ("mask", *(kind for kind in ("overlay", "probability", "saliency") if getattr(self, kind)))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did: the records of its images in order, how many were kept from an earlier run, and its seconds."""
+
+    records: tuple[Record, ...]
+    kept: int
+    seconds: float
+
+    @property
+    def failed(self) -> int:
+        """How many images failed."""
+        return sum(record.result == FAILED for record in self.records)
+
+
+def streams() -> int:
+    """Inferences at a time that suit the processor when there are many images."""
+    return min(processor_cores(), STREAMS)
+
+
+def run(
+    jobs: Sequence[Job],
+    folder: Path,
+    segmenter: Segmenter,
+    wanted: Wanted = Wanted(),
+    told: Callable[[Record], object] = lambda record: None,
+) -> Outcome:
+    """Segment images and write what is wanted; an image that fails costs its own results alone.
+
+    Whatever ends the run, an error, Ctrl-C: what is finished stays, is in the tables, and is skipped by a resumed run.
+
+    Args:
+        jobs: see `plan`.
+        folder: where outputs go; made where it is missing.
+        segmenter: its `streams` should suit the workers.
+        wanted: what is written.
+        told: called with the record of each image, in order, when it is done or found done.
+
+    Raises:
+        SalusError: outputs are there already, or were made with other settings or from other images.
+        OSError: nothing can be written.
+    """
+    began, at = datetime.now(UTC), time.perf_counter()
+    settings = _settings(segmenter)
+    earlier = _earlier(jobs, folder, settings, wanted)
+    finished = {job.name: earlier[job.name] for job in jobs if _finished(job, folder, wanted, earlier)}
+    todo = [job for job in jobs if job.name not in finished]
+    for kind in wanted.kinds:
+        for inside in {place(folder, kind, job.name).parent for job in todo}:
+            inside.mkdir(parents=True, exist_ok=True)
+
+    records = {name: record for name, record in earlier.items() if record.result != FAILED}
+    order = list(dict.fromkeys([*(job.name for job in jobs), *records]))
+    kept = [record for name, record in records.items() if name not in {job.name for job in todo}]
+    with Journal(folder / JOURNAL, settings, kept) as journal:
+        try:
+            work = partial(_segment, folder=folder, segmenter=segmenter, kinds=wanted.kinds)
+            for record in finished.values():
+                told(record)
+            with closing(in_order(work, todo, wanted.workers or streams() + 1)) as results:
+                for record in results:
+                    journal.add(record)
+                    records[record.name] = record
+                    told(record)
+        except BaseException:
+            with suppress(OSError):  # the first error is the one to tell
+                _write_tables(folder, [records[name] for name in order if name in records])
+            raise
+    every = [records[name] for name in order]
+    _write_tables(folder, every)
+    if wanted.preview:
+        write_sheets(folder / PREVIEW, every, [place(folder, "overlay", record.name) for record in every])
+    seconds = time.perf_counter() - at
+    if wanted.report:
+        timing = {"began": began.isoformat(timespec="seconds"), "seconds": seconds, "made": len(todo)}
+        write_json(folder / REPORT, manifest(segmenter, settings, every, timing))
+    return Outcome(tuple(records[job.name] for job in jobs), len(finished), seconds)
+
+
+def _settings(segmenter: Segmenter) -> dict[str, Any]:
+    """What results depend on."""
+    return {
+        "network": segmenter.settings.name,
+        "sha256": _checksum(segmenter.path),
+        "threshold": segmenter.threshold,
+        "tta": segmenter.tta,
+        "engine": segmenter.network.engine,
+        "precision": segmenter.precision,
+        "device": segmenter.device,
+    }
+
+
+def _earlier(jobs: Sequence[Job], folder: Path, settings: dict[str, Any], wanted: Wanted) -> dict[str, Record]:
+    """Records of the run that is resumed, by name; none where a new one begins, for which the place must be free."""
+    if folder.exists() and not folder.is_dir():
+        raise SalusError(f"{folder}: is a file; name a folder with -o")
+    if wanted.preview and not wanted.overlay:
+        raise SalusError("the preview is made of the overlays; leave out --no-overlay, or --preview")
+    if wanted.resume and (folder / JOURNAL).is_file():
+        old, records = read_journal(folder / JOURNAL)
+        other = [name for name in settings if old.get(name) != settings[name]]
+        if other:
+            raise SalusError(
+                f"{folder}: was made with another {' and '.join(other)}; use the same again, give --overwrite in place "
+                "of --resume, or name another folder with -o"
+            )
+        for job in jobs:
+            record = records.get(job.name)
+            if record and record.image != str(job.image) and job.image.is_file() and not _same(record, job.image):
+                raise SalusError(f"{folder}: holds results of {record.image}, which {job.image} would replace; "
+                                 "name another folder with -o")  # fmt: skip
+        return records
+    if not wanted.overwrite:
+        outputs = (place(folder, kind, job.name) for job in jobs for kind in wanted.kinds)
+        there = next((path for path in (folder / JOURNAL, folder / CSV, *outputs) if path.exists()), None)
+        if there:
+            raise SalusError(
+                f"{there} is there already; --resume goes on where an earlier run stopped, --overwrite replaces it, "
+                "-o names another folder"
+            )
+    return {}
+
+
+def _finished(job: Job, folder: Path, wanted: Wanted, earlier: dict[str, Record]) -> bool:
+    record = earlier.get(job.name)
+    if record is None or record.result == FAILED or not job.image.is_file() or not _same(record, job.image):
+        return False
+    return all(place(folder, kind, job.name).is_file() for kind in wanted.kinds)
+
+
+def _same(record: Record, image: Path) -> bool:
+    """Whether a file is the one that a record tells of."""
+    status = image.stat()
+    return (status.st_size, status.st_mtime_ns) == (record.size, record.modified) or _checksum(image) == record.sha256
+
+
+def _segment(job: Job, *, folder: Path, segmenter: Segmenter, kinds: Iterable[str]) -> Record:
+    """Read, segment and write one image; an OSError is one of writing."""
+    at = time.perf_counter()
+    try:
+        scan = as_scan(job.image)
+        found = segmenter(scan)
+        file = _fingerprint(job.image)
+    except SalusError as error:
+        seconds = time.perf_counter() - at
+        return Record(str(job.image), job.name, FAILED, " ".join(str(error).split()), seconds=seconds)
+    write: dict[str, Callable[[Path], None]] = {
+        "mask": lambda path: write_mask(path, found.mask),
+        "overlay": lambda path: write_overlay(path, scan.pixels, found.mask),
+        "probability": lambda path: write_map(path, found.probability),
+        "saliency": lambda path: write_map(path, found.saliency),
+    }
+    for kind in kinds:
+        write[kind](place(folder, kind, job.name))
+    return record_of(found, str(job.image), job.name, **file, seconds=time.perf_counter() - at)
+
+
+def _fingerprint(image: Path) -> dict[str, Any]:
+    try:
+        status = image.stat()
+        return {"sha256": _checksum(image), "size": status.st_size, "modified": status.st_mtime_ns}
+    except OSError as error:
+        raise SalusError(f"{image}: vanished while it was read ({error.strerror})") from None
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_tables(folder: Path, records: Sequence[Record]) -> None:
+    write_csv(folder / CSV, records)
+    write_json(folder / JSON, document(records))

@@ -1,0 +1,55 @@
+"""Overlays: the scan with the outline of what was found, as JPEG."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from salus.data.prepare import to_bytes
+from salus.write.whole import write_picture
+
+COLOUR = (255, 214, 0)
+"""Of the outline: amber, which no grey is."""
+
+FINE = 600
+"""Longest side of an image, in pixels, up to which the outline is about two pixels wide; beyond, it grows with it."""
+
+QUALITY = 90
+
+
+def overlay(pixels: np.ndarray, mask: np.ndarray) -> Image.Image:
+    """The scan in colour, with an antialiased line along the mask's edge; the image's border is no edge.
+
+    The mask is averaged over squares of 3 x 3 pixels; the line is opaque where that is near one half.
+
+    Args:
+        pixels: (h, w) float in [0, 1].
+        mask: (h, w) bool.
+
+    Example:
+        >>> mask = np.zeros((20, 30), bool)
+        >>> mask[5:15, 5:25] = True
+        >>> picture = overlay(np.full((20, 30), 0.5), mask)
+        >>> picture.size, picture.getpixel((15, 10)), picture.getpixel((15, 5))
+        ((30, 20), (128, 128, 128), (255, 214, 0))
+    """
+    picture = Image.fromarray(to_bytes(pixels)).convert("RGB")
+    if mask.any():
+        radius = max(1.0, max(mask.shape) / FINE)
+        soft = Image.fromarray(mask.astype(np.uint8) * 255).filter(ImageFilter.BoxBlur(radius))
+        picture.paste(COLOUR, mask=soft.point(_OPACITY))
+    return picture
+
+
+def write_overlay(path: Path, pixels: np.ndarray, mask: np.ndarray) -> None:
+    """An overlay as JPEG, its colours at full resolution.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    write_picture(path, overlay(pixels, mask), "JPEG", quality=QUALITY, subsampling=0)
+
+
+_OPACITY = [round(255 * min(1.0, 1.5 * (1 - abs(2 * share / 255 - 1)))) for share in range(256)]

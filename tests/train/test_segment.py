@@ -1,0 +1,216 @@
+"""Training the segmentation network, small: batches, resuming, export, and a whole run on phantoms."""
+
+import csv
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from salus.data.phantom import write_phantoms
+from salus.engine import open_network
+from salus.errors import SalusError
+from salus.segmenter import Segmenter, from_logit, to_logit
+from salus.train import segment
+from salus.train.augment import LIGHT
+from salus.train.onnx_weights import load_noted
+from salus.train.segment import SegmentRecipe, cut_beside, make_batch, train_segmenter
+from salus.train.segment_card import calibrate, coverage, summarise
+from salus.train.segment_run import NETWORK, Raw, Wanted, load, read_wanted_pool, resume, start
+
+SMALL = SegmentRecipe(steps=4, batch=2, passes=100, size=64, pretrained=False, augmentation=LIGHT)
+
+
+def discs(n, seed=0, free=0):
+    """Noise with a dark disc somewhere; the first `free` images have none."""
+    rng = np.random.default_rng(seed)
+    images = rng.integers(90, 170, (n, 64, 64)).astype(np.uint8)
+    masks = np.zeros((n, 64, 64), bool)
+    rows, columns = np.mgrid[:64, :64]
+    for i in range(free, n):
+        r, c = rng.integers(14, 50, 2)
+        masks[i] = (rows - r) ** 2 + (columns - c) ** 2 < 9**2
+        images[i][masks[i]] //= 3
+    return images, masks
+
+
+def test_a_step_always_gives_the_same_batch():
+    images, masks = discs(12, free=3)
+    (x, y), (again, same) = (make_batch(images, masks, SMALL, 7) for _ in range(2))
+    np.testing.assert_array_equal(x, again)
+    for name in y:
+        np.testing.assert_array_equal(y[name], same[name])
+    other, _ = make_batch(images, masks, SMALL, 8)
+    assert (x != other).any()
+
+
+def test_truths_agree_with_each_other():
+    images, masks = discs(12, free=3)
+    _, y = make_batch(images, masks, replace(SMALL, batch=24, free_share=0.5), 0)
+    shares = y["probability"].reshape(24, 16, 4, 16, 4).mean(axis=(2, 4))
+    np.testing.assert_allclose(y["saliency"][..., 0], shares, atol=1e-6)
+    assert (y["presence"][:, 0] == (y["probability"].sum(axis=(1, 2, 3)) > 0)).all()
+    assert 0.2 < 1 - y["presence"].mean() < 0.8
+
+
+def test_windows_beside_tumours_hold_none_and_come_from_the_image():
+    images, masks = discs(6)
+    rng = np.random.default_rng(0)
+    found = [cut_beside(images, masks, np.arange(6), rng) for _ in range(20)]
+    assert all(one is not None and not one[1].any() for one in found)
+    dark = [np.mean(one[0] < 60) for one in found]
+    assert max(dark) < 0.01  # discs are below 57, the rest is 90 or more
+    full = np.ones_like(masks)
+    assert cut_beside(images, full, np.arange(6), rng) is None
+
+
+def test_a_killed_training_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch):
+    monkeypatch.setattr(segment, "KEPT", 2)
+    images, masks = discs(12, free=2)
+    whole = train_segmenter(images, masks, SMALL, tmp_path / "a", lambda line: None).get_weights()
+
+    real = segment.make_batch
+
+    def dies(images, masks, recipe, step):
+        if step == 3:
+            raise RuntimeError("killed")
+        return real(images, masks, recipe, step)
+
+    monkeypatch.setattr(segment, "make_batch", dies)
+    with pytest.raises(RuntimeError):
+        train_segmenter(images, masks, SMALL, tmp_path / "b", lambda line: None)
+    monkeypatch.setattr(segment, "make_batch", real)
+    said = []
+    resumed = train_segmenter(images, masks, SMALL, tmp_path / "b", said.append).get_weights()
+    assert "resumes after step 2" in said[0]
+    for one, other in zip(whole, resumed, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    assert [p.name for p in (tmp_path / "b").iterdir()] == ["weights.weights.h5"]
+
+
+def test_what_cannot_be_trained_on_is_said(tmp_path):
+    images, masks = discs(4)
+    with pytest.raises(SalusError, match="size"):
+        train_segmenter(images[:, :32, :32], masks[:, :32, :32], SMALL, tmp_path, print)
+    with pytest.raises(SalusError, match="no mask"):
+        train_segmenter(images, masks & False, SMALL, tmp_path, print)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("segment")
+    write_phantoms(folder / "set", 12, seed=5)
+    start(folder / "run", Wanted((str(folder / "set"),), "tiny", folds=3, recipe=SMALL), lambda line: None)
+    return folder / "run"
+
+
+def test_a_run_ends_in_a_network_that_segments(run):
+    segmenter = Segmenter(run / NETWORK)
+    assert segmenter.settings.name == "tiny"
+    assert segmenter.settings.size == 64
+    found = segmenter(np.random.default_rng(0).integers(0, 256, (50, 70)).astype(np.uint8))
+    assert found.mask.shape == found.probability.shape == found.saliency.shape == (50, 70)
+    assert found.network == "tiny"
+
+
+def test_the_card_says_what_was_held_out(run):
+    card = json.loads((run / "card.json").read_text())
+    assert card["judged"]["folds"] == [1]
+    assert card["settings"]["name"] == "tiny"
+    assert card["data"]["set"]["images"] == 12
+    with (run / "images.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["fold"] for row in rows} == {"1"}
+    assert 3 <= len(rows) <= 5
+    assert card["judged"]["scores"]["set"]["lesion_images"] == sum(row["tumour"] == "1" for row in rows)
+    text = (run / "card.md").read_text()
+    assert "not a medical device" in text
+    assert "| set |" in text
+
+
+def test_rows_are_what_the_finished_network_says(run):
+    """The held-out scores come from stored outputs; the network file itself must give the same cut."""
+    segmenter = Segmenter(run / NETWORK)
+    with (run / "images.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    pool = read_wanted_pool(run)
+    for row in rows:
+        case = pool.cases[pool.names.index(row["image"])]
+        found = segmenter(case.read_image())
+        assert found.presence == pytest.approx(float(row["presence"]), abs=2e-4)
+        assert found.confidence == pytest.approx(float(row["confidence"]), abs=5e-3)
+        assert int(not found.found) == int(row["empty"])
+
+
+def test_a_finished_run_resumes_to_the_same_file(run):
+    before = (run / NETWORK).read_bytes()
+    resume(run, lambda line: None)
+    assert (run / NETWORK).read_bytes() == before
+    with pytest.raises(SalusError, match="--resume"):
+        start(run, load(run)[0], print)
+
+
+def test_weights_come_back_out_of_the_file(run):
+    from salus.networks.segment_net import segment_net
+
+    model = segment_net(64)
+    load_noted(model, run / NETWORK)
+    images = np.random.default_rng(1).random((2, 64, 64, 1), np.float32)
+    found = open_network(run / "fold-1" / NETWORK).run({"image": images})
+    np.testing.assert_allclose(model.predict(images, verbose=0)["probability"], found["probability"], atol=1e-4)
+
+
+def test_fine_tuning_starts_from_the_file(run, tmp_path):
+    images, masks = discs(6)
+    recipe = replace(SMALL, steps=1, learning_rate=1e-9, decay=0.0)
+    tuned = train_segmenter(images, masks, recipe, tmp_path, lambda line: None, run / NETWORK)
+    given = np.random.default_rng(1).random((1, 64, 64, 1), np.float32)
+    found = open_network(run / NETWORK).run({"image": given})
+    np.testing.assert_allclose(tuned.predict(given, verbose=0)["probability"], found["probability"], atol=1e-3)
+    other = tmp_path / "other.onnx"
+    other.write_bytes(b"no network")
+    with pytest.raises(SalusError, match="cannot be read"):
+        train_segmenter(images, masks, recipe, tmp_path / "b", print, other)
+
+
+def raw_of(logit, presence):
+    n = len(logit)
+    return Raw(np.arange(n), np.ones(n, int), logit.astype(np.float16), presence, np.zeros(n))
+
+
+def test_the_temperature_is_the_one_that_was_put_in():
+    rng = np.random.default_rng(0)
+    true = rng.normal(0, 2, (40, 64, 64))
+    masks = rng.random(true.shape) < from_logit(true)
+    found = calibrate(raw_of(2.5 * true, np.ones(40)), "x", 64, masks)
+    assert found.temperature == pytest.approx(2.5, rel=0.05)
+    assert found.presence == 0
+
+
+def test_the_limit_of_presence_parts_what_can_be_parted():
+    _, masks = discs(20, free=8)
+    logit = np.where(masks, 4.0, -4.0)
+    logit[:8, 20:40, 20:40] = 4.0  # something is outlined in every tumour-free image
+    presence = np.where(masks.any(axis=(1, 2)), 0.8, 0.3)
+    found = calibrate(raw_of(logit, presence), "x", 64, masks)
+    assert 0.3 < found.presence <= 0.8
+
+
+def test_summaries_count_what_they_should():
+    base = {"set": "a", "label": "benign", "share": 0.1, "empty": 0, "confidence": 0.5}
+    rows = [
+        {**base, "image": "1", "group": "p", "tumour": 1, "dice": 0.8},
+        {**base, "image": "2", "group": "p", "tumour": 1, "dice": 0.0},
+        {**base, "image": "3", "group": "q", "tumour": 0, "dice": "", "label": "normal", "empty": 1, "confidence": 0.9},
+    ]
+    found = summarise(rows)
+    assert (found["a"]["dice"], found["a"]["missed"], found["a"]["left_empty"]) == (0.4, 0.5, 1.0)
+    assert found["a, one image a patient or cluster"]["dice"] == 0.8
+    assert found["a, benign"]["lesion_images"] == 2
+    assert coverage(rows)["dice"][-1] == pytest.approx(0.6)
+    assert coverage(rows)["dice"][0] == 1.0
+
+
+def test_logits_and_probabilities_are_inverse():
+    p = np.array([0.01, 0.5, 0.999])
+    np.testing.assert_allclose(from_logit(to_logit(p)), p, rtol=1e-4)
