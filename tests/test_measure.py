@@ -12,7 +12,7 @@ def one(mask, spacing=None):
 
 
 def ellipse(shape, centre, a, b, angle=0.0, spacing=(1.0, 1.0)):
-    """Pixels whose centres lie within half axes a, b (in the unit of the spacing); a at `angle` degrees from the columns."""
+    """Pixels whose centres lie within half axes a, b (in the spacing's unit); a at `angle` degrees from the columns."""
     r, c = np.mgrid[: shape[0], : shape[1]]
     y, x = (r + 0.5 - centre[0]) * spacing[0], (c + 0.5 - centre[1]) * spacing[1]
     cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))

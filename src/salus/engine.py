@@ -133,12 +133,13 @@ class _OpenVino:
         }
         self.outputs = tuple(_name_of(port) for port in self.compiled.outputs)
         self.settings = _settings(kept, path)
-        self.requests = threading.local()
+        self.requests, self.making = threading.local(), threading.Lock()
 
     def run(self, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """See `Network`. A request belongs to the thread that made it."""
         if not hasattr(self.requests, "own"):
-            self.requests.own = self.compiled.create_infer_request()
+            with self.making:
+                self.requests.own = self.compiled.create_infer_request()
         found = self.requests.own.infer(values)
         return {name: found[name].copy() for name in self.outputs}
 

@@ -50,6 +50,9 @@ class Wanted:
         resume: go on with what an earlier run left in the folder.
         overwrite: replace what is there.
         workers: images that are worked on at a time; None suits the processor.
+
+    Raises:
+        SalusError: a preview without overlays.
     """
 
     overlay: bool = True
@@ -60,6 +63,11 @@ class Wanted:
     resume: bool = False
     overwrite: bool = False
     workers: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a preview of nothing."""
+        if self.preview and not self.overlay:
+            raise SalusError("the preview is made of the overlays; leave out --no-overlay, or --preview")
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -117,15 +125,15 @@ def run(
         for inside in {place(folder, kind, job.name).parent for job in todo}:
             inside.mkdir(parents=True, exist_ok=True)
 
-    records = {name: record for name, record in earlier.items() if record.result != FAILED}
+    again = {job.name for job in todo}
+    records = {name: r for name, r in earlier.items() if r.result != FAILED and name not in again}
     order = list(dict.fromkeys([*(job.name for job in jobs), *records]))
-    kept = [record for name, record in records.items() if name not in {job.name for job in todo}]
-    with Journal(folder / JOURNAL, settings, kept) as journal:
+    with Journal(folder / JOURNAL, settings, records.values()) as journal:
         try:
             work = partial(_segment, folder=folder, segmenter=segmenter, kinds=wanted.kinds)
             for record in finished.values():
                 told(record)
-            with closing(in_order(work, todo, wanted.workers or streams() + 1)) as results:
+            with closing(in_order(work, todo, wanted.workers or streams())) as results:
                 for record in results:
                     journal.add(record)
                     records[record.name] = record
@@ -162,8 +170,6 @@ def _earlier(jobs: Sequence[Job], folder: Path, settings: dict[str, Any], wanted
     """Records of the run that is resumed, by name; none where a new one begins, for which the place must be free."""
     if folder.exists() and not folder.is_dir():
         raise SalusError(f"{folder}: is a file; name a folder with -o")
-    if wanted.preview and not wanted.overlay:
-        raise SalusError("the preview is made of the overlays; leave out --no-overlay, or --preview")
     if wanted.resume and (folder / JOURNAL).is_file():
         old, records = read_journal(folder / JOURNAL)
         other = [name for name in settings if old.get(name) != settings[name]]
@@ -175,8 +181,10 @@ def _earlier(jobs: Sequence[Job], folder: Path, settings: dict[str, Any], wanted
         for job in jobs:
             record = records.get(job.name)
             if record and record.image != str(job.image) and job.image.is_file() and not _same(record, job.image):
-                raise SalusError(f"{folder}: holds results of {record.image}, which {job.image} would replace; "
-                                 "name another folder with -o")  # fmt: skip
+                raise SalusError(
+                    f"{folder}: holds results of {record.image}, which {job.image} would replace; "
+                    "name another folder with -o"
+                )
         return records
     if not wanted.overwrite:
         outputs = (place(folder, kind, job.name) for job in jobs for kind in wanted.kinds)

@@ -18,6 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from importlib import resources
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -251,14 +252,19 @@ def _kept(**options: Any) -> Segmenter:
 def in_order(work: Callable[[T], R], given: Iterable[T], workers: int) -> Generator[R, None, None]:
     """Work on items in threads; results in the items' order, with few of either in memory at a time.
 
+    The first is worked on alone, so that one thread alone loads what is loaded at the first use.
+
     Example:
         >>> list(in_order(abs, [-3, 2, -1], workers=2))
         [3, 2, 1]
     """
+    items = iter(given)
+    for first in islice(items, 1):
+        yield work(first)
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque[Future[R]] = deque()
         try:
-            for one in given:
+            for one in items:
                 waiting.append(pool.submit(work, one))
                 if len(waiting) >= AHEAD * workers:
                     yield waiting.popleft().result()

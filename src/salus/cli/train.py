@@ -34,9 +34,7 @@ def add(commands: Any) -> None:
     s = p.add_argument_group("training")
     s.add_argument("--steps", type=int, metavar="N", help="batches at most (default: 1200; fewer for small sets)")
     s.add_argument("--batch", type=int, metavar="N", help="images a batch (default: 16)")
-    s.add_argument(
-        "--learning-rate", type=float, metavar="X", help="at its height (default: 0.001; to fine-tune 3e-4)"
-    )
+    s.add_argument("--learning-rate", type=float, metavar="X", help="at its height (default: 0.001; to fine-tune 3e-4)")
     s.add_argument("--seed", type=int, metavar="N", help="of weights, order and augmentation (default: 1)")
     s.add_argument("--limit", type=int, metavar="N", help="images of each data set at most")
     p.add_argument("--skip-bad", action="store_true", help="leave out cases that cannot be read, naming each")

@@ -158,4 +158,3 @@ def _note(path: Path) -> str | None:
             return note if isinstance(note, str) else None
     except Exception:  # Pillow raises many kinds; a file that is no map of ours is left alone
         return None
-
