@@ -2,6 +2,7 @@
 
 import csv
 import json
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -56,15 +57,34 @@ def test_truths_agree_with_each_other():
 def test_windows_beside_tumours_hold_none_and_come_from_the_image():
     images, masks = discs(6)
     rng = np.random.default_rng(0)
-    found = [cut_beside(images, masks, np.arange(6), rng) for _ in range(20)]
-    assert all(one is not None and not one[1].any() for one in found)
+    tried = [cut_beside(images, masks, np.arange(6), rng) for _ in range(40)]
+    found = [one for one in tried if one is not None]
+    assert len(found) > 10  # the rest found no room in ten tries
+    assert not any(one[1].any() for one in found)
     dark = [np.mean(one[0] < 60) for one in found]
     assert max(dark) < 0.01  # discs are below 57, the rest is 90 or more
     full = np.ones_like(masks)
     assert cut_beside(images, full, np.arange(6), rng) is None
 
 
+def tiny_net(size, weights=None, dropout=0.5):
+    """The outputs of `segment_net` from six layers."""
+    import keras
+    from keras import layers
+
+    image = keras.Input((size, size, 1))
+    x = layers.Dropout(dropout)(layers.Conv2D(8, 4, strides=4, activation="relu")(image))
+    saliency = layers.Conv2D(1, 1, activation="sigmoid", name="saliency")(x)
+    probability = layers.UpSampling2D(4, name="probability")(saliency)
+    means = layers.GlobalAveragePooling2D(name="features")(x)
+    presence = layers.Dense(1, activation="sigmoid", name="presence")(means)
+    named = {"probability": probability, "saliency": saliency, "presence": presence, "features": means}
+    return keras.Model(image, named)
+
+
 def test_a_killed_training_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch):
+    """With a small network in place of the real one: what is tested is the state that is kept, dropout's too."""
+    monkeypatch.setattr("salus.networks.segment_net.segment_net", tiny_net)
     monkeypatch.setattr(segment, "KEPT", 2)
     images, masks = discs(12, free=2)
     whole = train_segmenter(images, masks, SMALL, tmp_path / "a", lambda line: None).get_weights()
@@ -84,7 +104,7 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch):
     resumed = train_segmenter(images, masks, SMALL, tmp_path / "b", said.append).get_weights()
     assert "resumes after step 2" in said[0]
     for one, other in zip(whole, resumed, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-6)
+        np.testing.assert_array_equal(one, other)
     assert [p.name for p in (tmp_path / "b").iterdir()] == ["weights.weights.h5"]
 
 
@@ -96,11 +116,23 @@ def test_what_cannot_be_trained_on_is_said(tmp_path):
         train_segmenter(images, masks & False, SMALL, tmp_path, print)
 
 
+@contextmanager
+def eagerly():
+    """Without tracing, which takes longer than a few steps of the real network."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("segment")
     write_phantoms(folder / "set", 12, seed=5)
-    start(folder / "run", Wanted((str(folder / "set"),), "tiny", folds=3, recipe=SMALL), lambda line: None)
+    wanted = Wanted((str(folder / "set"),), "tiny", folds=3, recipe=replace(SMALL, steps=2))
+    with eagerly():
+        start(folder / "run", wanted, lambda line: None)
     return folder / "run"
 
 
@@ -163,7 +195,8 @@ def test_weights_come_back_out_of_the_file(run):
 def test_fine_tuning_starts_from_the_file(run, tmp_path):
     images, masks = discs(6)
     recipe = replace(SMALL, steps=1, learning_rate=1e-9, decay=0.0)
-    tuned = train_segmenter(images, masks, recipe, tmp_path, lambda line: None, run / NETWORK)
+    with eagerly():
+        tuned = train_segmenter(images, masks, recipe, tmp_path, lambda line: None, run / NETWORK)
     given = np.random.default_rng(1).random((1, 64, 64, 1), np.float32)
     found = open_network(run / NETWORK).run({"image": given})
     np.testing.assert_allclose(tuned.predict(given, verbose=0)["probability"], found["probability"], atol=1e-3)

@@ -12,9 +12,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from salus.errors import SalusError
 from salus.processor import BFLOAT16, processor_cores, processor_flags, processor_name
+
+if TYPE_CHECKING:
+    import keras
 
 BACKENDS = ("tensorflow", "jax", "torch")
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
@@ -86,6 +90,15 @@ def compiles() -> bool:
     import keras
 
     return keras.backend.backend() == "jax"
+
+
+def build_optimizer(model: keras.Model) -> None:
+    """Make a compiled model's optimiser variables now.
+
+    TensorFlow would make them within the first step, one graph operation each, and then trace that step again: half a
+    minute for a network of some hundred variables.
+    """
+    model.optimizer.build(model.trainable_variables)
 
 
 def has_bfloat16() -> bool:

@@ -24,7 +24,6 @@ def restore(model: keras.Model, folder: Path) -> list[dict[str, float]]:
     """Load the newest whole epoch into a compiled model (weights and optimizer); returns the history, maybe empty."""
     history = read_history(folder)
     if history:
-        model.optimizer.build(model.trainable_variables)
         model.load_weights(_weights_file(folder, int(history[-1]["epoch"])))
     return history
 

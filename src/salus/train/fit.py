@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from salus.train.backend import compiles
+from salus.train.backend import build_optimizer, compiles
 from salus.train.batches import Batches, network_inputs
 from salus.train.checkpoint import BEST, FINAL, Checkpoint, restore
 from salus.train.objective import dice_loss, dsc
@@ -50,6 +50,7 @@ def fit(
         model.load_weights(folder / FINAL)
         return read_history(folder)
     model.compile(keras.optimizers.Adam(protocol.learning_rate), loss=dice_loss, metrics=[dsc], jit_compile=compiles())
+    build_optimizer(model)
     history = restore(model, folder)
     checkpoint = Checkpoint(folder, history, protocol.patience)
     if history:

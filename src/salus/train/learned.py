@@ -110,7 +110,7 @@ def train_saliency(images: np.ndarray, masks: np.ndarray, recipe: Recipe, log: L
 
     from salus.networks.efficientnet_lite import IMAGENET
     from salus.networks.saliency_net import SIZE, join_prior, saliency_net
-    from salus.train.backend import compiles, set_up
+    from salus.train.backend import build_optimizer, compiles, set_up
     from salus.train.objective import saliency_loss
 
     keras.utils.clear_session()
@@ -127,6 +127,7 @@ def train_saliency(images: np.ndarray, masks: np.ndarray, recipe: Recipe, log: L
         rate, weight_decay=recipe.decay, clipnorm=1.0, use_ema=True, ema_momentum=recipe.average
     )
     model.compile(optimizer, loss=saliency_loss, jit_compile=compiles())
+    build_optimizer(model)
     began, losses = time.monotonic(), []
     for step, (x, y) in enumerate(_batches(small, truth, side, recipe, steps), 1):
         losses.append(float(model.train_on_batch(x, y)))

@@ -55,6 +55,7 @@ class SegmentRecipe:
         average: share of the old in the running mean of the weights, which is what is kept.
         free_share: part of the images that show no tumour: normal images where there are such, and windows cut beside
             tumours.
+        dropout: of the deepest features of the outline's decoder.
         augmentation: what is done to every image.
         weights: of the losses of outline, saliency and presence.
         size: height and width of the network's input.
@@ -69,6 +70,7 @@ class SegmentRecipe:
     decay: float = 1e-3
     average: float = 0.99
     free_share: float = 0.25
+    dropout: float = 0.2
     augmentation: Augmentation = STRONG
     weights: dict[str, float] = field(default_factory=lambda: {"probability": 1.0, "saliency": 0.5, "presence": 0.2})
     size: int = 256
@@ -101,7 +103,7 @@ def train_segmenter(
 
     from salus.networks.efficientnet_lite import IMAGENET
     from salus.networks.segment_net import segment_net
-    from salus.train.backend import compiles, set_up
+    from salus.train.backend import build_optimizer, compiles, set_up
     from salus.train.objective import saliency_loss
     from salus.train.onnx_weights import load_noted
 
@@ -114,7 +116,7 @@ def train_segmenter(
     keras.utils.clear_session()
     set_up(recipe.seed, "float32")  # depthwise convolutions are slower in bfloat16
     encoder = IMAGENET if recipe.pretrained and start_from is None else None
-    model = segment_net(recipe.size, encoder)
+    model = segment_net(recipe.size, encoder, recipe.dropout)
     if final.exists():
         model.load_weights(final)
         return model
@@ -123,7 +125,7 @@ def train_segmenter(
     steps = max(1, min(recipe.steps, recipe.passes * len(images) // recipe.batch))
     warm = max(1, steps // 10)
     rate = keras.optimizers.schedules.CosineDecay(
-        recipe.learning_rate / 20, steps - warm, warmup_target=recipe.learning_rate, warmup_steps=warm
+        recipe.learning_rate / 20, max(1, steps - warm), warmup_target=recipe.learning_rate, warmup_steps=warm
     )
     optimizer = keras.optimizers.AdamW(
         rate, weight_decay=recipe.decay, clipnorm=1.0, use_ema=True, ema_momentum=recipe.average
@@ -135,6 +137,7 @@ def train_segmenter(
         loss_weights={**recipe.weights, "features": 0.0},
         jit_compile=compiles(),
     )
+    build_optimizer(model)
     done = _restore(model, folder)
     if done:
         log(f"  resumes after step {done}")
@@ -161,13 +164,19 @@ def _state(folder: Path, step: int) -> Path:
 
 
 def _restore(model: keras.Model, folder: Path) -> int:
-    """Load the newest state (weights, optimiser, running mean); the steps that are done."""
+    """Load the newest state (weights, optimiser, running mean, dropout); the steps that are done."""
+    import keras
+
     states = sorted(folder.glob("step-*.weights.h5"))
     if not states:
         return 0
-    model.optimizer.build(model.trainable_variables)
     model.load_weights(states[-1])
-    return int(states[-1].name[5:11])
+    done = int(states[-1].name[5:11])
+    for layer in model._flatten_layers():  # Keras saves no state of dropout: how often each has drawn
+        if isinstance(layer, keras.layers.Dropout) and layer.rate > 0:
+            seed, drawn = np.asarray(layer.seed_generator.state)
+            layer.seed_generator.state.assign(np.array([seed, drawn + done]))
+    return done
 
 
 def _batches(
