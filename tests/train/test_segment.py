@@ -67,7 +67,7 @@ def test_windows_beside_tumours_hold_none_and_come_from_the_image():
     assert cut_beside(images, full, np.arange(6), rng) is None
 
 
-def tiny_net(size, weights=None, dropout=0.5):
+def tiny_net(size, weights, dropout, *_):
     """The outputs of `segment_net` from six layers."""
     import keras
     from keras import layers

@@ -68,13 +68,21 @@ def attention(features: keras.KerasTensor, saliency: keras.KerasTensor, stride: 
     return layers.Multiply(name=f"attention{stride}_weighed")([features, twice])
 
 
-def segment_net(size: int = SIZE, weights: Path | None = None, dropout: float = 0.2) -> keras.Model:
+def segment_net(
+    size: int = SIZE,
+    weights: Path | None = None,
+    dropout: float = 0.2,
+    attended: bool = True,
+    folded: bool = True,
+) -> keras.Model:
     """Build the network.
 
     Args:
         size: height and width, a multiple of 32.
         weights: both encoders' ImageNet weights; None draws them at random.
         dropout: of the deepest features while training.
+        attended: with the attention blocks; without them the saliency is an output and no more.
+        folded: the outline's encoder without batch norm, as it ships.
 
     Returns:
         Image (n, size, size, 1) in [0, 1] to a dict: "probability" (n, size, size, 1), "saliency"
@@ -91,7 +99,7 @@ def segment_net(size: int = SIZE, weights: Path | None = None, dropout: float = 
             at = layers.MaxPooling2D(stride // 4, name=f"saliency{stride}")(told) if stride > 4 else told
         return attention(features, at, stride)
 
-    skips = efficientnet_lite0(image, weights=weights, folded=True, between=attend)
+    skips = efficientnet_lite0(image, weights=weights, folded=folded, between=attend if attended else None)
     means = [layers.GlobalAveragePooling2D(name=f"mean{2**n}")(skip) for n, skip in enumerate(skips, 1)]
     features = layers.Concatenate(name="features")(means)
     context = layers.Dense(CONTEXT, activation="relu", name="context")(means[-1])

@@ -56,6 +56,9 @@ class SegmentRecipe:
         free_share: part of the images that show no tumour: normal images where there are such, and windows cut beside
             tumours.
         dropout: of the deepest features of the outline's decoder.
+        attention: whether saliency weighs the features.
+        folded: the encoder without batch norm; with it, training takes twice as long, and the network cannot be
+            exported.
         augmentation: what is done to every image.
         weights: of the losses of outline, saliency and presence.
         size: height and width of the network's input.
@@ -71,6 +74,8 @@ class SegmentRecipe:
     average: float = 0.99
     free_share: float = 0.25
     dropout: float = 0.2
+    attention: bool = True
+    folded: bool = True
     augmentation: Augmentation = STRONG
     weights: dict[str, float] = field(default_factory=lambda: {"probability": 1.0, "saliency": 0.5, "presence": 0.2})
     size: int = 256
@@ -116,7 +121,7 @@ def train_segmenter(
     keras.utils.clear_session()
     set_up(recipe.seed, "float32")  # depthwise convolutions are slower in bfloat16
     encoder = IMAGENET if recipe.pretrained and start_from is None else None
-    model = segment_net(recipe.size, encoder, recipe.dropout)
+    model = segment_net(recipe.size, encoder, recipe.dropout, recipe.attention, recipe.folded)
     if final.exists():
         model.load_weights(final)
         return model
