@@ -106,11 +106,11 @@ def pipeline(network: str, image: str, steps: int, threads: int) -> dict:
             at = [time.perf_counter()]
             scan = as_scan(image)
             at.append(time.perf_counter())
-            prepared = segmenter._prepare(scan)[None]
+            prepared = segmenter._prepare(scan.pixels)[None]
             at.append(time.perf_counter())
             raw = segmenter._infer(prepared)
             at.append(time.perf_counter())
-            segmenter._read(scan, raw)
+            segmenter._conclude(scan, [segmenter._read(scan.parts[0], raw)])
             at.append(time.perf_counter())
             rows.append([1e3 * (b - a) for a, b in pairwise(at)] + [1e3 * (at[-1] - at[0])])
         parts = zip(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import find_objects, label
@@ -97,6 +98,24 @@ def measure(
             )
         )
     return tuple(found)
+
+
+def shifted(lesion: Lesion, rows: int, columns: int) -> Lesion:
+    """A lesion that was measured in a part of an image, at its place in the whole.
+
+    Args:
+        lesion: of the part.
+        rows: of the image above the part; columns: left of it.
+    """
+    top, left, height, width = lesion.box
+    row, column = lesion.centroid
+    return replace(lesion, box=(top + rows, left + columns, height, width), centroid=(row + rows, column + columns))
+
+
+def by_size(lesions: Iterable[Lesion]) -> tuple[Lesion, ...]:
+    """Lesions of several parts of an image, numbered from 1, the largest first."""
+    order = sorted(lesions, key=lambda one: -one.area_px)
+    return tuple(replace(one, number=number) for number, one in enumerate(order, 1))
 
 
 def expected_dice(mask: np.ndarray, probability: np.ndarray) -> float:

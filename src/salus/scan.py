@@ -1,6 +1,7 @@
 """A scan: the grey pixels of one ultrasound image, where they came from, and how large a pixel is if that is known.
 
-Every image of Salus enters here (PNG, JPEG, TIFF, BMP), and every mask through `read_mask`.
+Every image of Salus enters here (PNG, JPEG, TIFF, BMP), and every mask through `read_mask`. What holds frames or a
+calibration (DICOM, NIfTI, NRRD) is read by `salus.read`, to which `read_scan` hands such files.
 """
 
 from __future__ import annotations
@@ -24,25 +25,62 @@ MAX_PIXELS = 16_000_000
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, what Pillow's "L" uses
 
 
+@dataclass(frozen=True)
+class Region:
+    """A rectangle of a scan that shows tissue in B-mode, in pixels of the scan.
+
+    Attributes:
+        top: first row; left: first column.
+        height: of it, and width: likewise.
+        spacing: (row, column) size of a pixel in mm, None where the source does not say.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+    spacing: tuple[float, float] | None = None
+
+    def of(self, pixels: np.ndarray) -> np.ndarray:
+        """This part of an array whose first two axes are the scan's rows and columns.
+
+        Example:
+            >>> Region(1, 2, 2, 3).of(np.zeros((9, 9))).shape
+            (2, 3)
+        """
+        return pixels[self.top : self.top + self.height, self.left : self.left + self.width]
+
+
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """One grey ultrasound image.
+    """One grey ultrasound image, a frame of a cine maybe.
 
     Attributes:
         pixels: (height, width) float32 in [0, 1].
         source: the file it was read from, or what made it.
         spacing: (row, column) size of a pixel in mm, None where the source does not say.
+        regions: the parts to look at; empty means all of it. A region's spacing stands for that of its pixels.
+        frame: number of the frame in its file, from 1; None where the file holds one image.
+        notes: what a reader must know of how it was read, one line each.
     """
 
     pixels: np.ndarray
     source: str
     spacing: tuple[float, float] | None = None
+    regions: tuple[Region, ...] = ()
+    frame: int | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int]:
         """(height, width) in pixels."""
         height, width = self.pixels.shape
         return height, width
+
+    @property
+    def parts(self) -> tuple[Region, ...]:
+        """The regions; one over all of it where there are none."""
+        return self.regions or (Region(0, 0, *self.shape, self.spacing),)
 
 
 def read_scan(path: Path | str) -> Scan:

@@ -13,7 +13,7 @@ A network is one ONNX file with its settings inside, under the metadata key "sal
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -29,9 +29,9 @@ from scipy.ndimage import label
 from salus.data.prepare import resize, to_bytes
 from salus.engine import open_network
 from salus.errors import SalusError
-from salus.measure import EIGHT, Lesion, expected_dice, measure
+from salus.measure import EIGHT, Lesion, by_size, expected_dice, measure, shifted
 from salus.saliency.estimate import as_scan
-from salus.scan import Scan, scan_image
+from salus.scan import Region, Scan, scan_image
 
 Given = Scan | np.ndarray | Image.Image | Path | str
 
@@ -89,6 +89,8 @@ class Segmentation:
         spacing: (row, column) size of a pixel in mm, None where the source does not say.
         source: the image's file, or what made it.
         network: the name of the network.
+        regions: the parts of the image that were looked at; empty means all of it.
+        frame: number of the frame in its file, from 1; None where the file holds one image.
 
     Example:
         >>> from salus import make_phantom, segment
@@ -108,6 +110,8 @@ class Segmentation:
     spacing: tuple[float, float] | None
     source: str
     network: str
+    regions: tuple[Region, ...] = ()
+    frame: int | None = None
 
     @property
     def found(self) -> bool:
@@ -168,7 +172,8 @@ class Segmenter:
             SalusError: see `salus.saliency.estimate.as_scan`.
         """
         scan = as_scan(scan_image(given) if isinstance(given, Image.Image) else given)
-        return self._read(scan, self._infer(self._prepare(scan)[None]))
+        looks = [self._look(part, part.of(scan.pixels)) for part in scan.parts]
+        return self._conclude(scan, looks)
 
     def each(self, given: Iterable[Given], workers: int = 2) -> Iterator[Segmentation]:
         """Outline many images, lazily and in order; a few are read ahead, so that memory stays flat.
@@ -182,10 +187,14 @@ class Segmenter:
         """
         return in_order(self, given, workers)
 
-    def _prepare(self, scan: Scan) -> np.ndarray:
+    def _look(self, part: Region, pixels: np.ndarray) -> _Look:
+        """One region, by the network."""
+        return self._read(part, self._infer(self._prepare(pixels)[None]))
+
+    def _prepare(self, pixels: np.ndarray) -> np.ndarray:
         """(S, S, 1) float32: the squashed image in bytes, as in training, scaled to [0, 1]."""
         side = self.settings.size
-        return to_bytes(resize(scan.pixels, (side, side)))[..., None] / np.float32(255)
+        return to_bytes(resize(pixels, (side, side)))[..., None] / np.float32(255)
 
     def _infer(self, images: np.ndarray) -> dict[str, np.ndarray]:
         found = self.network.run({"image": images})
@@ -196,33 +205,74 @@ class Segmenter:
             found["presence"] = (found["presence"] + other["presence"]) / 2
         return found
 
-    def _read(self, scan: Scan, found: dict[str, np.ndarray]) -> Segmentation:
-        """Outputs for one image to what they mean at its own size."""
-        settings = self.settings
+    def _read(self, part: Region, found: dict[str, np.ndarray]) -> _Look:
+        """Outputs for one region to what they mean at its own size."""
+        settings, shape = self.settings, (part.height, part.width)
         logit = to_logit(found["probability"][0, ..., 0]) / settings.temperature
-        probability = np.clip(resize(from_logit(logit), scan.shape), 0, 1)
+        probability = np.clip(resize(from_logit(logit), shape), 0, 1)
         presence = float(found["presence"].ravel()[0])
         mask = cut(probability, self.threshold, settings.smallest)
         if presence < settings.presence:
             mask = np.zeros_like(mask)
-        lesions = measure(mask, probability, scan.spacing)
-        strangeness = float(found["strangeness"].ravel()[0])
-        flags = [STRANGE] if strangeness > settings.strange else []
+        saliency = np.clip(resize(found["saliency"][0, ..., 0], shape), 0, 1)
+        return _Look(part, mask, probability, saliency, presence, float(found["strangeness"].ravel()[0]))
+
+    def _conclude(self, scan: Scan, looks: Sequence[_Look]) -> Segmentation:
+        """What was seen in a scan's regions, as one answer in the scan's own coordinates."""
+        lesions = by_size(one for look in looks for one in look.lesions())
+        mask = _paste(scan, looks, "mask")
+        probability = _paste(scan, looks, "probability")
+        presence = max(look.presence for look in looks)
+        strangeness = max(look.strangeness for look in looks)
+        flags = [STRANGE] if strangeness > self.settings.strange else []
         if any(lesion.at_border for lesion in lesions):
             flags.append(AT_BORDER)
         return Segmentation(
             mask=mask,
             probability=probability,
-            saliency=np.clip(resize(found["saliency"][0, ..., 0], scan.shape), 0, 1),
+            saliency=_paste(scan, looks, "saliency"),
             presence=presence,
             lesions=lesions,
             confidence=expected_dice(mask, probability) if lesions else 1 - presence,
             strangeness=strangeness,
-            flags=tuple(flags),
+            flags=(*flags, *scan.notes),
             spacing=scan.spacing,
             source=scan.source,
-            network=settings.name,
+            network=self.settings.name,
+            regions=scan.regions,
+            frame=scan.frame,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """What the network saw in one region; arrays are of the region's size."""
+
+    part: Region
+    mask: np.ndarray
+    probability: np.ndarray
+    saliency: np.ndarray
+    presence: float
+    strangeness: float
+
+    def lesions(self) -> tuple[Lesion, ...]:
+        """Of the mask, measured with the region's spacing, at their places in the scan."""
+        return tuple(
+            shifted(one, self.part.top, self.part.left)
+            for one in measure(self.mask, self.probability, self.part.spacing)
+        )
+
+
+def _paste(scan: Scan, looks: Sequence[_Look], name: str) -> np.ndarray:
+    """An array of the scan's size: what was seen in each region, 0 outside them, the greater where they overlap."""
+    if not scan.regions:
+        whole: np.ndarray = getattr(looks[0], name)
+        return whole
+    pasted = np.zeros(scan.shape, getattr(looks[0], name).dtype)
+    for look in looks:
+        place = look.part.of(pasted)
+        np.maximum(place, getattr(look, name), out=place)
+    return pasted
 
 
 def segment(given: Given, **options: Any) -> Segmentation:

@@ -1,0 +1,89 @@
+"""One way to call all readers: a file's frames, counted without decoding them and read one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from salus.errors import SalusError
+from salus.scan import Scan, read_scan
+
+DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
+NIFTI_SUFFIXES = (".nii", ".nii.gz")
+NRRD_SUFFIXES = (".nrrd", ".nhdr")
+CLINICAL_SUFFIXES = (*DICOM_SUFFIXES, *NIFTI_SUFFIXES, *NRRD_SUFFIXES)
+
+
+class Frames(Protocol):
+    """A file's frames.
+
+    Attributes:
+        source: the file.
+        count: of frames, 1 or more.
+        seconds: from one frame to the next, None where the file does not say.
+    """
+
+    @property
+    def source(self) -> str: ...  # noqa: D102
+    @property
+    def count(self) -> int: ...  # noqa: D102
+    @property
+    def seconds(self) -> float | None: ...  # noqa: D102
+
+    def scan(self, number: int) -> Scan:
+        """Read one frame.
+
+        Args:
+            number: from 1 to `count`.
+
+        Raises:
+            SalusError: no such frame, or its pixel data are damaged.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class OneImage:
+    """A file of one image (PNG, JPEG, TIFF, BMP) as `Frames`."""
+
+    source: str
+    count: int = 1
+    seconds: float | None = None
+
+    def scan(self, number: int = 1) -> Scan:
+        """See `Frames`."""
+        return read_scan(self.source)
+
+
+def kind_of(path: Path | str) -> str:
+    """ "dicom", "nifti", "nrrd" or "image", by a file's suffix; one without a known suffix by its first bytes.
+
+    Example:
+        >>> kind_of("a/scan.dcm"), kind_of("volume.nii.gz"), kind_of("scan.png")
+        ('dicom', 'nifti', 'image')
+    """
+    name = Path(path).name.lower()
+    for kind, suffixes in (("dicom", DICOM_SUFFIXES), ("nifti", NIFTI_SUFFIXES), ("nrrd", NRRD_SUFFIXES)):
+        if name.endswith(suffixes):
+            return kind
+    return "image"
+
+
+def open_frames(path: Path | str) -> Frames:
+    """The frames of any file that Salus reads; its header is read and checked against the limits, no pixel is decoded.
+
+    Raises:
+        SalusError: it is missing, damaged, beyond a limit or no image; or the package that reads it is not installed.
+    """
+    kind = kind_of(path)
+    if kind == "image":
+        return OneImage(str(path))
+    raise SalusError(f"{path}: {kind} is not read yet")
+
+
+def each_scan(frames: Frames, numbers: range | None = None) -> Iterator[Scan]:
+    """Scans of some frames, or all, lazily and in order."""
+    for number in numbers or range(1, frames.count + 1):
+        yield frames.scan(number)
