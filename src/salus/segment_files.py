@@ -16,13 +16,15 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 from salus.errors import SalusError
 from salus.processor import processor_cores
+from salus.read.frames import Frames, OneImage, kind_of, open_frames
 from salus.saliency.estimate import as_scan
+from salus.segment_cine import tracked, write_cines
 from salus.segment_plan import Job, place
 from salus.segmenter import Segmenter, in_order
 from salus.write.journal import Journal, read_journal
@@ -140,10 +142,12 @@ def run(
                     told(record)
         except BaseException:
             with suppress(OSError):  # the first error is the one to tell
-                _write_tables(folder, [records[name] for name in order if name in records])
+                _write_tables(folder, tracked([records[name] for name in order if name in records]))
             raise
-    every = [records[name] for name in order]
+    every = tracked([records[name] for name in order])
+    records = {record.name: record for record in every}
     _write_tables(folder, every)
+    write_cines(folder, every, again, wanted.overlay)
     if wanted.preview:
         write_sheets(folder / PREVIEW, every, [place(folder, "overlay", record.name) for record in every])
     seconds = time.perf_counter() - at
@@ -214,12 +218,12 @@ def _segment(job: Job, *, folder: Path, segmenter: Segmenter, kinds: Iterable[st
     """Read, segment and write one image; an OSError is one of writing."""
     at = time.perf_counter()
     try:
-        scan = as_scan(job.image)
+        scan = as_scan(_open(job.image).scan(job.frame or 1))
         found = segmenter(scan)
         file = _fingerprint(job.image)
     except SalusError as error:
         seconds = time.perf_counter() - at
-        return Record(str(job.image), job.name, FAILED, " ".join(str(error).split()), seconds=seconds)
+        return Record(str(job.image), job.name, FAILED, " ".join(str(error).split()), frame=job.frame, seconds=seconds)
     write: dict[str, Callable[[Path], None]] = {
         "mask": lambda path: write_mask(path, found.mask),
         "overlay": lambda path: write_overlay(path, scan.pixels, found.mask),
@@ -231,12 +235,35 @@ def _segment(job: Job, *, folder: Path, segmenter: Segmenter, kinds: Iterable[st
     return record_of(found, str(job.image), job.name, **file, seconds=time.perf_counter() - at)
 
 
+def _open(image: Path) -> Frames:
+    """A file's frames; a cine is opened once for all of them."""
+    if kind_of(image) == "image":
+        return OneImage(str(image))
+    try:
+        status = image.stat()
+    except OSError:
+        return open_frames(image)  # says what is wrong
+    return _opened(image, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _opened(image: Path, size: int, modified: int) -> Frames:
+    return open_frames(image)
+
+
 def _fingerprint(image: Path) -> dict[str, Any]:
     try:
         status = image.stat()
-        return {"sha256": _checksum(image), "size": status.st_size, "modified": status.st_mtime_ns}
+        size, modified = status.st_size, status.st_mtime_ns
+        return {"sha256": _checksum_once(image, size, modified), "size": size, "modified": modified}
     except OSError as error:
         raise SalusError(f"{image}: vanished while it was read ({error.strerror})") from None
+
+
+@lru_cache(maxsize=16)
+def _checksum_once(file: Path, size: int, modified: int) -> str:
+    """The checksum of a file as it stands, computed once for all frames of a cine."""
+    return _checksum(file)
 
 
 def _checksum(path: Path) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from salus.errors import SalusError
+from salus.read.frames import CLINICAL_SUFFIXES, kind_of, open_frames
 from salus.saliency.files import images_in, without_masks
 from salus.scan import IMAGE_SUFFIXES
 
@@ -24,13 +26,22 @@ PLACES = {
 
 @dataclass(frozen=True)
 class Job:
-    """An image, and the name of its outputs, which may hold folders."""
+    """One image, or one frame of a file that holds several.
+
+    Attributes:
+        image: the file.
+        name: of its outputs, which may hold folders; of a frame FILE/NUMBER.
+        file: the name without the frame's number.
+        frame: its number in the file, from 1; None where the file holds one image.
+    """
 
     image: Path
     name: str
+    file: str
+    frame: int | None = None
 
 
-def plan(inputs: Sequence[Path], folder: Path) -> list[Job]:
+def plan(inputs: Sequence[Path], folder: Path, frames: str | None = None) -> list[Job]:
     """What is to be done for files, folders and globs, in the order given, each image once.
 
     A folder stands for the images directly in it, a glob for the images it matches (** for any folders). Masks that lie
@@ -41,14 +52,18 @@ def plan(inputs: Sequence[Path], folder: Path) -> list[Job]:
     Args:
         inputs: what was named.
         folder: where outputs go.
+        frames: which frames of a cine, see `frames_of`; None takes every one.
 
     Raises:
-        SalusError: a folder without images, or an output that would replace an input.
+        SalusError: a folder without images, an output that would replace an input, or `frames` is not understood.
     """
+    frames_of(frames, 1)
     found: dict[str, Path] = {}
     for path in without_masks([image for given in inputs for image in _expand(given)]):
         found.setdefault(os.path.realpath(path), path)
-    jobs = [Job(path, name) for path, name in zip(found.values(), _names(found), strict=True)]
+    jobs = [
+        job for path, name in zip(found.values(), _names(found), strict=True) for job in _frames(path, name, frames)
+    ]
     for job in jobs:
         for kind in PLACES:
             output = place(folder, kind, job.name)
@@ -68,23 +83,77 @@ def place(folder: Path, kind: str, name: str) -> Path:
     return folder / inside / f"{name}{suffix}"
 
 
+def frames_of(text: str | None, count: int) -> list[int]:
+    """The frames that a text names, in order: "7", "1-50", "1-50:5" (every fifth), or several with commas.
+
+    Args:
+        text: None names all.
+        count: of frames in the file; numbers beyond it are left out.
+
+    Raises:
+        SalusError: the text is none of that.
+
+    Example:
+        >>> frames_of("1-9:4,2", 6), frames_of("3-", 5)
+        ([1, 2, 5], [3, 4, 5])
+    """
+    if text is None:
+        return list(range(1, count + 1))
+    chosen: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)(?:(-)(\d+)?(?::(\d+))?)?\s*", part)
+        first, dash, last, step = match.groups() if match else ("0", None, None, None)
+        end = int(last or (count if dash else first))
+        if int(first) < 1 or step == "0" or (last and end < int(first)):
+            raise SalusError(f"--frames {text}: give numbers from 1 on, as 7, 1-50, 1-50:5, or several with commas")
+        chosen.update(range(int(first), min(end, count) + 1, int(step or 1)))
+    return sorted(chosen)
+
+
+def _frames(path: Path, name: str, frames: str | None) -> Iterable[Job]:
+    """A job for each frame wanted; one for a file of one image, and for one that cannot be read."""
+    try:
+        count = open_frames(path).count if kind_of(path) != "image" else 1
+    except SalusError:  # told when its turn comes
+        count = 1
+    if count == 1:
+        return [Job(path, name, name)]
+    digits = max(4, len(str(count)))
+    return [Job(path, f"{name}/{number:0{digits}}", name, number) for number in frames_of(frames, count)]
+
+
 def _expand(given: Path) -> list[Path]:
     if given.is_dir():
-        return images_in(given)
+        found = [path for path in given.iterdir() if _is_clinical(path)]
+        return sorted([*found, *images_in(given, required=not found)])
     if given.exists() or not glob.has_magic(str(given)):
         return [given]
     matches = [Path(match) for match in sorted(glob.glob(str(given), recursive=True))]
-    images = [path for path in matches if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir()]
+    images = [
+        path for path in matches if (path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir()) or _is_clinical(path)
+    ]
     return images or [given]
+
+
+def _is_clinical(path: Path) -> bool:
+    """DICOM, NIfTI or NRRD by its name; without a suffix, as scanners write DICOM, by its first bytes."""
+    name = path.name.lower()
+    if name.startswith(".") or not path.is_file():
+        return False
+    return name.endswith(CLINICAL_SUFFIXES) or (not path.suffix and kind_of(path) == "dicom")
+
+
+def _stem(path: Path) -> str:
+    return path.name[:-7] if path.name.lower().endswith(".nii.gz") else path.stem
 
 
 def _names(found: dict[str, Path]) -> list[str]:
     """Names of outputs of images by their real paths, no two alike, also where case does not count."""
-    names = [path.stem for path in found.values()]
+    names = [_stem(path) for path in found.values()]
     if len(set(map(str.casefold, names))) < len(names):
         root = os.path.commonpath([os.path.dirname(real) for real in found])
         inside = [Path(os.path.relpath(real, root)) for real in found]
-        names = [path.with_suffix("").as_posix() for path in inside]
+        names = [path.with_name(_stem(path)).as_posix() for path in inside]
         often = Counter(map(str.casefold, names))
         names = [
             name if often[name.casefold()] == 1 else path.as_posix() for name, path in zip(names, inside, strict=True)

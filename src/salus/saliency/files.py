@@ -120,11 +120,11 @@ def make(job: Job, settings: Settings) -> SaliencyMap:
     return made
 
 
-def images_in(folder: Path) -> list[Path]:
+def images_in(folder: Path, required: bool = True) -> list[Path]:
     """The images directly in a folder, sorted, less hidden files and the masks that lie beside their images.
 
     Raises:
-        SalusError: there is none.
+        SalusError: there is none, and one is required.
     """
     found = [
         path
@@ -133,7 +133,7 @@ def images_in(folder: Path) -> list[Path]:
         if not UNPRINTABLE.search(path.name)
     ]
     found = without_masks(found)
-    if not found:
+    if not found and required:
         inside = next((p for p in ("images", "Images") if (folder / p).is_dir()), None)
         hint = f"; its images lie in {folder / inside}" if inside else "; name the folder they lie in directly"
         raise SalusError(f"{folder}: no image ({', '.join(IMAGE_SUFFIXES)}) in it{hint}")

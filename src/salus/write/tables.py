@@ -27,6 +27,7 @@ class Record:
         error: why it failed, one line.
         height: of the image, and width: likewise, pixels.
         spacing: (row, column) size of a pixel in mm, None where the image does not say.
+        frame: its number in the file, from 1; None where the file holds one image.
         presence: probability that the image shows a tumour at all.
         confidence: see `salus.segmenter.Segmentation`; so are strangeness, flags, lesions and network.
         sha256: of the file.
@@ -42,6 +43,7 @@ class Record:
     height: int | None = None
     width: int | None = None
     spacing: tuple[float, float] | None = None
+    frame: int | None = None
     presence: float | None = None
     confidence: float | None = None
     strangeness: float | None = None
@@ -86,6 +88,7 @@ def record_of(found: Segmentation, image: str, name: str, **file: Any) -> Record
         height=height,
         width=width,
         spacing=found.spacing,
+        frame=found.frame,
         presence=found.presence,
         confidence=found.confidence,
         strangeness=found.strangeness,
@@ -110,7 +113,7 @@ def record_from(content: dict[str, Any]) -> Record:
 
 
 COLUMNS = (
-    "image", "name", "result", "presence", "confidence", "strangeness", "flags", "image_height", "image_width",
+    "image", "name", "frame", "result", "presence", "confidence", "strangeness", "flags", "image_height", "image_width",
     "lesions", "lesion", "lesion_confidence", "unit", "area", "longest", "across", "width", "height", "area_px",
     "top", "left", "box_height", "box_width", "centroid_row", "centroid_column", "at_border", "error",
 )  # fmt: skip
@@ -121,7 +124,7 @@ def rows(records: Iterable[Record]) -> list[dict[str, Any]]:
     """The rows of lesions.csv; floats as text of six digits."""
     found = []
     for record in records:
-        head = {name: getattr(record, name) for name in ("image", "name", "result", "error")}
+        head = {name: getattr(record, name) for name in ("image", "name", "frame", "result", "error")}
         head |= {name: getattr(record, name) for name in ("presence", "confidence", "strangeness")}
         head |= {"flags": "; ".join(record.flags), "image_height": record.height, "image_width": record.width}
         if record.result != FAILED:
