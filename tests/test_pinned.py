@@ -1,0 +1,55 @@
+"""The shipped network's outlines of phantoms, pinned, on every engine and precision; bench/pin_masks.py writes them."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from salus.data.phantom import make_phantom
+from salus.metrics import score
+from salus.scan import read_mask
+from salus.segmenter import SHIPPED, Segmenter
+
+PINNED = Path(__file__).parent / "pinned"
+NOTE = json.loads((PINNED / "pinned.json").read_text(encoding="utf-8"))
+SAME = 0.99
+
+
+def test_they_are_of_the_network_in_the_package():
+    assert hashlib.sha256(SHIPPED.read_bytes()).hexdigest() == NOTE["sha256"], "run bench/pin_masks.py, and look"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"engine": "openvino"},
+        {"engine": "openvino", "streams": 2},
+        {"engine": "openvino", "precision": "bfloat16"},
+        {"engine": "onnxruntime"},
+        {"engine": "onnxruntime", "threads": 1},
+    ],
+    ids=str,
+)
+def test_every_engine_outlines_what_is_pinned(options):
+    pytest.importorskip(options["engine"])
+    segmenter, outlined = Segmenter(**options), 0
+    for seed in NOTE["seeds"]:
+        pinned = read_mask(PINNED / f"phantom-{seed}.png")
+        found = segmenter(make_phantom(seed).image)
+        if pinned.any():
+            outlined += 1
+            assert score(pinned, found.mask).dice > SAME, seed
+        else:
+            assert not found.mask.any(), seed
+    assert outlined >= 5
+
+
+def test_the_pins_would_notice_another_threshold():
+    segmenter = Segmenter(threshold=0.9)
+    worst = min(
+        score(pinned, segmenter(make_phantom(seed).image).mask).dice
+        for seed in NOTE["seeds"]
+        if (pinned := read_mask(PINNED / f"phantom-{seed}.png")).any()
+    )
+    assert worst < SAME
