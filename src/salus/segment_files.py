@@ -4,6 +4,7 @@ OUT/masks/NAME.png          255 tumour, 0 elsewhere; of the image's size, as all
 OUT/overlays/NAME.jpg       the scan with the outline
 OUT/probability/NAME.png    where asked for, and OUT/saliency/NAME.png
 OUT/lesions.csv, .json      every lesion of every image
+OUT/cine/, nifti/, ...      see `salus.segment_cine` and `salus.segment_products`
 OUT/journal.jsonl           what is finished, so that a run can be resumed
 OUT/preview.jpg             where asked for: contact sheets; OUT/report.json: the manifest
 """
@@ -26,6 +27,8 @@ from salus.read.frames import Frames, OneImage, kind_of, open_frames
 from salus.saliency.estimate import as_scan
 from salus.segment_cine import tracked, write_cines
 from salus.segment_plan import Job, place
+from salus.segment_products import COCO, write_products
+from salus.segment_wanted import AS_USUAL, CSV, JOURNAL, JSON, PREVIEW, REPORT, Wanted
 from salus.segmenter import Segmenter, in_order
 from salus.write.journal import Journal, read_journal
 from salus.write.manifest import manifest
@@ -34,56 +37,25 @@ from salus.write.png import write_map, write_mask
 from salus.write.sheet import write_sheets
 from salus.write.tables import FAILED, Record, document, record_of, write_csv, write_json
 
-CSV, JSON, JOURNAL, PREVIEW, REPORT = "lesions.csv", "lesions.json", "journal.jsonl", "preview.jpg", "report.json"
-
 STREAMS = 8
 """Inferences at a time, at most; each takes memory."""
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is to be written beside masks and tables, and how.
+class Outcome:
+    """What a run did.
 
     Attributes:
-        overlay: pictures of the outline.
-        probability: maps; saliency likewise.
-        preview: contact sheets; they are made of the overlays.
-        report: the manifest.
-        resume: go on with what an earlier run left in the folder.
-        overwrite: replace what is there.
-        workers: images that are worked on at a time; None suits the processor.
-
-    Raises:
-        SalusError: a preview without overlays.
+        records: of its images, in order.
+        kept: how many are from an earlier run.
+        seconds: it took.
+        unmade: products that could not be made.
     """
-
-    overlay: bool = True
-    probability: bool = False
-    saliency: bool = False
-    preview: bool = False
-    report: bool = False
-    resume: bool = False
-    overwrite: bool = False
-    workers: int | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse a preview of nothing."""
-        if self.preview and not self.overlay:
-            raise SalusError("the preview is made of the overlays; leave out --no-overlay, or --preview")
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """The kinds of picture, of `PLACES`."""
-        return ("mask", *(kind for kind in ("overlay", "probability", "saliency") if getattr(self, kind)))
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a run did: the records of its images in order, how many were kept from an earlier run, and its seconds."""
 
     records: tuple[Record, ...]
     kept: int
     seconds: float
+    unmade: int = 0
 
     @property
     def failed(self) -> int:
@@ -100,8 +72,9 @@ def run(
     jobs: Sequence[Job],
     folder: Path,
     segmenter: Segmenter,
-    wanted: Wanted = Wanted(),
+    wanted: Wanted = AS_USUAL,
     told: Callable[[Record], object] = lambda record: None,
+    warned: Callable[[str], object] = lambda line: None,
 ) -> Outcome:
     """Segment images and write what is wanted; an image that fails costs its own results alone.
 
@@ -113,6 +86,7 @@ def run(
         segmenter: its `streams` should suit the workers.
         wanted: what is written.
         told: called with the record of each image, in order, when it is done or found done.
+        warned: called with one line for each product that could not be made.
 
     Raises:
         SalusError: outputs are there already, or were made with other settings or from other images.
@@ -130,7 +104,7 @@ def run(
     again = {job.name for job in todo}
     records = {name: r for name, r in earlier.items() if r.result != FAILED and name not in again}
     order = list(dict.fromkeys([*(job.name for job in jobs), *records]))
-    with Journal(folder / JOURNAL, settings, records.values()) as journal:
+    with Journal(folder / wanted.named(JOURNAL), settings, records.values()) as journal:
         try:
             work = partial(_segment, folder=folder, segmenter=segmenter, kinds=wanted.kinds)
             for record in finished.values():
@@ -142,19 +116,44 @@ def run(
                     told(record)
         except BaseException:
             with suppress(OSError):  # the first error is the one to tell
-                _write_tables(folder, tracked([records[name] for name in order if name in records]))
+                _write_tables(folder, tracked([records[name] for name in order if name in records]), wanted)
             raise
+        journal.end()
     every = tracked([records[name] for name in order])
     records = {record.name: record for record in every}
-    _write_tables(folder, every)
-    write_cines(folder, every, again, wanted.overlay)
-    if wanted.preview:
-        write_sheets(folder / PREVIEW, every, [place(folder, "overlay", record.name) for record in every])
+    unmade = conclude(folder, every, again, wanted, warned)
     seconds = time.perf_counter() - at
     if wanted.report:
         timing = {"began": began.isoformat(timespec="seconds"), "seconds": seconds, "made": len(todo)}
-        write_json(folder / REPORT, manifest(segmenter, settings, every, timing))
-    return Outcome(tuple(records[job.name] for job in jobs), len(finished), seconds)
+        write_json(folder / wanted.named(REPORT), manifest(segmenter, settings, every, timing))
+    return Outcome(tuple(records[job.name] for job in jobs), len(finished), seconds, unmade)
+
+
+def conclude(
+    folder: Path, every: Sequence[Record], changed: set[str], wanted: Wanted, warned: Callable[[str], object]
+) -> int:
+    """Write what is made of all images: tables, cines, products, contact sheets. What tells of all waits for all parts.
+
+    Args:
+        folder: OUT.
+        every: the tracked records of all images.
+        changed: names of those made anew.
+        wanted: what is written.
+        warned: called with one line for each product that could not be made.
+
+    Returns:
+        How many products could not be made.
+
+    Raises:
+        OSError: nothing can be written.
+    """
+    _write_tables(folder, every, wanted)
+    write_cines(folder, every, changed, "overlay" in wanted.kinds)
+    products = [name for name in wanted.products if not (wanted.part and name == COCO)]
+    unmade = write_products(folder, every, changed, products, fractional=wanted.fractional, told=warned)
+    if wanted.preview and not wanted.part:
+        write_sheets(folder / PREVIEW, every, [place(folder, "overlay", record.name) for record in every])
+    return unmade
 
 
 def _settings(segmenter: Segmenter) -> dict[str, Any]:
@@ -174,8 +173,8 @@ def _earlier(jobs: Sequence[Job], folder: Path, settings: dict[str, Any], wanted
     """Records of the run that is resumed, by name; none where a new one begins, for which the place must be free."""
     if folder.exists() and not folder.is_dir():
         raise SalusError(f"{folder}: is a file; name a folder with -o")
-    if wanted.resume and (folder / JOURNAL).is_file():
-        old, records = read_journal(folder / JOURNAL)
+    if wanted.resume and (folder / wanted.named(JOURNAL)).is_file():
+        old, records = read_journal(folder / wanted.named(JOURNAL))
         other = [name for name in settings if old.get(name) != settings[name]]
         if other:
             raise SalusError(
@@ -192,7 +191,10 @@ def _earlier(jobs: Sequence[Job], folder: Path, settings: dict[str, Any], wanted
         return records
     if not wanted.overwrite:
         outputs = (place(folder, kind, job.name) for job in jobs for kind in wanted.kinds)
-        there = next((path for path in (folder / JOURNAL, folder / CSV, *outputs) if path.exists()), None)
+        there = next(
+            (path for path in (folder / wanted.named(JOURNAL), folder / wanted.named(CSV), *outputs) if path.exists()),
+            None,
+        )
         if there:
             raise SalusError(
                 f"{there} is there already; --resume goes on where an earlier run stopped, --overwrite replaces it, "
@@ -271,6 +273,8 @@ def _checksum(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _write_tables(folder: Path, records: Sequence[Record]) -> None:
-    write_csv(folder / CSV, records)
-    write_json(folder / JSON, document(records))
+def _write_tables(folder: Path, records: Sequence[Record], wanted: Wanted) -> None:
+    if "csv" in wanted.outputs:
+        write_csv(folder / wanted.named(CSV), records)
+    if "json" in wanted.outputs:
+        write_json(folder / wanted.named(JSON), document(records))

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 from salus.errors import SalusError
 from salus.read.frames import CLINICAL_SUFFIXES, kind_of, open_frames
@@ -81,6 +82,22 @@ def place(folder: Path, kind: str, name: str) -> Path:
     """
     inside, suffix = PLACES[kind]
     return folder / inside / f"{name}{suffix}"
+
+
+def part_of(jobs: Sequence[Job], part: int, parts: int) -> list[Job]:
+    """The jobs of one part of several; a file's frames stay together, and a file's part does not hang on other files.
+
+    Args:
+        jobs: all of them.
+        part: which, from 1.
+        parts: how many.
+
+    Example:
+        >>> jobs = [Job(Path(f"{i}.png"), str(i), str(i)) for i in range(100)]
+        >>> sum(len(part_of(jobs, part, 3)) for part in (1, 2, 3))
+        100
+    """
+    return [job for job in jobs if crc32(job.file.encode()) % parts == part - 1]
 
 
 def frames_of(text: str | None, count: int) -> list[int]:

@@ -20,6 +20,7 @@ from salus.cli import (
     evaluate,
     import_keras,
     info,
+    merge,
     report,
     saliency,
     saliency_benchmark,
@@ -36,7 +37,19 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"salus {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (segment, data, benchmark, report, evaluate, saliency, saliency_benchmark, train, import_keras, info):
+    for module in (
+        segment,
+        merge,
+        data,
+        benchmark,
+        report,
+        evaluate,
+        saliency,
+        saliency_benchmark,
+        train,
+        import_keras,
+        info,
+    ):
         module.add(commands)
     return top
 

@@ -23,7 +23,13 @@ def add(commands: Any) -> None:
         "examples: salus segment scan.png -o OUT; salus segment scans/ 'more/**/*.png' -o OUT --preview --report",
     )
     p.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="an image, a folder of images, or a glob")
-    p.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="the folder for all that is written")
+    p.add_argument("-o", "--out", type=Path, required=True, metavar="OUT", help="the folder for all that is written")
+    p.add_argument(
+        "--output", metavar="LIST", help="what to write, with commas: png, overlay, probability, saliency, csv, json, "
+        "nifti, labelme, coco, dicom-seg, dicom-sr, dicom-sc (default: png,overlay,csv,json; png always is written)",
+    )  # fmt: skip
+    p.add_argument("--frames", metavar="LIST", help="of a cine: 7, 1-50, 1-50:5, several with commas (default: all)")
+    p.add_argument("--fractional", action="store_true", help="dicom-seg holds probabilities in place of a mask")
     p.add_argument("--probability", action="store_true", help="also probability/NAME.png (255 is 1)")
     p.add_argument("--saliency", action="store_true", help="also saliency/NAME.png: where the network looked")
     p.add_argument("--no-overlay", action="store_true", help="no overlays/; some 3 ms an image less")
@@ -37,8 +43,16 @@ def add(commands: Any) -> None:
     p.add_argument("--network", metavar="FILE", help="an .onnx file of salus train (default: the one in the package)")
     p.add_argument("--threshold", type=float, metavar="P", help="probability of tumour (default: the network's own)")
     p.add_argument("--tta", action="store_true", help="average with the mirrored image; twice the time")
+    p.add_argument(
+        "--precision",
+        choices=("float32", "bfloat16"),
+        default="float32",
+        help="bfloat16: faster where the processor has it",
+    )
     p.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="default: %(default)s")
     p.add_argument("--engine", choices=("auto", "openvino", "onnxruntime"), default="auto", help="default: %(default)s")
+    p.add_argument("--num-parts", type=int, metavar="N", help="share the images out over N runs; see salus merge")
+    p.add_argument("--part", type=int, metavar="I", help="which of them this run is, from 1")
     p.add_argument("--workers", type=int, metavar="N", help="images at a time (default: as the processor has cores)")
     p.set_defaults(run=run)
 
@@ -46,22 +60,28 @@ def add(commands: Any) -> None:
 def run(asked: argparse.Namespace) -> int:
     """Segment; 3 where files failed."""
     from salus.errors import SalusError
-    from salus.segment_files import Wanted, streams
     from salus.segment_files import run as segment_all
-    from salus.segment_plan import plan
+    from salus.segment_files import streams
+    from salus.segment_plan import part_of, plan
+    from salus.segment_wanted import Wanted
     from salus.segmenter import Segmenter
     from salus.write.tables import FAILED, FOUND, NONE, Record, document
 
     if asked.workers is not None and asked.workers < 1:
         raise SalusError(f"--workers {asked.workers}: give 1 or more")
+    if (asked.num_parts is None) != (asked.part is None):
+        raise SalusError("--num-parts and --part go together: how many parts, and which this is")
     wanted = Wanted(
-        overlay=not asked.no_overlay,
-        **{name: getattr(asked, name) for name in ("probability", "saliency", "preview", "report", "resume")},
-        overwrite=asked.overwrite,
-        workers=asked.workers,
+        part=(asked.part, asked.num_parts) if asked.part is not None else None,
+        outputs=_outputs(asked),
+        **{
+            name: getattr(asked, name) for name in ("fractional", "preview", "report", "resume", "overwrite", "workers")
+        },
     )
-    jobs = plan(asked.inputs, asked.output)
-    options = {name: getattr(asked, name) for name in ("network", "threshold", "tta", "device", "engine")}
+    jobs = plan(asked.inputs, asked.out, asked.frames)
+    if wanted.part:
+        jobs = part_of(jobs, *wanted.part)
+    options = {name: getattr(asked, name) for name in ("network", "threshold", "tta", "precision", "device", "engine")}
     segmenter = Segmenter(**options, streams=min(len(jobs), asked.workers or streams()))
     asked.when_interrupted = "interrupted; what is done stays, and the same command with --resume goes on"
 
@@ -75,16 +95,28 @@ def run(asked: argparse.Namespace) -> int:
         if watched:
             print(f"\rimages {done}/{len(jobs)}", end="\n" * (done == len(jobs)), file=sys.stderr, flush=True)
 
-    outcome = segment_all(jobs, asked.output, segmenter, wanted, told)
+    def warned(line: str) -> None:
+        print(f"salus: {line}", file=sys.stderr, flush=True)
+
+    outcome = segment_all(jobs, asked.out, segmenter, wanted, told, warned)
     if asked.json:
         print(json.dumps(document(outcome.records), indent=1))
-        return 3 if outcome.failed else 0
+        return 3 if outcome.failed or outcome.unmade else 0
     if len(jobs) <= 20:
         print(*(str(record) for record in outcome.records if record.result != FAILED), sep="\n")
     count = {result: sum(r.result == result for r in outcome.records) for result in (FOUND, NONE, FAILED)}
     print(
-        f"{asked.output}: {len(jobs)} {'image' if len(jobs) == 1 else 'images'}: {count[FOUND]} with a tumour, "
+        f"{asked.out}: {len(jobs)} {'image' if len(jobs) == 1 else 'images'}: {count[FOUND]} with a tumour, "
         f"{count[NONE]} without" + f", {outcome.failed} failed" * (outcome.failed > 0)
         + f"; {outcome.kept} of them kept from before" * (outcome.kept > 0) + f"; {outcome.seconds:.1f} s"
     )  # fmt: skip
-    return 3 if outcome.failed else 0
+    return 3 if outcome.failed or outcome.unmade else 0
+
+
+def _outputs(asked: argparse.Namespace) -> tuple[str, ...]:
+    """The list of --output, more by --probability and --saliency, less by --no-overlay."""
+    from salus.segment_wanted import USUAL
+
+    names = list(USUAL) if asked.output is None else [name.strip() for name in asked.output.split(",")]
+    names += [name for name in ("probability", "saliency") if getattr(asked, name)]
+    return tuple(name for name in dict.fromkeys(names) if not (name == "overlay" and asked.no_overlay))

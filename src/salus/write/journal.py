@@ -16,6 +16,9 @@ from salus.errors import SalusError
 from salus.write.tables import Record, record_from
 from salus.write.whole import write_whole
 
+END = {"end": True}
+"""The last line of the journal of a run that went through all its images."""
+
 
 class Journal:
     """A journal that is being written; a context manager.
@@ -51,6 +54,14 @@ class Journal:
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(self.path)) from None
 
+    def end(self) -> None:
+        """Note that all images were worked on."""
+        try:
+            self.file.write(json.dumps(END) + "\n")
+            self.file.flush()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from None
+
     def __enter__(self) -> Journal:
         """Itself."""
         return self
@@ -62,6 +73,15 @@ class Journal:
         except OSError:
             if kind is None:
                 raise
+
+
+def is_ended(path: Path) -> bool:
+    """Whether the run of a journal went through all its images.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return path.read_text(encoding="utf-8", errors="replace").rstrip().endswith(json.dumps(END))
 
 
 def read_journal(path: Path) -> tuple[dict[str, Any], dict[str, Record]]:
