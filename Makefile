@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 DEMO   ?= demo
 
-.PHONY: install demo test lint wheel-check clean
+.PHONY: install demo test lint fuzz wheel-check clean
 .DEFAULT_GOAL := test
 
 install: $(VENV)/.installed
@@ -30,6 +30,10 @@ lint: install
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Hostile files: 1,000 changed copies of each of 14 kinds, read or refused; some 10 minutes.
+fuzz: install
+	SALUS_FUZZ=1000 $(BIN)/python -m pytest -n 2 tests/fuzz
 
 wheel-check: install
 	PYTHON=$(abspath $(BIN))/python .ci/wheel-check
