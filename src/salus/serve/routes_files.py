@@ -1,0 +1,125 @@
+"""Downloads: overlay, JSON and DICOM objects of a case; the session's corrected cases as a data set."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import FileResponse
+from starlette.background import BackgroundTask
+
+from salus.errors import SalusError
+from salus.segmenter import Segmentation
+from salus.serve.answer import record_of
+from salus.serve.routes_cases import FRAME, Key, Number
+from salus.serve.serving import Own, Serving, Shared
+from salus.serve.sessions import NotThere, OpenCase
+from salus.track import track
+from salus.write.overlay import QUALITY, overlay
+from salus.write.tables import document
+
+routes = APIRouter(prefix="/v1", tags=["files"])
+
+
+@routes.get(FRAME + "/overlay.jpg")
+async def overlay_of(serving: Shared, session: Own, key: Key, number: Number) -> Response:
+    """The frame with the outline in force."""
+    case = session.case(key)
+    await serving.answer(case, number)
+
+    def draw() -> bytes:
+        frame, content = case.frame(number), BytesIO()
+        overlay(frame.pixels(), frame.mask()).save(content, "JPEG", quality=QUALITY, subsampling=0)
+        return content.getvalue()
+
+    return Response(await asyncio.to_thread(draw), media_type="image/jpeg", headers=_named(f"{case.name}-overlay.jpg"))
+
+
+@routes.get("/cases/{key}/lesions.json")
+async def lesions_of(serving: Shared, session: Own, key: Key) -> dict[str, Any]:
+    """What is in force for every frame, as `salus segment` writes it."""
+    case = session.case(key)
+    answers = [await serving.answer(case, number) for number in range(1, case.count + 1)]
+    tracked = track([one.lesions for one in answers]) if case.count > 1 else [answers[0].lesions]
+    return document(
+        [record_of(replace(one, lesions=own), case.name) for one, own in zip(answers, tracked, strict=True)]
+    )
+
+
+@routes.get("/cases/{key}/seg.dcm", response_class=FileResponse)
+async def dicom_seg(
+    serving: Shared, session: Own, key: Key, fractional: Annotated[bool, Query(description="probabilities")] = False
+) -> FileResponse:
+    """The outlines as a DICOM segmentation that refers to the uploaded DICOM file."""
+
+    def write(path: Path, source: Path, found: list[Segmentation]) -> None:
+        from salus.write.dicom_seg import write_seg
+
+        write_seg(path, source, found, fractional=fractional)
+
+    return await _dicom(serving, session.case(key), "seg.dcm", write)
+
+
+@routes.get("/cases/{key}/sr.dcm", response_class=FileResponse)
+async def dicom_sr(serving: Shared, session: Own, key: Key) -> FileResponse:
+    """The measurements as a DICOM structured report (TID 1500)."""
+
+    def write(path: Path, source: Path, found: list[Segmentation]) -> None:
+        from salus.write.dicom_sr import write_sr
+
+        write_sr(path, source, found)
+
+    return await _dicom(serving, session.case(key), "sr.dcm", write)
+
+
+@routes.get("/export.zip", response_class=FileResponse)
+async def export(serving: Shared, session: Own) -> FileResponse:
+    """The outlines that were saved in this session, as a data set that `salus train` takes: images/, masks/,
+    manifest.csv.
+    """
+    if not session.corrected.names():
+        raise NotThere("nothing was saved in this session yet")
+    path = _fresh(serving)
+    await asyncio.to_thread(session.corrected.zip, path)
+    return FileResponse(
+        path, media_type="application/zip", filename="salus-corrected.zip", background=BackgroundTask(path.unlink)
+    )
+
+
+async def _dicom(serving: Serving, case: OpenCase, kind: str, write: Any) -> FileResponse:
+    if not case.dicom:
+        raise SalusError("DICOM objects need a DICOM image; this one is none")
+    answers = [await serving.answer(case, number) for number in range(1, case.count + 1)]
+    path = _fresh(serving)
+
+    def make() -> None:
+        tracked = track([one.lesions for one in answers]) if case.count > 1 else [answers[0].lesions]
+        found = [
+            case.frame(number).segmentation(str(case.source), lesions)
+            for number, lesions in enumerate(tracked, start=1)
+        ]
+        write(path, case.source, found)
+
+    try:
+        await asyncio.to_thread(make)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return FileResponse(
+        path, media_type="application/dicom", filename=f"{case.name}-{kind}", background=BackgroundTask(path.unlink)
+    )
+
+
+def _fresh(serving: Serving) -> Path:
+    """A path for a file that is sent and removed."""
+    with tempfile.NamedTemporaryFile(dir=serving.sessions.root, delete=False) as file:
+        return Path(file.name)
+
+
+def _named(name: str) -> dict[str, str]:
+    return {"content-disposition": f'attachment; filename="{name}"'}

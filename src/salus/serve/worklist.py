@@ -1,0 +1,57 @@
+"""The images of a folder, to be reviewed one after another: what is done, its outlines in the output folder say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from salus.errors import SalusError
+from salus.segment_plan import plan
+from salus.serve.data_set import DataSetFolder
+
+
+@dataclass(frozen=True)
+class WorkItem:
+    """An image of the folder.
+
+    Attributes:
+        number: from 1, in the order of names.
+        name: of its file, without its folder.
+        done: an outline of it was saved.
+    """
+
+    number: int
+    name: str
+    done: bool
+
+
+class Worklist:
+    """A folder's images, and the data set that their review grows.
+
+    Args:
+        folder: with images.
+        output: where what is saved goes: images/, masks/, manifest.csv.
+
+    Raises:
+        SalusError: there is no such folder, or no image in it.
+    """
+
+    def __init__(self, folder: Path, output: Path) -> None:
+        if not folder.is_dir():
+            raise SalusError(f"{folder}: is no folder; name one with images")
+        self.folder, self.output = folder, DataSetFolder(output)
+        self.files: dict[str, Path] = {}
+        for job in plan([folder], output, "1"):
+            self.files[job.file.replace("/", "_")] = job.image
+
+    def items(self) -> list[WorkItem]:
+        """All images, with what is done now."""
+        done = self.output.cases()
+        return [
+            WorkItem(number, path.name, name in done) for number, (name, path) in enumerate(self.files.items(), start=1)
+        ]
+
+    def find(self, number: int) -> tuple[str, Path] | None:
+        """The name and file of an item."""
+        files = list(self.files.items())
+        return files[number - 1] if 1 <= number <= len(files) else None
