@@ -6,7 +6,7 @@ calibration (DICOM, NIfTI, NRRD) is read by `salus.read`, to which `read_scan` h
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +90,8 @@ def read_scan(path: Path | str) -> Scan:
     from 0 (or a negative minimum) to their own maximum. Colour becomes luma (ITU-R BT.601); transparency is dropped.
 
     Args:
-        path: a PNG, JPEG, TIFF or BMP file; of several pages the first is read.
+        path: a PNG, JPEG, TIFF or BMP file; or DICOM, NIfTI, NRRD (see `salus.read.frames.open_frames`). Of several
+            pages or frames the first is read.
 
     Raises:
         SalusError: the file is missing, unreadable, truncated, not an image, or larger than `MAX_PIXELS`.
@@ -105,6 +106,10 @@ def read_scan(path: Path | str) -> Scan:
         >>> scan.shape, round(float(scan.pixels[0, 0]), 3)
         ((4, 6), 0.2)
     """
+    from salus.read.frames import kind_of, open_frames
+
+    if kind_of(path) != "image":
+        return open_frames(path).scan(1)
     return _grey(_decode(Path(path)), str(path))
 
 
@@ -125,6 +130,24 @@ def scan_image(image: Image.Image, source: str = "the image") -> Scan:
     """
     _require_size(image, source)
     return _grey(_values(image, source), source)
+
+
+def grey_scan(
+    values: np.ndarray, source: str, spacing: tuple[float, float] | None = None, frame: int | None = None
+) -> Scan:
+    """A scan of decoded values, made grey as `read_scan` says.
+
+    Args:
+        values: (height, width) or (height, width, channels).
+        source: what errors call it.
+        spacing: see `Scan`; so is frame.
+
+    Raises:
+        SalusError: values are not numbers.
+    """
+    if values.dtype.kind not in "buif" or not np.isfinite(values).all():
+        raise SalusError(f"{source}: holds values that are not numbers; convert it to an 8-bit or 16-bit image")
+    return replace(_grey(values, source), spacing=spacing, frame=frame)
 
 
 def _grey(values: np.ndarray, source: str) -> Scan:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from salus.errors import SalusError
 from salus.scan import Scan, read_scan
 
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
@@ -68,19 +67,40 @@ def kind_of(path: Path | str) -> str:
     for kind, suffixes in (("dicom", DICOM_SUFFIXES), ("nifti", NIFTI_SUFFIXES), ("nrrd", NRRD_SUFFIXES)):
         if name.endswith(suffixes):
             return kind
-    return "image"
+    return "dicom" if not Path(name).suffix and _starts_as_dicom(Path(path)) else "image"
+
+
+def _starts_as_dicom(path: Path) -> bool:
+    """Whether a file has DICOM's head; scanners write such files without a suffix."""
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
 
 
 def open_frames(path: Path | str) -> Frames:
-    """The frames of any file that Salus reads; its header is read and checked against the limits, no pixel is decoded.
+    """The frames of any file that Salus reads; its header is checked against the limits, no pixel is decoded.
 
     Raises:
         SalusError: it is missing, damaged, beyond a limit or no image; or the package that reads it is not installed.
     """
     kind = kind_of(path)
-    if kind == "image":
-        return OneImage(str(path))
-    raise SalusError(f"{path}: {kind} is not read yet")
+    if kind == "dicom":
+        from salus.read.dicom import open_dicom
+
+        return open_dicom(path)
+    if kind == "nifti":
+        from salus.read.nifti import open_nifti
+
+        return open_nifti(path)
+    if kind == "nrrd":
+        from salus.read.nrrd import open_nrrd
+
+        return open_nrrd(path)
+    return OneImage(str(path))
 
 
 def each_scan(frames: Frames, numbers: range | None = None) -> Iterator[Scan]:
