@@ -14,8 +14,8 @@ def add(commands: Any) -> None:
         "serve",
         help="open a page on this computer to drop images on",
         description="Open a page in the browser: drop images, see outlines and sizes, correct them, and export "
-        "what was corrected as a data set for salus train. Nothing leaves this computer. /openapi.json describes the HTTP "
-        "interface.",
+        "what was corrected as a data set for salus train. Nothing leaves this computer. "
+        "/openapi.json describes the HTTP interface.",
         epilog="Research software, not a medical device. "
         "examples: salus serve; salus serve --folder scans/; salus serve --host 0.0.0.0 --port 8000",
     )

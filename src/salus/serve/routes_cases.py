@@ -53,6 +53,11 @@ def told(case: OpenCase) -> CaseAnswer:
     return CaseAnswer(case.key, case.name, case.count, case.seconds, case.dicom, case.work)
 
 
+@routes.post("/session", status_code=204)
+async def begin_session(session: Begun) -> None:
+    """Begin a session, or go on with the one of this cookie; uploads begin one where there is none."""
+
+
 @routes.post("/cases", status_code=201)
 async def add_case(
     serving: Shared,

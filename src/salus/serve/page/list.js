@@ -1,0 +1,77 @@
+// The left-hand side: the open images, each with a small picture and what was found.
+
+import * as api from "./api.js";
+import { element } from "./panel.js";
+import { finding } from "./say.js";
+import { emit, on, state } from "./state.js";
+
+const SIDE = 88;
+const place = document.getElementById("cases");
+
+export function showList() {
+  on("cases", render);
+  on("saved", (one) => {
+    judge(one);
+    render();
+  });
+}
+
+// What the list says of an image.
+export function judge(one) {
+  const first = one.answers.find(Boolean);
+  if (!first) return;
+  const found = one.answers.filter(Boolean);
+  const saved = found.filter((answer) => answer.corrected).length;
+  one.status = saved ? "saved" : found.some((answer) => answer.result === "tumour") ? "tumour" : "none";
+  if (one.frames > 1) one.said = `${one.frames} frames${saved ? `, ${saved} saved` : ""}`;
+  else one.said = saved ? "saved" : finding(first).toLowerCase();
+}
+
+function render() {
+  const focused = document.activeElement?.closest?.("#cases li")?.dataset.key;
+  place.replaceChildren(...state.cases.filter((one) => !one.work).map(item));
+  if (focused) place.querySelector(`[data-key="${CSS.escape(focused)}"] button`)?.focus();
+}
+
+function item(one) {
+  const picture = element("canvas", { width: SIDE, height: SIDE });
+  picture.setAttribute("aria-hidden", "true");
+  if (one.thumb) picture.getContext("2d").drawImage(one.thumb, 0, 0);
+  const button = element("button", { type: "button", title: one.label },
+    picture,
+    element("span", {}, element("b", { textContent: one.label }), element("small", { textContent: one.said })));
+  if (one === state.current) button.setAttribute("aria-current", "true");
+  button.addEventListener("click", () => emit("choose", one));
+  const line = element("li", { className: one.status }, button);
+  if (one.key) {
+    line.dataset.key = one.key;
+    const shut = element("button", { type: "button", className: "icon shut", title: "Close" });
+    shut.setAttribute("aria-label", `Close ${one.label}`);
+    shut.innerHTML = '<svg><use href="#i-close"/></svg>';
+    shut.addEventListener("click", () => close(one));
+    line.append(shut);
+  }
+  return line;
+}
+
+async function close(one) {
+  if ([...one.loaded.values()].some((frame) => frame.edited) && !confirm("Close it and lose what is not saved?")) return;
+  const at = state.cases.indexOf(one);
+  state.cases.splice(at, 1);
+  await api.closeCase(one.key).catch(() => {});
+  if (one === state.current) emit("choose", state.cases[Math.min(at, state.cases.length - 1)] ?? null);
+  emit("cases");
+}
+
+// A small square picture of a frame.
+export function thumbnail(frame) {
+  const canvas = new OffscreenCanvas(SIDE, SIDE), side = Math.min(frame.width, frame.height);
+  const whole = new OffscreenCanvas(frame.width, frame.height), context = whole.getContext("2d");
+  const image = context.createImageData(frame.width, frame.height);
+  for (let i = 0; i < frame.image.length; i++) image.data.fill(frame.image[i], 4 * i, 4 * i + 3), (image.data[4 * i + 3] = 255);
+  context.putImageData(image, 0, 0);
+  const small = canvas.getContext("2d");
+  small.imageSmoothingQuality = "high";
+  small.drawImage(whole, (frame.width - side) / 2, (frame.height - side) / 2, side, side, 0, 0, SIDE, SIDE);
+  return canvas;
+}

@@ -1,0 +1,176 @@
+// The canvas: an image with its layers, zoomed and moved.
+
+import { contour } from "./contour.js";
+import { greyLayer, heatLayer } from "./layers.js";
+import { emit, state } from "./state.js";
+
+const AMBER = "#ffd60a";
+const LEAST = 0.05, MOST = 40;
+
+export class Viewer {
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.context = canvas.getContext("2d");
+    this.frame = null;
+    this.scale = 1;
+    this.left = this.top = 0; // of the image on the canvas, in CSS pixels
+    this.fitted = true;
+    this.sketch = null;       // a polygon that is being drawn, [[x, y], ...]
+    this.pointer = null;      // where the brush is, in pixels of the image
+    this.marked = null;       // number of the lesion that is pointed at
+    this.wanted = false;
+    new ResizeObserver(() => (this.fitted ? this.fit() : this.draw())).observe(canvas);
+  }
+
+  show(frame) {
+    const same = frame && this.frame && frame.width === this.frame.width && frame.height === this.frame.height;
+    this.frame = frame;
+    this.layers = {};
+    this.outlineOf = null;
+    if (!same) this.fit();
+    this.draw();
+  }
+
+  // Forget a layer: "grey", "probability", "saliency", or "outline" where the mask changed.
+  stale(name) {
+    if (name === "outline") this.outlineOf = null;
+    else delete this.layers?.[name];
+    this.draw();
+  }
+
+  fit() {
+    this.fitted = true;
+    const { clientWidth, clientHeight } = this.canvas;
+    if (this.frame && clientWidth) {
+      const { width, height } = this.frame;
+      this.scale = Math.min((clientWidth - 24) / width, (clientHeight - 24) / height);
+      this.left = (clientWidth - width * this.scale) / 2;
+      this.top = (clientHeight - height * this.scale) / 2;
+    }
+    this.draw();
+  }
+
+  zoom(factor, x = this.canvas.clientWidth / 2, y = this.canvas.clientHeight / 2) {
+    const scale = Math.min(MOST, Math.max(LEAST, this.scale * factor));
+    this.left = x - ((x - this.left) * scale) / this.scale;
+    this.top = y - ((y - this.top) * scale) / this.scale;
+    this.scale = scale;
+    this.fitted = false;
+    this.draw();
+  }
+
+  move(dx, dy) {
+    this.left += dx;
+    this.top += dy;
+    this.fitted = false;
+    this.draw();
+  }
+
+  // Bring a box (top, left, height, width) of the image to the middle.
+  look([top, left, height, width]) {
+    const { clientWidth, clientHeight } = this.canvas;
+    this.scale = Math.min(MOST, clientWidth / (width * 2.2), clientHeight / (height * 2.2));
+    this.left = clientWidth / 2 - (left + width / 2) * this.scale;
+    this.top = clientHeight / 2 - (top + height / 2) * this.scale;
+    this.fitted = false;
+    this.draw();
+  }
+
+  // A place on the canvas in pixels of the image.
+  inImage(event) {
+    const box = this.canvas.getBoundingClientRect();
+    return [(event.clientX - box.left - this.left) / this.scale, (event.clientY - box.top - this.top) / this.scale];
+  }
+
+  draw() {
+    if (this.wanted) return;
+    this.wanted = true;
+    requestAnimationFrame(() => {
+      this.wanted = false;
+      this.paint();
+    });
+  }
+
+  paint() {
+    const { canvas, context, frame } = this, ratio = devicePixelRatio || 1;
+    const width = Math.round(canvas.clientWidth * ratio), height = Math.round(canvas.clientHeight * ratio);
+    if (canvas.width !== width || canvas.height !== height) (canvas.width = width), (canvas.height = height);
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, width, height);
+    emit("zoom", frame ? this.scale : null);
+    if (!frame) return;
+    const { display } = state;
+    context.setTransform(ratio * this.scale, 0, 0, ratio * this.scale, ratio * this.left, ratio * this.top);
+    context.imageSmoothingEnabled = this.scale < 6;
+    context.imageSmoothingQuality = "high";
+    context.drawImage((this.layers.grey ??= greyLayer(frame, display.window, display.level)), 0, 0);
+    for (const kind of ["saliency", "probability"]) {
+      if (!display[kind] || !frame[kind]) continue;
+      context.globalAlpha = display[kind];
+      context.drawImage((this.layers[kind] ??= heatLayer(frame[kind], frame.width, frame.height, kind)), 0, 0);
+    }
+    context.globalAlpha = 1;
+    if (display.outline) this.outline();
+    this.drawing();
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    if (display.outline) this.numbers();
+  }
+
+  outline() {
+    const { context, frame } = this;
+    this.outlineOf ??= contour(frame.mask, frame.width, frame.height);
+    if (state.display.fill) {
+      context.globalAlpha = state.display.fill;
+      context.fillStyle = AMBER;
+      context.fill(this.outlineOf, "evenodd");
+      context.globalAlpha = 1;
+    }
+    context.lineJoin = "round";
+    for (const [colour, width] of [["rgba(0,0,0,.55)", 3.6], [AMBER, 1.8]]) {
+      context.strokeStyle = colour;
+      context.lineWidth = width / this.scale;
+      context.stroke(this.outlineOf);
+    }
+  }
+
+  // The brush's circle, the polygon so far.
+  drawing() {
+    const { context, pointer } = this;
+    context.lineWidth = 1.3 / this.scale;
+    if (pointer && (state.tool === "brush" || state.tool === "eraser")) {
+      context.strokeStyle = state.tool === "brush" ? "#ffffff" : "#ff8a80";
+      context.beginPath();
+      context.arc(...pointer, state.size, 0, 7);
+      context.stroke();
+    }
+    if (!this.sketch?.length) return;
+    context.strokeStyle = context.fillStyle = "#ffffff";
+    context.beginPath();
+    for (const point of this.sketch) context.lineTo(...point);
+    if (pointer) context.lineTo(...pointer);
+    context.stroke();
+    for (const point of this.sketch) {
+      context.beginPath();
+      context.arc(...point, 3 / this.scale, 0, 7);
+      context.fill();
+    }
+  }
+
+  // Each lesion's number beside its upper right corner.
+  numbers() {
+    const { context, frame } = this;
+    if (frame.stale) return;
+    context.font = "600 12px system-ui, sans-serif";
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    for (const { number, box: [top, left, , width] } of frame.answer.lesions) {
+      const x = this.left + (left + width) * this.scale + 12, y = this.top + top * this.scale - 4;
+      context.fillStyle = number === this.marked ? "#ffffff" : AMBER;
+      context.beginPath();
+      context.arc(x, y, 10, 0, 7);
+      context.fill();
+      context.fillStyle = "#1c1600";
+      context.fillText(number, x, y + 1);
+    }
+  }
+}
