@@ -151,11 +151,13 @@ def _read_header(path: Path) -> tuple[Any, int | None, int | None]:
                 guess = "ImplicitVRLittleEndian" if implicit else "ExplicitVRLittleEndian"
                 header.file_meta.TransferSyntaxUID = getattr(pydicom.uid, guess)
             found = len(header)
+    except SalusError:
+        raise
     except OSError as error:
         raise SalusError(f"{path}: cannot be read ({error.strerror or type(error).__name__})") from None
     except Exception as error:  # pydicom raises many kinds, RecursionError among them; their words may quote the file
         raise SalusError(f"{path}: cannot be read as DICOM ({type(error).__name__})") from None
-    if not found:
+    if not found or not any(name in header for name in ("SOPClassUID", "Modality", "Rows")):
         raise SalusError(f"{path}: is no DICOM file")
     if head[:4] != (b"\xe0\x7f\x10\x00" if little else b"\x7f\xe0\x00\x10"):
         return header, None, None
