@@ -25,6 +25,7 @@ from salus.cli import (
     saliency,
     saliency_benchmark,
     segment,
+    serve,
     train,
 )
 from salus.errors import SalusError
@@ -39,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in (
         segment,
+        serve,
         merge,
         data,
         benchmark,
