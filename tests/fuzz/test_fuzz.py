@@ -7,6 +7,7 @@ import gzip
 import io
 import os
 import resource
+import time
 from pathlib import Path
 
 import numpy as np
@@ -144,7 +145,7 @@ def test_a_changed_file_is_read_or_refused(name, tmp_path_factory):
 
     @settings(
         max_examples=CASES,
-        deadline=1000 * SECONDS,
+        deadline=None,  # of the processor's time, below: the machine may be busy
         database=None,
         derandomize=CASES < 100,
         suppress_health_check=[HealthCheck.too_slow],
@@ -152,7 +153,9 @@ def test_a_changed_file_is_read_or_refused(name, tmp_path_factory):
     @given(st.lists(change, min_size=1, max_size=6))
     def holds(changes):
         path.write_bytes(mutant(seed, changes))
+        at = time.process_time()
         said = answer(path)
+        assert time.process_time() - at < SECONDS
         assert said is None or (name in said and "\n" not in said)
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < KILOBYTES
 

@@ -106,6 +106,16 @@ def open_dicom(path: Path | str) -> DicomFrames:
     path = Path(path)
     size = require_file(path)
     header, place, length = _read_header(path)
+    try:
+        return _checked(path, size, header, place, length)
+    except SalusError:
+        raise
+    except Exception as error:  # a tag is decoded when it is asked for, and pydicom raises many kinds
+        raise SalusError(f"{path}: its DICOM header is damaged ({type(error).__name__})") from None
+
+
+def _checked(path: Path, size: int, header: Any, place: int | None, length: int | None) -> DicomFrames:
+    """The frames of a header that makes sense, within the limits."""
     modality = str(header.get("Modality", "") or "")
     if modality in NO_IMAGES:
         raise SalusError(f"{path}: is a DICOM object of kind {modality}, no image")

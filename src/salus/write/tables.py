@@ -61,7 +61,8 @@ class Record:
             return self.error
         sizes = "; ".join(f"{one.longest:.3g} x {one.across:.3g} {one.unit}" for one in self.lesions)
         said = f"{self.result} {sizes}".strip()
-        return f"{self.image}: {said}; confidence {self.confidence:.2f}" + "".join(f"; {flag}" for flag in self.flags)
+        frame = "" if self.frame is None else f", frame {self.frame}"
+        return f"{self.image}{frame}: {said}; confidence {self.confidence:.2f}" + "".join(f"; {flag}" for flag in self.flags)
 
 
 def record_of(found: Segmentation, image: str, name: str, **file: Any) -> Record:
