@@ -110,7 +110,7 @@ def pipeline(network: str, image: str, steps: int, threads: int) -> dict:
             at.append(time.perf_counter())
             raw = segmenter._infer(prepared)
             at.append(time.perf_counter())
-            segmenter._conclude(scan, [segmenter._read(scan.parts[0], raw)])
+            segmenter._conclude(scan, [segmenter._read(scan.parts[0], scan.pixels, raw)])
             at.append(time.perf_counter())
             rows.append([1e3 * (b - a) for a, b in pairwise(at)] + [1e3 * (at[-1] - at[0])])
         parts = zip(

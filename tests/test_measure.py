@@ -115,3 +115,140 @@ def test_another_lesion_in_the_box_does_not_lower_the_confidence():
     mask[8:14, 15:21] = True  # within its box
     found = measure(mask, mask * 0.9)
     assert [f.confidence for f in found] == [pytest.approx(2 * 0.9 / 1.9)] * 2
+
+
+ANGLES = range(0, 180, 7)
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0), (0.6, 1.0), (0.1, 0.07)])
+@pytest.mark.parametrize("radius", [12, 30, 70])
+def test_perimeter_and_circularity_of_discs(radius, spacing):
+    r = radius * max(spacing)
+    shape = tuple(int(2 * r / step) + 9 for step in spacing)
+    found = one(ellipse(shape, (shape[0] / 2 + 0.3, shape[1] / 2), r, r, 0, spacing), spacing)
+    assert found.perimeter == pytest.approx(2 * np.pi * r, rel=0.035)
+    assert found.circularity > 0.93
+    assert found.solidity > 0.93
+    assert found.irregularity < 0.06
+
+
+def test_the_perimeter_of_turned_squares_is_right_on_average_and_never_far_off():
+    """Crofton's formula over four directions errs by up to 7% for straight sides, little on average."""
+    side, errors = 80.0, []
+    r, c = np.indices((140, 140)) - 69.5
+    for angle in np.arange(0, 90, 1.5):
+        cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+        mask = (abs(c * cos + r * sin) <= side / 2) & (abs(r * cos - c * sin) <= side / 2)
+        errors.append(one(mask).perimeter / (4 * side) - 1)
+    assert abs(np.mean(errors)) < 0.015
+    assert np.abs(errors).max() < 0.075
+
+
+def test_the_perimeter_is_scikit_images_where_pixels_are_square():
+    from skimage.measure import perimeter_crofton
+
+    rng = np.random.default_rng(4)
+    for _ in range(5):
+        mask = np.zeros((60, 70), bool)
+        mask[5:50, 8:60] = rng.random((45, 52)) < 0.98
+        mask[20:40, 20:50] = True
+        for found in measure(mask, mask.astype(float))[:1]:
+            from scipy.ndimage import label
+
+            parts, _ = label(mask, np.ones((3, 3)))
+            part = parts == 1 + np.argmax(np.bincount(parts.ravel())[1:])
+            assert found.perimeter == pytest.approx(perimeter_crofton(part, directions=4), rel=1e-9)
+
+
+def test_perimeter_of_an_ellipse_at_any_angle_and_spacing():
+    a, b = 60.0, 25.0
+    ramanujan = np.pi * (3 * (a + b) - np.sqrt((3 * a + b) * (a + 3 * b)))
+    for spacing in ((1.0, 1.0), (0.7, 1.0)):
+        for angle in ANGLES:
+            found = one(ellipse((200, 140), (200 / 2, 140 / 2), a, b, angle, spacing), spacing)
+            assert found.perimeter == pytest.approx(ramanujan, rel=0.04)
+
+
+def test_tilt_and_orientation():
+    for angle in ANGLES:
+        found = one(ellipse((200, 200), (100, 100), 60, 25, angle))
+        assert found.tilt == pytest.approx(min(angle, 180 - angle), abs=3.5)
+        assert found.parallel == (min(angle, 180 - angle) < 45)
+    upright = ellipse((200, 200), (100, 100), 30, 40)  # taller than wide in pixels, not in mm
+    assert not one(upright).parallel
+    assert one(upright, (0.05, 0.1)).parallel
+
+
+def test_solidity_and_irregularity_of_a_cross():
+    mask = np.zeros((90, 90), bool)
+    mask[30:60, 0:90][:, 5:85] = True
+    mask[5:85, 30:60] = True
+    found = one(mask)
+    area, hull_area = 2 * 80 * 30 - 30**2, 80**2 - 2 * 25**2
+    hull_length = 4 * 30 + 4 * np.hypot(25, 25)
+    assert found.solidity == pytest.approx(area / hull_area)
+    assert found.irregularity == pytest.approx(1 - hull_length / found.perimeter)
+    assert found.perimeter == pytest.approx(320, rel=0.07)
+
+
+def test_a_hole_adds_to_the_outline():
+    disc = ellipse((120, 120), (60, 60), 50, 50)
+    ring = disc & ~ellipse((120, 120), (60, 60), 20, 20)
+    assert one(ring).perimeter - one(disc).perimeter == pytest.approx(2 * np.pi * 20, rel=0.04)
+    assert one(ring).solidity == pytest.approx(1 - 0.16, abs=0.02)
+
+
+def test_depth_and_border_in_millimetres():
+    mask = np.zeros((100, 80), bool)
+    mask[20:40, 50:60] = True
+    found = one(mask, (0.1, 0.2))
+    assert found.depth == pytest.approx(2.0)
+    assert found.border == pytest.approx(2.0)  # 20 rows above; 20 columns to the right are 4 mm
+    mask[20:40, 60:80] = True
+    assert one(mask, (0.1, 0.2)).border == 0
+
+
+def test_contrast_is_that_of_the_surroundings_without_other_lesions():
+    pixels = np.full((100, 120), 0.6)
+    mask = np.zeros((100, 120), bool)
+    mask[40:60, 40:60] = True
+    pixels[mask] = 0.2
+    other = np.zeros_like(mask)
+    other[40:60, 63:70] = True
+    pixels[other] = 0.0
+    found = measure(mask | other, np.ones((100, 120)), None, pixels)
+    assert found[0].contrast == pytest.approx(-0.4)
+    pixels[:20] = 1.0  # beyond the ring
+    assert measure(mask | other, np.ones((100, 120)), None, pixels)[0].contrast == pytest.approx(-0.4)
+    assert one(mask).contrast is None
+    assert measure(np.ones((9, 9), bool), np.ones((9, 9)), None, np.ones((9, 9)))[0].contrast is None
+
+
+def test_mirrored_and_turned_shapes_measure_the_same():
+    rng = np.random.default_rng(2)
+    for _ in range(10):
+        mask = np.zeros((50, 50), bool)
+        mask[8:40, 12:44] = rng.random((32, 32)) < 0.9
+        mask[20:30, 10:45] = True
+        figures = []
+        for turned in (mask, mask[:, ::-1], mask[::-1], mask.T, np.rot90(mask)):
+            found = measure(turned, turned.astype(float))[0]
+            figures.append(
+                [found.area, found.longest, found.perimeter, found.circularity, found.solidity, found.irregularity]
+            )
+        np.testing.assert_allclose(figures, [figures[0]] * 5, rtol=1e-12)
+
+
+def test_the_hull_is_scipys():
+    from scipy.spatial import ConvexHull
+
+    from salus.shape import hull, hull_size
+
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        part = rng.random((rng.integers(1, 30), rng.integers(1, 30))) < rng.uniform(0.05, 1)
+        part[0, 0] = True
+        corners = np.concatenate([np.argwhere(part) + (r, c) for r in (0, 1) for c in (0, 1)]) * (0.5, 0.8)
+        expected = ConvexHull(corners)
+        area, length = hull_size(hull(part, (0.5, 0.8)))
+        assert (area, length) == (pytest.approx(expected.volume), pytest.approx(expected.area))

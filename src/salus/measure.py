@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, replace
+from math import pi, sqrt
 
 import numpy as np
-from scipy.ndimage import find_objects, label
-from scipy.spatial import ConvexHull, QhullError
+from scipy.ndimage import find_objects, label, maximum_filter1d
+
+from salus.shape import extents, hull, hull_size, perimeter
 
 EIGHT = np.ones((3, 3), int)
 """Pixels that touch at a side or a corner belong together."""
+
+
+RING, LEAST_RING = 0.5, 2
+"""Width of the surroundings of a lesion: this share of its equivalent radius, and pixels at least."""
 
 
 @dataclass(frozen=True)
 class Lesion:
     """One connected lesion. Lengths are in pixels where `unit` is "px" and in mm where it is "mm".
 
+    docs/reference/measurements.md has the definitions, their sources, and how they behave on lesions that are cut off.
+
     Attributes:
-        number: from 1, the largest first.
+        number: from 1, the largest first; in a cine, that of the lesion in all frames.
         area_px: pixels.
         box: (top, left, height, width) in pixels.
         centroid: (row, column) in pixels, from the image's upper left corner.
@@ -29,8 +36,17 @@ class Lesion:
         across: the greatest extent at right angles to it.
         width: left to right.
         height: top to bottom.
+        perimeter: length of the outline, holes included.
+        depth: from the upper edge of the region, which is taken for the skin, to the nearest point.
+        border: from the nearest side of the region; 0 where the lesion touches it.
+        tilt: degrees between the longest axis and the skin, 0 to 90.
+        parallel: it is at least as wide as it is high (BI-RADS orientation).
+        circularity: 4 pi area / perimeter^2, in (0, 1], 1 for a disk.
+        solidity: area / area of the convex hull, in (0, 1].
+        irregularity: 1 - perimeter of the convex hull / perimeter, in [0, 1), 0 for a convex outline.
+        contrast: mean grey within less mean grey of the surroundings, in [-1, 1]; None without the image.
         confidence: expected Dice of the lesion under the probabilities in its box, in [0, 1]; see `expected_dice`.
-        at_border: it touches the image's border, so that part of it may lie outside.
+        at_border: it touches the region's border, so that part of it may lie outside.
     """
 
     number: int
@@ -43,12 +59,24 @@ class Lesion:
     across: float
     width: float
     height: float
+    perimeter: float
+    depth: float
+    border: float
+    tilt: float
+    parallel: bool
+    circularity: float
+    solidity: float
+    irregularity: float
+    contrast: float | None
     confidence: float
     at_border: bool
 
 
 def measure(
-    mask: np.ndarray, probability: np.ndarray, spacing: tuple[float, float] | None = None
+    mask: np.ndarray,
+    probability: np.ndarray,
+    spacing: tuple[float, float] | None = None,
+    pixels: np.ndarray | None = None,
 ) -> tuple[Lesion, ...]:
     """Measure every lesion of a mask.
 
@@ -56,48 +84,101 @@ def measure(
         mask: (h, w) bool.
         probability: (h, w) in [0, 1], what the mask was cut from.
         spacing: (row, column) size of a pixel in mm; None leaves all in pixels.
+        pixels: (h, w) grey in [0, 1], for the contrast.
 
     Example:
         >>> import numpy as np
         >>> mask = np.zeros((20, 30), bool)
         >>> mask[5:9, 10:20] = True
         >>> (one,) = measure(mask, mask.astype(float), (0.5, 0.5))
-        >>> one.area_px, one.area, one.width, one.height, round(one.longest, 2), one.confidence
-        (40, 10.0, 5.0, 2.0, 5.39, 1.0)
+        >>> one.area_px, one.area, one.width, one.height, round(one.longest, 2), one.depth, one.solidity
+        (40, 10.0, 5.0, 2.0, 5.39, 2.5, 1.0)
     """
     parts, count = label(mask, EIGHT)
     if not count:
         return ()
-    step, unit = (spacing, "mm") if spacing else ((1.0, 1.0), "px")
     areas = np.bincount(parts.ravel())[1:]
     boxes = find_objects(parts)
-    found = []
-    for number, index in enumerate(np.argsort(-areas, kind="stable"), 1):
-        rows, columns = boxes[index]
-        part = parts[rows, columns] == index + 1
-        others = (parts[rows, columns] > 0) & ~part
-        longest, across = _extents(part, step)
-        r, c = np.nonzero(part)
-        height, width = part.shape
-        found.append(
-            Lesion(
-                number=number,
-                area_px=int(areas[index]),
-                box=(rows.start, columns.start, height, width),
-                centroid=(float(rows.start + r.mean() + 0.5), float(columns.start + c.mean() + 0.5)),
-                unit=unit,
-                area=float(areas[index] * step[0] * step[1]),
-                longest=longest,
-                across=across,
-                width=width * step[1],
-                height=height * step[0],
-                confidence=expected_dice(part, np.where(others, 0, probability[rows, columns])),
-                at_border=bool(
-                    rows.start == 0 or columns.start == 0 or rows.stop == mask.shape[0] or columns.stop == mask.shape[1]
-                ),
-            )
-        )
-    return tuple(found)
+    order = np.argsort(-areas, kind="stable")
+    return tuple(
+        _one(number, int(index) + 1, parts, boxes[index], probability, spacing, pixels)
+        for number, index in enumerate(order, 1)
+    )
+
+
+def _one(
+    number: int,
+    mark: int,
+    parts: np.ndarray,
+    box: tuple[slice, slice],
+    probability: np.ndarray,
+    spacing: tuple[float, float] | None,
+    pixels: np.ndarray | None,
+) -> Lesion:
+    """The lesion that is marked so among the labelled parts."""
+    rows, columns = box
+    part = parts[box] == mark
+    others = (parts[box] > 0) & ~part
+    down, right = step = spacing or (1.0, 1.0)
+    below, beyond = parts.shape[0] - rows.stop, parts.shape[1] - columns.stop
+    in_rows, in_columns = part.sum(axis=1), part.sum(axis=0)
+    area_px = int(in_rows.sum())
+    area = float(area_px * down * right)
+    corners = hull(part, step)
+    (longest, across, tilt), (hull_area, hull_length) = extents(corners), hull_size(corners)
+    length = perimeter(part, step)
+    height, width = part.shape
+    border = min(rows.start * down, columns.start * right, below * down, beyond * right)
+    return Lesion(
+        number=number,
+        area_px=area_px,
+        box=(rows.start, columns.start, height, width),
+        centroid=(rows.start + _mean(in_rows), columns.start + _mean(in_columns)),
+        unit="mm" if spacing else "px",
+        area=area,
+        longest=longest,
+        across=across,
+        width=width * right,
+        height=height * down,
+        perimeter=length,
+        depth=rows.start * down,
+        border=border,
+        tilt=tilt,
+        parallel=width * right >= height * down,
+        circularity=min(1.0, 4 * pi * area / length**2),
+        solidity=min(1.0, area / hull_area),
+        irregularity=max(0.0, 1 - hull_length / length),
+        contrast=None if pixels is None else _contrast(parts, mark, box, pixels, sqrt(area / pi), step),
+        confidence=expected_dice(part, np.where(others, 0, probability[box])),
+        at_border=border == 0,
+    )
+
+
+def _mean(counts: np.ndarray) -> float:
+    """Mean position of the middles of pixels that are counted by row, or by column."""
+    return float(counts @ np.arange(len(counts)) / counts.sum()) + 0.5
+
+
+def _contrast(
+    parts: np.ndarray,
+    mark: int,
+    box: tuple[slice, slice],
+    pixels: np.ndarray,
+    radius: float,
+    step: tuple[float, float],
+) -> float | None:
+    """Mean grey of a lesion less that of its surroundings, up to a ring's width to all sides, lesions excluded."""
+    wide = [max(LEAST_RING, round(RING * radius / size)) for size in step]
+    around = tuple(
+        slice(max(0, one.start - margin), min(side, one.stop + margin))
+        for one, margin, side in zip(box, wide, parts.shape, strict=True)
+    )
+    part, grey = parts[around] == mark, pixels[around]
+    near = part.view(np.uint8)
+    for axis, margin in enumerate(wide):
+        near = maximum_filter1d(near, 2 * margin + 1, axis, mode="constant")
+    ring = near.astype(bool) & (parts[around] == 0)
+    return float(grey[part].mean() - grey[ring].mean()) if ring.any() else None
 
 
 def shifted(lesion: Lesion, rows: int, columns: int) -> Lesion:
@@ -127,19 +208,3 @@ def expected_dice(mask: np.ndarray, probability: np.ndarray) -> float:
     """
     total = float(mask.sum() + probability.sum())
     return 2 * float(probability[mask].sum()) / total if mask.any() else 0.0
-
-
-def _extents(part: np.ndarray, step: tuple[float, float]) -> tuple[float, float]:
-    """Greatest distance between corners of a lesion's pixels, and its extent at right angles to that."""
-    edge = part.copy()
-    edge[1:-1, 1:-1] &= ~(part[:-2, 1:-1] & part[2:, 1:-1] & part[1:-1, :-2] & part[1:-1, 2:])
-    at = np.argwhere(edge).astype(float)
-    corners = np.concatenate([at + (dr, dc) for dr in (0, 1) for dc in (0, 1)]) * step
-    with suppress(QhullError):  # raised where it is too thin for a hull
-        corners = corners[ConvexHull(corners).vertices]
-    apart = corners[:, None] - corners
-    distance = np.hypot(apart[..., 0], apart[..., 1])
-    a, b = np.unravel_index(distance.argmax(), distance.shape)
-    along = (corners[b] - corners[a]) / max(float(distance[a, b]), 1e-9)
-    sideways = corners @ np.array([-along[1], along[0]])
-    return float(distance[a, b]), float(np.ptp(sideways))

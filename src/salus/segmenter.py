@@ -194,7 +194,12 @@ class Segmenter:
         if not parts:
             return []
         raw = self._infer(np.stack([self._prepare(part.of(scan.pixels)) for scan, part in parts]))
-        looks = iter([self._read(part, {k: v[i : i + 1] for k, v in raw.items()}) for i, (_, part) in enumerate(parts)])
+        looks = iter(
+            [
+                self._read(part, part.of(scan.pixels), {k: v[i : i + 1] for k, v in raw.items()})
+                for i, (scan, part) in enumerate(parts)
+            ]
+        )
         return [self._conclude(scan, list(islice(looks, len(scan.parts)))) for scan in scans]
 
     def each(self, given: Iterable[Given], workers: int = 2) -> Iterator[Segmentation]:
@@ -211,7 +216,7 @@ class Segmenter:
 
     def _look(self, part: Region, pixels: np.ndarray) -> _Look:
         """One region, by the network."""
-        return self._read(part, self._infer(self._prepare(pixels)[None]))
+        return self._read(part, pixels, self._infer(self._prepare(pixels)[None]))
 
     def _prepare(self, pixels: np.ndarray) -> np.ndarray:
         """(S, S, 1) float32: the squashed image in bytes, as in training, scaled to [0, 1]."""
@@ -227,7 +232,7 @@ class Segmenter:
             found["presence"] = (found["presence"] + other["presence"]) / 2
         return found
 
-    def _read(self, part: Region, found: dict[str, np.ndarray]) -> _Look:
+    def _read(self, part: Region, pixels: np.ndarray, found: dict[str, np.ndarray]) -> _Look:
         """Outputs for one region to what they mean at its own size."""
         settings, shape = self.settings, (part.height, part.width)
         logit = to_logit(found["probability"][0, ..., 0]) / settings.temperature
@@ -237,7 +242,7 @@ class Segmenter:
         if presence < settings.presence:
             mask = np.zeros_like(mask)
         saliency = np.clip(resize(found["saliency"][0, ..., 0], shape), 0, 1)
-        return _Look(part, mask, probability, saliency, presence, float(found["strangeness"].ravel()[0]))
+        return _Look(part, pixels, mask, probability, saliency, presence, float(found["strangeness"].ravel()[0]))
 
     def _conclude(self, scan: Scan, looks: Sequence[_Look]) -> Segmentation:
         """What was seen in a scan's regions, as one answer in the scan's own coordinates."""
@@ -271,6 +276,7 @@ class _Look:
     """What the network saw in one region; arrays are of the region's size."""
 
     part: Region
+    pixels: np.ndarray
     mask: np.ndarray
     probability: np.ndarray
     saliency: np.ndarray
@@ -281,7 +287,7 @@ class _Look:
         """Of the mask, measured with the region's spacing, at their places in the scan."""
         return tuple(
             shifted(one, self.part.top, self.part.left)
-            for one in measure(self.mask, self.probability, self.part.spacing)
+            for one in measure(self.mask, self.probability, self.part.spacing, self.pixels)
         )
 
 

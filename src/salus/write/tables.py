@@ -62,7 +62,9 @@ class Record:
         sizes = "; ".join(f"{one.longest:.3g} x {one.across:.3g} {one.unit}" for one in self.lesions)
         said = f"{self.result} {sizes}".strip()
         frame = "" if self.frame is None else f", frame {self.frame}"
-        return f"{self.image}{frame}: {said}; confidence {self.confidence:.2f}" + "".join(f"; {flag}" for flag in self.flags)
+        return f"{self.image}{frame}: {said}; confidence {self.confidence:.2f}" + "".join(
+            f"; {flag}" for flag in self.flags
+        )
 
 
 def record_of(found: Segmentation, image: str, name: str, **file: Any) -> Record:
@@ -115,7 +117,8 @@ def record_from(content: dict[str, Any]) -> Record:
 
 COLUMNS = (
     "image", "name", "frame", "result", "presence", "confidence", "strangeness", "flags", "image_height", "image_width",
-    "lesions", "lesion", "lesion_confidence", "unit", "area", "longest", "across", "width", "height", "area_px",
+    "lesions", "lesion", "lesion_confidence", "unit", "area", "longest", "across", "width", "height", "perimeter",
+    "depth", "border", "tilt", "parallel", "circularity", "solidity", "irregularity", "contrast", "area_px",
     "top", "left", "box_height", "box_width", "centroid_row", "centroid_column", "at_border", "error",
 )  # fmt: skip
 """Of lesions.csv. An image without a lesion, and one that failed, has one row with the lesion's columns empty."""
@@ -169,7 +172,10 @@ def write_json(path: Path, content: Any) -> None:
 
 def _columns(lesion: Lesion) -> dict[str, Any]:
     top, left, height, width = lesion.box
-    own = ("unit", "area", "longest", "across", "width", "height", "area_px", "at_border")
+    own = (
+        "unit", "area", "longest", "across", "width", "height", "perimeter", "depth", "border", "tilt", "parallel",
+        "circularity", "solidity", "irregularity", "contrast", "area_px", "at_border",
+    )  # fmt: skip
     return {
         "lesion": lesion.number,
         "lesion_confidence": lesion.confidence,
