@@ -95,7 +95,7 @@ def perimeter(part: np.ndarray, step: Step) -> float:
         "falling": np.count_nonzero(p[1:, 1:] != p[:-1, :-1]) * dx * dy / hypot(dx, dy) * pi / 4,
         "rising": np.count_nonzero(p[1:, :-1] != p[:-1, 1:]) * dx * dy / hypot(dx, dy) * pi / 4,
     }
-    return sum(crossings.values()) / 2
+    return float(sum(crossings.values())) / 2
 
 
 def _turn(a: tuple[int, int], b: tuple[int, int], c: tuple[int, int]) -> int:
