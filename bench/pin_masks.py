@@ -2,8 +2,8 @@
 
     python bench/pin_masks.py            # after a new network was put into src/salus/weights; look at what it wrote
 
-Phantoms with and without a tumour, found and missed, are kept as they come: a pinned mask says what this network answers,
-not what is right.
+Phantoms with and without a tumour, found and missed, are kept as they come: a pinned mask says what this network
+answers, not what is right.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from salus.train.segment import SegmentRecipe, cut_beside, make_batch, train_seg
 from salus.train.segment_card import calibrate, coverage, summarise
 from salus.train.segment_run import NETWORK, Raw, Wanted, load, read_wanted_pool, resume, start
 
-SMALL = SegmentRecipe(steps=4, batch=2, passes=100, size=64, pretrained=False, augmentation=LIGHT)
+SMALL = SegmentRecipe(steps=4, early_steps=0, batch=2, passes=100, size=64, pretrained=False, augmentation=LIGHT)
 
 
 def discs(n, seed=0, free=0):

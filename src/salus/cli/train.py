@@ -32,9 +32,15 @@ def add(commands: Any) -> None:
     )
     p.add_argument("--final", action="store_true", help="train once more, on every image, and keep that network")
     s = p.add_argument_group("training")
-    s.add_argument("--steps", type=int, metavar="N", help="batches at most (default: 1200; fewer for small sets)")
+    s.add_argument("--steps", type=int, metavar="N", help="batches at most (default: 1500; fewer for small sets)")
+    s.add_argument(
+        "--early-steps",
+        type=int,
+        metavar="N",
+        help="batches at most before that, of images of 160 x 160 (default: 3000; to fine-tune 0)",
+    )
     s.add_argument("--batch", type=int, metavar="N", help="images a batch (default: 16)")
-    s.add_argument("--learning-rate", type=float, metavar="X", help="at its height (default: 0.001; to fine-tune 3e-4)")
+    s.add_argument("--learning-rate", type=float, metavar="X", help="at its height (default: 3e-4)")
     s.add_argument("--seed", type=int, metavar="N", help="of weights, order and augmentation (default: 1)")
     s.add_argument("--limit", type=int, metavar="N", help="images of each data set at most")
     p.add_argument("--skip-bad", action="store_true", help="leave out cases that cannot be read, naming each")
@@ -65,8 +71,8 @@ def run(asked: argparse.Namespace) -> int:
     from salus.train.segment import SegmentRecipe
     from salus.train.segment_run import Wanted, shipped, start
 
-    recipe = SegmentRecipe() if asked.start_from is None else replace(SegmentRecipe(), learning_rate=3e-4)
-    given = {name: getattr(asked, name) for name in ("steps", "batch", "learning_rate", "seed")}
+    recipe = SegmentRecipe() if asked.start_from is None else replace(SegmentRecipe(), early_steps=0)
+    given = {name: getattr(asked, name) for name in ("steps", "early_steps", "batch", "learning_rate", "seed")}
     recipe = replace(recipe, **{name: value for name, value in given.items() if value is not None})
     wanted = Wanted(
         data=tuple(map(str, asked.data)),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
+from weakref import WeakValueDictionary
 
 from fastapi import Depends, Request, Response
 
@@ -35,6 +36,7 @@ class Serving:
     figures: Figures
     worklist: Worklist | None
     door: Door | None
+    _locks: WeakValueDictionary[tuple[str, int], asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     async def answer(self, case: OpenCase, number: int) -> Answer:
         """What is in force for a frame, which is segmented if it was not yet.
@@ -45,11 +47,12 @@ class Serving:
             TooSlow: it took too long.
         """
         frame = case.frame(number)
-        if frame.made:
-            return await asyncio.to_thread(frame.answer)
-        await self.queue.ask(
-            lambda: case.reader().scan(number), lambda scan, found: frame.keep(scan, found, self.segmenter.threshold)
-        )
+        async with self._locks.setdefault((case.key, number), asyncio.Lock()):  # who asks second waits for the first
+            if not frame.made:
+                await self.queue.ask(
+                    lambda: case.reader().scan(number),
+                    lambda scan, found: frame.keep(scan, found, self.segmenter.threshold),
+                )
         return await asyncio.to_thread(frame.answer)
 
     def plain(self, error: Exception) -> str:

@@ -12,13 +12,13 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from salus.data.prepare import resize
+from salus.data.prepare import resize, to_bytes
 from salus.errors import SalusError
 from salus.train.augment import STRONG, Augmentation, augment
 from salus.train.run import write_by_rename
@@ -38,6 +38,9 @@ EXPORTED = ("probability", "saliency", "presence", "strangeness")
 KNOWN = 99.5
 """Per cent of the training images that lie within the limit of strangeness."""
 
+EARLY_SEED = 1000
+"""What is added to the seed of a first training, so that the second does not repeat its batches."""
+
 WINDOW = (0.4, 0.85)
 """Sides of a window that is cut beside the tumour, as shares of the image's."""
 
@@ -48,6 +51,10 @@ class SegmentRecipe:
 
     Attributes:
         steps: of the optimiser at most.
+        early_steps: steps at most of a first training at a smaller size, where a step costs less; what it reaches is
+            where the training proper starts (Howard 2018 calls it progressive resizing). 0 leaves it out.
+        early_size: height and width of the images there.
+        early_rate: the learning rate there.
         passes: over the training images at most; small sets take fewer steps.
         batch: images a step.
         learning_rate: of AdamW at its height; it rises over the first tenth and falls as a cosine.
@@ -66,10 +73,13 @@ class SegmentRecipe:
         seed: of weights, order and augmentation.
     """
 
-    steps: int = 1200
+    steps: int = 1500
+    early_steps: int = 3000
+    early_size: int = 160
+    early_rate: float = 6e-4
     passes: int = 60
     batch: int = 16
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-4
     decay: float = 1e-3
     average: float = 0.99
     free_share: float = 0.25
@@ -118,14 +128,17 @@ def train_segmenter(
         raise SalusError("no mask shows a tumour; there is nothing to learn")
     folder.mkdir(parents=True, exist_ok=True)
     final = folder / "weights.weights.h5"
+    first = None if final.exists() else _train_small(images, masks, recipe, folder, log, start_from)
     keras.utils.clear_session()
     set_up(recipe.seed, "float32")  # depthwise convolutions are slower in bfloat16
-    encoder = IMAGENET if recipe.pretrained and start_from is None else None
+    encoder = IMAGENET if recipe.pretrained and start_from is None and first is None else None
     model = segment_net(recipe.size, encoder, recipe.dropout, recipe.attention, recipe.folded)
     if final.exists():
         model.load_weights(final)
         return model
-    if start_from is not None:
+    if first is not None:
+        model.set_weights(first)
+    elif start_from is not None:
         load_noted(model, start_from)
     steps = max(1, min(recipe.steps, recipe.passes * len(images) // recipe.batch))
     warm = max(1, steps // 10)
@@ -162,6 +175,31 @@ def train_segmenter(
     for path in folder.glob("step-*.weights.h5"):
         path.unlink()
     return model
+
+
+def _train_small(
+    images: np.ndarray, masks: np.ndarray, recipe: SegmentRecipe, folder: Path, log: Log, start_from: Path | None
+) -> list[np.ndarray] | None:
+    """The weights that the first training, at a smaller size, ends with; None where the recipe has none."""
+    if not recipe.early_steps:
+        return None
+    small = replace(
+        recipe,
+        steps=recipe.early_steps,
+        size=recipe.early_size,
+        learning_rate=recipe.early_rate,
+        early_steps=0,
+        seed=recipe.seed + EARLY_SEED,
+    )
+    shape = (small.size, small.size)
+    log(f"  first at {small.size} x {small.size}")
+    fewer = np.stack([to_bytes(resize(image / np.float32(255), shape)) for image in images])
+    shares = np.stack([resize(mask.astype(np.float32), shape) for mask in masks])
+    weights: list[np.ndarray] = train_segmenter(
+        fewer, shares >= 0.5, small, folder / "early", log, start_from
+    ).get_weights()
+    log(f"  then at {recipe.size} x {recipe.size}")
+    return weights
 
 
 def _state(folder: Path, step: int) -> Path:

@@ -1,7 +1,7 @@
 // Files that are dropped or chosen: uploaded two at a time, and their first frame segmented.
 
 import * as api from "./api.js";
-import { judge } from "./list.js";
+import { judge, thumbnail } from "./list.js";
 import { note } from "./say.js";
 import { emit, makeCase, state } from "./state.js";
 
@@ -78,8 +78,10 @@ async function admit(one) {
     one.said = "reading…";
     emit("cases");
     Object.assign(one, await api.upload(one.file));
+    one.answers = new Array(one.frames).fill(null);
     one.file = null;
     remember();
+    chooseFirst();
     await look(one);
   } catch (error) {
     one.status = "failed";
@@ -87,14 +89,20 @@ async function admit(one) {
     note(`${one.label}: ${error.message}`, true);
   }
   emit("cases");
-  if (!state.current && one.status !== "failed") emit("choose", one);
+  chooseFirst();
+}
+
+// Where nothing is looked at yet, the first image that can be.
+function chooseFirst() {
+  const first = state.cases.find((one) => one.status !== "failed");
+  if (!state.current && first?.key) emit("choose", first);
 }
 
 // Have the first frame segmented.
 export async function look(one) {
-  one.answers = new Array(one.frames).fill(null);
   one.answers[0] = await api.answer(one.key, 1);
   judge(one);
+  if (!one.work) one.thumb = await thumbnail(await api.picture(one.key, 1, "image"));
 }
 
 function progress() {
@@ -111,7 +119,8 @@ function remember() {
 // The images that this browser's session still holds, after a reload.
 export async function restore() {
   const labels = JSON.parse(sessionStorage.getItem(LABELS) ?? "{}");
-  for (const told of await api.openCases()) {
+  const order = Object.keys(labels), place = ({ key }) => (order.indexOf(key) + order.length + 1) % (order.length + 1);
+  for (const told of (await api.openCases()).sort((a, b) => place(a) - place(b))) {
     const one = makeCase(told, labels[told.key] ?? told.name);
     state.cases.push(one);
     look(one).catch((error) => ((one.status = "failed"), (one.said = error.message))).finally(() => emit("cases"));

@@ -64,14 +64,11 @@ async function close(one) {
 }
 
 // A small square picture of a frame.
-export function thumbnail(frame) {
-  const canvas = new OffscreenCanvas(SIDE, SIDE), side = Math.min(frame.width, frame.height);
-  const whole = new OffscreenCanvas(frame.width, frame.height), context = whole.getContext("2d");
-  const image = context.createImageData(frame.width, frame.height);
-  for (let i = 0; i < frame.image.length; i++) image.data.fill(frame.image[i], 4 * i, 4 * i + 3), (image.data[4 * i + 3] = 255);
-  context.putImageData(image, 0, 0);
-  const small = canvas.getContext("2d");
-  small.imageSmoothingQuality = "high";
-  small.drawImage(whole, (frame.width - side) / 2, (frame.height - side) / 2, side, side, 0, 0, SIDE, SIDE);
+export async function thumbnail(picture) {
+  const whole = await createImageBitmap(picture), { width, height } = whole, side = Math.min(width, height);
+  const canvas = new OffscreenCanvas(SIDE, SIDE), context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.drawImage(whole, (width - side) / 2, (height - side) / 2, side, side, 0, 0, SIDE, SIDE);
+  whole.close();
   return canvas;
 }

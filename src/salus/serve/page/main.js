@@ -6,7 +6,7 @@ import * as edit from "./edit.js";
 import { showFiles } from "./files.js";
 import { acceptFiles, restore } from "./intake.js";
 import { showKeys } from "./keys.js";
-import { judge, showList, thumbnail } from "./list.js";
+import { showList } from "./list.js";
 import { loadFrame } from "./load.js";
 import { showDisplay, showPanel } from "./panel.js";
 import { note, say, spoken } from "./say.js";
@@ -41,11 +41,6 @@ async function go(number) {
   try {
     const frame = await loadFrame(one, number);
     if (state.current !== one || state.number !== number) return; // another was chosen meanwhile
-    if (!one.thumb) {
-      one.thumb = thumbnail(frame);
-      judge(one);
-      emit("cases");
-    }
     showFrame(frame);
     if (one.frames === 1) say(`${one.label}: ${spoken(frame.answer)}`);
   } catch (error) {
@@ -65,7 +60,7 @@ function showFrame(frame) {
   if (frame) {
     const { spacing, regions } = frame.answer, step = spacing ?? regions[0]?.spacing;
     const scale = step ? `${(step[1] * 1000).toFixed(0)} µm a pixel` : "not calibrated";
-    caption.textContent = `${state.current.label}   ${frame.width} × ${frame.height}   ${scale}`;
+    caption.textContent = [state.current.label, `${frame.width} × ${frame.height}`, scale].join("  ·  ");
   }
   emit("frame");
 }

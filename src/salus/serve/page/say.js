@@ -28,7 +28,8 @@ export const size = ({ longest, across, unit }) => `${number(longest)} × ${numb
 
 export function finding({ result, lesions }) {
   if (result !== "tumour") return "No tumour found";
-  return lesions.length === 1 ? "One lesion" : `${lesions.length} lesions`;
+  const count = ["", "One", "Two", "Three", "Four", "Five"][lesions.length] ?? lesions.length;
+  return `${count} lesion${lesions.length === 1 ? "" : "s"}`;
 }
 
 export function spoken(answer) {

@@ -28,7 +28,7 @@ export function makeCase(told, label) {
     label,
     status: "waiting",          // waiting, working, tumour, none, saved, failed
     said: "waiting",
-    answers: new Array(told.frames).fill(null),
+    answers: new Array(told.frames).fill(null), // of each frame
     loaded: new Map(),          // frame number -> frame
     streaming: false,
     thumb: null,

@@ -1,0 +1,102 @@
+"""DICOM Segmentation (PS3.3 A.51): a segment a lesion, by highdicom.
+
+Ultrasound has no frame of reference as a rule; the segmentation then has none either, and refers to the source's
+instance and frame alone. highdicom makes such objects for one frame, so a cine gets an object for each frame; a lesion
+that keeps its number keeps its tracking UID as well.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from salus import __version__
+from salus.segmenter import Segmentation
+from salus.write.dicom_source import MANUFACTURER, maker, need_highdicom, read_source
+from salus.write.outline import labels_of
+from salus.write.whole import write_whole
+
+
+def write_seg(path: Path, source: Path, found: Segmentation, *, fractional: bool = False) -> bool:
+    """Write the segmentation of one frame.
+
+    Args:
+        path: where to.
+        source: the DICOM image.
+        found: in it, or in its frame `found.frame`.
+        fractional: probabilities in 1/255 within the lesions' masks, in place of masks.
+
+    Returns:
+        Whether it was written: not where there is no lesion, for DICOM knows no segmentation without a segment.
+
+    Raises:
+        SalusError: highdicom is not installed, or the source is no DICOM image.
+        OSError: it cannot be written.
+    """
+    made = segmentation(read_source(source), found, fractional)
+    if made is None:
+        path.unlink(missing_ok=True)
+        return False
+    write_whole(path, lambda temporary: made.save_as(temporary))
+    return True
+
+
+def segmentation(source: Any, found: Segmentation, fractional: bool = False) -> Any | None:
+    """The object of `write_seg`, from the source's header; None where there is no lesion."""
+    hd = need_highdicom()
+    from pydicom.dataset import Dataset
+
+    if not found.lesions:
+        return None
+    labels = labels_of(found)
+    planes = np.stack([labels == min(one.number, 255) for one in found.lesions], axis=-1)
+    values = planes * found.probability[..., None].astype(np.float32) if fractional else planes.astype(np.uint8)
+    one_frame = Dataset(source)  # its tags are taken off, not the source's
+    if "NumberOfFrames" in one_frame:
+        del one_frame.NumberOfFrames
+    made = hd.seg.Segmentation(
+        source_images=[one_frame],
+        pixel_array=values[None],
+        segmentation_type="FRACTIONAL" if fractional else "BINARY",
+        segment_descriptions=[
+            _described(hd, index, lesion.number, found.network, source) for index, lesion in enumerate(found.lesions, 1)
+        ],
+        content_label="LESIONS",
+        content_description="Lesions outlined by Salus; research software",
+        omit_empty_frames=False,
+        **maker("seg", found.frame),
+    )
+    made.PatientOrientation = ""  # unknown; type 2C
+    if found.frame is not None:
+        for item in made.PerFrameFunctionalGroupsSequence:
+            for derived in item.get("DerivationImageSequence", []):
+                for image in derived.SourceImageSequence:
+                    image.ReferencedFrameNumber = found.frame
+    return made
+
+
+def tracking_uid(source: Any, number: int) -> str:
+    """The same for a lesion in all frames of a source, and in the report."""
+    from pydicom.uid import generate_uid
+
+    return str(generate_uid(entropy_srcs=[str(source.SOPInstanceUID), "lesion", str(number)]))
+
+
+def _described(hd: Any, index: int, number: int, network: str, source: Any) -> Any:
+    from pydicom.sr.codedict import codes
+
+    return hd.seg.SegmentDescription(
+        segment_number=index,
+        segment_label=f"Lesion {number}",
+        segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
+        segmented_property_type=codes.SCT.Neoplasm,
+        algorithm_type="AUTOMATIC",
+        algorithm_identification=hd.AlgorithmIdentificationSequence(
+            name=f"Salus {network}", family=codes.DCM.ArtificialIntelligence, version=__version__, source=MANUFACTURER
+        ),
+        anatomic_regions=[codes.SCT.Breast],
+        tracking_id=f"Lesion {number}",
+        tracking_uid=tracking_uid(source, number),
+    )

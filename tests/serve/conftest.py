@@ -1,0 +1,83 @@
+"""What the server's tests share: one network, phantoms as files, a cine as DICOM, a server that runs."""
+
+import threading
+import time
+from contextlib import contextmanager
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("fastapi", reason="the extra serve is not installed")
+
+from tests.read.wrap import region, wrap_dicom
+
+from salus import Segmenter, make_phantom
+from salus.serve.app import create_app
+from salus.serve.settings import ServeSettings
+from salus.serve.start import listen
+
+SPACING = (0.08, 0.08)
+
+
+@pytest.fixture(scope="session")
+def segmenter():
+    return Segmenter()
+
+
+@pytest.fixture(scope="session")
+def phantom():
+    """Of seed 3: one lesion, outlined well."""
+    return make_phantom(3)
+
+
+@pytest.fixture(scope="session")
+def png(phantom):
+    return png_of(phantom.image)
+
+
+def png_of(values):
+    content = BytesIO()
+    Image.fromarray(values).save(content, "PNG")
+    return content.getvalue()
+
+
+@pytest.fixture(scope="session")
+def cine(tmp_path_factory):
+    """A DICOM cine of 24 frames with a calibrated region: a phantom that swells and shrinks, under a head line."""
+    return make_cine(tmp_path_factory.mktemp("cine") / "cine.dcm", 24)
+
+
+def make_cine(path, frames):
+    image = Image.fromarray(make_phantom(23).image)
+    width, height = image.size
+    pixels = np.zeros((frames, height + 60, width + 40), np.uint8)
+    pixels[:, 12:34, 20:180] = 40
+    for i in range(frames):
+        scale = 1 + 0.09 * np.sin(2 * np.pi * i / frames)
+        box = (width * (1 - 1 / scale) / 2, height * (1 - 1 / scale) / 2)
+        part = image.transform((width, height), Image.Transform.AFFINE, (1 / scale, 0, box[0], 0, 1 / scale, box[1]), 2)
+        pixels[i, 50 : 50 + height, 20 : 20 + width] = np.asarray(part)
+    return wrap_dicom(path, pixels, regions=[region(50, 20, height, width, SPACING)], frame_time=60)
+
+
+@contextmanager
+def running(segmenter, **settings):
+    """A server on a free port of loopback; gives its address."""
+    import uvicorn
+
+    told = ServeSettings(port=0, **settings)
+    listener = listen(told)
+    app = create_app(told, segmenter)
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        listener.close()
