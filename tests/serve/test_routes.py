@@ -108,6 +108,17 @@ def test_correcting_measures_saves_and_exports_what_salus_train_reads(serve, seg
     assert client.get("/v1/export.zip").status_code == 404
 
 
+def test_approving_the_networks_outline_changes_no_figure(serve, png):
+    client = serve()
+    at = f"/v1/cases/{upload(client, png).json()['key']}/frames/1"
+    found = client.get(at).json()
+    saved = client.put(f"{at}/mask", content=client.get(f"{at}/mask.png").content).json()
+    assert saved["corrected"]
+    for one, other in zip(found["lesions"], saved["lesions"], strict=True):
+        for name, value in one.items():
+            assert other[name] == pytest.approx(value, abs=0.01), name  # maps are kept in 8 bits
+
+
 def test_another_threshold_is_measured_on_the_bytes_the_browser_cuts(serve, png):
     client = serve()
     at = f"/v1/cases/{upload(client, png).json()['key']}/frames/1"

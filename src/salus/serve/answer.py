@@ -76,6 +76,7 @@ def answer_of(found: Segmentation, threshold: float, maps: tuple[str, ...] = ())
         ('tumour', 477, True, None)
     """
     height, width = found.mask.shape
+    pictures: dict[str, Any] = {name: base64.b64encode(png(getattr(found, name))).decode() for name in maps}
     return Answer(
         result=FOUND if found.lesions else NONE,
         height=height,
@@ -90,7 +91,7 @@ def answer_of(found: Segmentation, threshold: float, maps: tuple[str, ...] = ())
         frame=found.frame,
         network=found.network,
         threshold=threshold,
-        **{name: base64.b64encode(png(getattr(found, name))).decode() for name in maps},
+        **pictures,
     )
 
 
@@ -108,19 +109,19 @@ def record_of(answer: Answer, name: str) -> Record:
     return Record(image=name, name=name, **{one: getattr(answer, one) for one in shared})
 
 
-def remeasured(answer: Answer, mask: np.ndarray, probability: np.ndarray) -> dict[str, Any]:
+def remeasured(answer: Answer, mask: np.ndarray, probability: np.ndarray, pixels: np.ndarray) -> dict[str, Any]:
     """What changes in an answer when its mask does: result, lesions, confidence, the flag of the border.
 
     Args:
         answer: of the image.
         mask: (height, width) bool, within the regions.
-        probability: the same shape, in [0, 1].
+        probability: the same shape, in [0, 1]; pixels: likewise, grey.
     """
     whole = Region(0, 0, answer.height, answer.width, answer.spacing)
     lesions = by_size(
         shifted(one, part.top, part.left)
         for part in answer.regions or (whole,)
-        for one in measure(part.of(mask), part.of(probability), part.spacing)
+        for one in measure(part.of(mask), part.of(probability), part.spacing, part.of(pixels))
     )
     flags = [flag for flag in answer.flags if flag != AT_BORDER]
     return {

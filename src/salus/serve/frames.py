@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -76,7 +77,7 @@ class FrameFiles:
         answer = self.original()
         if not self.corrected:
             return answer
-        return replace(answer, corrected=True, **remeasured(answer, self.mask(), self.probability()))
+        return replace(answer, corrected=True, **self._remeasured(answer, self.mask()))
 
     def at(self, threshold: float, segmenter: Segmenter) -> Answer:
         """What the probabilities say at another threshold, whether or not the network believes in a tumour at all."""
@@ -85,7 +86,7 @@ class FrameFiles:
         parts = [part.height * part.width for part in answer.regions] or [probability.size]
         least = segmenter.settings.smallest * min(parts) / probability.size
         mask = within_regions(answer, cut(probability, float(level) - 1e-6, least))
-        return replace(answer, threshold=threshold, **remeasured(answer, mask, probability))
+        return replace(answer, threshold=threshold, **self._remeasured(answer, mask))
 
     def measured(self, content: bytes) -> Answer:
         """What a drawn outline measures, without keeping it.
@@ -94,7 +95,7 @@ class FrameFiles:
             SalusError: it is no mask of this frame.
         """
         answer, mask = self._drawn(content)
-        return replace(answer, corrected=True, **remeasured(answer, mask, self.probability()))
+        return replace(answer, corrected=True, **self._remeasured(answer, mask))
 
     def save(self, content: bytes) -> Answer:
         """Keep a drawn outline.
@@ -146,6 +147,9 @@ class FrameFiles:
             regions=answer.regions,
             frame=answer.frame,
         )
+
+    def _remeasured(self, answer: Answer, mask: np.ndarray) -> dict[str, Any]:
+        return remeasured(answer, mask, self.probability(), self.pixels())
 
     def _drawn(self, content: bytes) -> tuple[Answer, np.ndarray]:
         answer = self.original()
