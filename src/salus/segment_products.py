@@ -2,8 +2,8 @@
 
 OUT/nifti/FILE.nii.gz           labels, a cine's frames as third axis
 OUT/labelme/NAME.json           polygons
-OUT/dicom-seg/FILE.dcm          where the input is DICOM; so are the next two
-OUT/dicom-sr/FILE.dcm           the measurements (TID 1500)
+OUT/dicom-seg/NAME.dcm          where the input is DICOM, and a lesion was found; a cine has one for each frame
+OUT/dicom-sr/FILE.dcm           the measurements (TID 1500), where the input is DICOM; so is the next
 OUT/dicom-sc/NAME.dcm           the overlay as secondary capture
 OUT/coco.json                   all images
 """
@@ -29,7 +29,7 @@ SUFFIXES = {"nifti": ".nii.gz", "labelme": ".json", "dicom-seg": ".dcm", "dicom-
 
 COCO = "coco"
 PRODUCTS = (*SUFFIXES, COCO)
-EACH_FRAME = ("labelme", "dicom-sc")
+EACH_FRAME = ("labelme", "dicom-seg", "dicom-sc")
 """Products that hold one frame each."""
 
 
@@ -137,7 +137,7 @@ def _write(product: str, path: Path, group: Sequence[Record], folder: Path, frac
     elif product == "dicom-seg":
         from salus.write.dicom_seg import write_seg
 
-        write_seg(path, source, found, fractional=fractional)
+        write_seg(path, source, found[0], fractional=fractional)
     elif product == "dicom-sr":
         from salus.write.dicom_sr import write_sr
 

@@ -25,6 +25,9 @@ from salus.write.tables import document
 
 routes = APIRouter(prefix="/v1", tags=["files"])
 
+Fractional = Annotated[bool, Query(description="probabilities in place of masks")]
+NO_LESION = "no lesion is outlined, and DICOM knows no segmentation without one"
+
 
 @routes.get(FRAME + "/overlay.jpg")
 async def overlay_of(serving: Shared, session: Own, key: Key, number: Number) -> Response:
@@ -52,17 +55,32 @@ async def lesions_of(serving: Shared, session: Own, key: Key) -> dict[str, Any]:
 
 
 @routes.get("/cases/{key}/seg.dcm", response_class=FileResponse)
-async def dicom_seg(
-    serving: Shared, session: Own, key: Key, fractional: Annotated[bool, Query(description="probabilities")] = False
-) -> FileResponse:
-    """The outlines as a DICOM segmentation that refers to the uploaded DICOM file."""
+async def dicom_seg(serving: Shared, session: Own, key: Key, fractional: Fractional = False) -> FileResponse:
+    """The outlines in an image as a DICOM segmentation that refers to the uploaded DICOM file."""
+    case = session.case(key)
+    if case.count > 1:
+        raise SalusError("a cine has a segmentation for each frame; ask for seg.zip")
 
     def write(path: Path, source: Path, found: list[Segmentation]) -> None:
         from salus.write.dicom_seg import write_seg
 
-        write_seg(path, source, found, fractional=fractional)
+        if not write_seg(path, source, found[0], fractional=fractional):
+            raise SalusError(NO_LESION)
 
-    return await _dicom(serving, session.case(key), "seg.dcm", write)
+    return await _dicom(serving, case, "seg.dcm", write)
+
+
+@routes.get("/cases/{key}/seg.zip", response_class=FileResponse)
+async def dicom_segs(serving: Shared, session: Own, key: Key, fractional: Fractional = False) -> FileResponse:
+    """The outlines in the frames of a cine as DICOM segmentations, 0001.dcm and so on, for each frame with a lesion."""
+
+    def write(path: Path, source: Path, found: list[Segmentation]) -> None:
+        from salus.write.dicom_seg import zip_segs
+
+        if not zip_segs(path, source, found, fractional=fractional):
+            raise SalusError(NO_LESION)
+
+    return await _dicom(serving, session.case(key), "seg.zip", write)
 
 
 @routes.get("/cases/{key}/sr.dcm", response_class=FileResponse)
@@ -110,9 +128,8 @@ async def _dicom(serving: Serving, case: OpenCase, kind: str, write: Any) -> Fil
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    return FileResponse(
-        path, media_type="application/dicom", filename=f"{case.name}-{kind}", background=BackgroundTask(path.unlink)
-    )
+    media = "application/zip" if kind.endswith("zip") else "application/dicom"
+    return FileResponse(path, media_type=media, filename=f"{case.name}-{kind}", background=BackgroundTask(path.unlink))
 
 
 def _fresh(serving: Serving) -> Path:

@@ -1,7 +1,7 @@
 """COCO: one JSON file for many images, an annotation a lesion (cocodataset.org, "Data format").
 
-A lesion of one outline is a polygon; one with holes is a run-length list, counts by column. Its score is the lesion's
-confidence, under "score" as in results files.
+A lesion of one plain outline is a polygon; one with holes, or with an outline that touches itself, is a run-length
+list, counts by column. Its score is the lesion's confidence, under "score" as in results files.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def outline(mask: np.ndarray) -> list[list[int]] | dict[str, Any]:
         [[1, 1, 4, 1, 4, 3, 1, 3]]
     """
     rings = polygons(mask)
-    if len(rings) == 1:
+    if len(rings) == 1 and len(set(rings[0])) == len(rings[0]):
         return [[value for point in rings[0] for value in point]]
     flat = np.concatenate([[False], mask.ravel(order="F"), [False]])
     changes = np.flatnonzero(flat[1:] != flat[:-1])

@@ -7,14 +7,17 @@ that keeps its number keeps its tracking UID as well.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 
 from salus import __version__
 from salus.segmenter import Segmentation
-from salus.write.dicom_source import MANUFACTURER, maker, need_highdicom, read_source
+from salus.write.dicom_source import MANUFACTURER, US_IMAGE, maker, need_highdicom, read_source
 from salus.write.outline import labels_of
 from salus.write.whole import write_whole
 
@@ -43,6 +46,36 @@ def write_seg(path: Path, source: Path, found: Segmentation, *, fractional: bool
     return True
 
 
+def zip_segs(path: Path, source: Path, found: Sequence[Segmentation], *, fractional: bool = False) -> int:
+    """Write the segmentations of a cine's frames into one ZIP file: 0001.dcm and so on, by frame.
+
+    Args:
+        path: where to.
+        source: the DICOM image.
+        found: in its frames.
+        fractional: as of `write_seg`.
+
+    Returns:
+        How many there are: frames without a lesion have none. Nothing is written where no frame has.
+
+    Raises:
+        SalusError: highdicom is not installed, or the source is no DICOM image.
+        OSError: it cannot be written.
+    """
+    header = read_source(source)
+    made: list[tuple[int, Any]] = [(f.frame or 1, segmentation(header, f, fractional)) for f in found if f.lesions]
+
+    def write(temporary: Path) -> None:
+        with ZipFile(temporary, "w", ZIP_DEFLATED) as archive:
+            for frame, each in made:
+                with archive.open(f"{frame:04}.dcm", "w") as file:
+                    each.save_as(file)
+
+    if made:
+        write_whole(path, write)
+    return len(made)
+
+
 def segmentation(source: Any, found: Segmentation, fractional: bool = False) -> Any | None:
     """The object of `write_seg`, from the source's header; None where there is no lesion."""
     hd = need_highdicom()
@@ -53,9 +86,12 @@ def segmentation(source: Any, found: Segmentation, fractional: bool = False) -> 
     labels = labels_of(found)
     planes = np.stack([labels == min(one.number, 255) for one in found.lesions], axis=-1)
     values = planes * found.probability[..., None].astype(np.float32) if fractional else planes.astype(np.uint8)
-    one_frame = Dataset(source)  # its tags are taken off, not the source's
-    if "NumberOfFrames" in one_frame:
-        del one_frame.NumberOfFrames
+    one_frame = Dataset()
+    one_frame.update(source)
+    for name in ("NumberOfFrames", "FrameOfReferenceUID", "SOPClassUID"):
+        if name in one_frame:
+            delattr(one_frame, name)  # an element is shared with the source, and must not be changed
+    one_frame.SOPClassUID = US_IMAGE
     made = hd.seg.Segmentation(
         source_images=[one_frame],
         pixel_array=values[None],
@@ -69,12 +105,18 @@ def segmentation(source: Any, found: Segmentation, fractional: bool = False) -> 
         **maker("seg", found.frame),
     )
     made.PatientOrientation = ""  # unknown; type 2C
-    if found.frame is not None:
-        for item in made.PerFrameFunctionalGroupsSequence:
-            for derived in item.get("DerivationImageSequence", []):
-                for image in derived.SourceImageSequence:
-                    image.ReferencedFrameNumber = found.frame
+    made.walk(lambda item, element: _refer(item, element, source, found.frame))
     return made
+
+
+def _refer(item: Any, element: Any, source: Any, frame: int | None) -> None:
+    """A reference to the one frame as one to the source and its frame."""
+    if element.keyword == "ReferencedSOPInstanceUID" and element.value == source.SOPInstanceUID:
+        item.ReferencedSOPClassUID = source.SOPClassUID
+    if element.keyword == "SourceImageSequence" and frame is not None:
+        for index, image in enumerate(element.value):
+            element.value[index] = deepcopy(image)  # references to an instance may be one object
+            element.value[index].ReferencedFrameNumber = frame
 
 
 def tracking_uid(source: Any, number: int) -> str:

@@ -12,6 +12,9 @@ MANUFACTURER, MODEL = "Salus", "Salus (research software)"
 SERIES = {"seg": 9101, "sr": 9102, "sc": 9103}
 """Series numbers of the outputs; high, so that they follow a scanner's own."""
 
+US_IMAGE, US_CINE = "1.2.840.10008.5.1.4.1.1.6.1", "1.2.840.10008.5.1.4.1.1.3.1"
+"""SOP classes."""
+
 EMPTY = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID",
     "AccessionNumber", "ReferringPhysicianName", "ContentDate", "ContentTime",
@@ -52,7 +55,7 @@ def read_source(path: Path) -> Any:
             setattr(source, name, generate_uid(entropy_srcs=[name, str(path.resolve()), str(path.stat().st_size)]))
     if not source.get("SOPClassUID"):
         several = int(source.get("NumberOfFrames") or 1) > 1
-        source.SOPClassUID = "1.2.840.10008.5.1.4.1.1.3.1" if several else "1.2.840.10008.5.1.4.1.1.6.1"
+        source.SOPClassUID = US_CINE if several else US_IMAGE
     if not source.get("Modality"):
         source.Modality = "US"
     return source

@@ -6,6 +6,7 @@ LabelMe has no holes: those of a lesion are polygons of their own, labelled "hol
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ def write_labelme(path: Path, image: str, found: Segmentation) -> None:
         OSError: it cannot be written.
     """
     labels = labels_of(found)
-    shapes = [
+    shapes: list[dict[str, Any]] = [
         {
             "label": "hole" if _is_hole(ring) else "lesion",
             "points": [[float(x), float(y)] for x, y in ring],

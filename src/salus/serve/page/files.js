@@ -31,7 +31,7 @@ function part(kind) {
     mask: [`${at}/frames/${frame.number}/mask.png`, `${one}-mask.png`],
     overlay: [`${at}/frames/${frame.number}/overlay.jpg`, `${one}-overlay.jpg`],
     json: [`${at}/lesions.json`, `${stem}-lesions.json`],
-    seg: [`${at}/seg.dcm`, `${stem}-seg.dcm`],
+    seg: current.frames > 1 ? [`${at}/seg.zip`, `${stem}-seg.zip`] : [`${at}/seg.dcm`, `${stem}-seg.dcm`],
     sr: [`${at}/sr.dcm`, `${stem}-sr.dcm`],
   }[kind];
   get(path, name);
