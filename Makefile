@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 DEMO   ?= demo
 
-.PHONY: install demo test lint fuzz wheel-check clean
+.PHONY: install demo test lint docs fuzz wheel-check clean
 .DEFAULT_GOAL := test
 
 install: $(VENV)/.installed
@@ -34,6 +34,10 @@ test: lint
 # Hostile files: 1,000 changed copies of each of 14 kinds, read or refused; some 10 minutes.
 fuzz: install
 	SALUS_FUZZ=1000 $(BIN)/python -m pytest -n 2 tests/fuzz
+
+# The documentation site, build/site/index.html; a broken link or a missing page is an error.
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 wheel-check: install
 	PYTHON=$(abspath $(BIN))/python .ci/wheel-check
