@@ -33,10 +33,10 @@ def main() -> None:
     wanted, _ = load(asked.run)
     pool = read_wanted_pool(asked.run)
     kept = read_json(asked.run / "card.json")["settings"]
-    settings = NetworkSettings(**{f.name: kept[f.name] for f in fields(NetworkSettings)})
+    settings = NetworkSettings(**{f.name: kept[f.name] for f in fields(NetworkSettings) if f.name in kept})
     found: dict[tuple[str, str, str], list[float]] = {}
     for fold in range(1, wanted.judged + 1):
-        segmenter = Segmenter(asked.run / f"fold-{fold}" / NETWORK)
+        segmenter = Segmenter(asked.run / f"fold-{fold}" / NETWORK, tta=settings.tta)
         segmenter.settings, segmenter.threshold = settings, settings.threshold
         for place in np.flatnonzero(pool.fold == fold):
             case = pool.cases[int(place)]

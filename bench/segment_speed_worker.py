@@ -96,7 +96,7 @@ def torch_caller(given, precision: str, threads: int):
 def pipeline(network: str, image: str, steps: int, threads: int) -> dict:
     """Median ms of each part of a call of `Segmenter`, by precision."""
     from salus.saliency.estimate import as_scan
-    from salus.segmenter import Segmenter
+    from salus.segmenter import Segmenter, ask
 
     found = {}
     for precision in ("float32", "bfloat16"):
@@ -108,7 +108,7 @@ def pipeline(network: str, image: str, steps: int, threads: int) -> dict:
             at.append(time.perf_counter())
             prepared = segmenter._prepare(scan.pixels)[None]
             at.append(time.perf_counter())
-            raw = segmenter._infer(prepared)
+            raw = ask(segmenter.network, prepared, segmenter.tta)
             at.append(time.perf_counter())
             segmenter._conclude(scan, [segmenter._read(scan.parts[0], scan.pixels, raw)])
             at.append(time.perf_counter())

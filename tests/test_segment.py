@@ -15,7 +15,7 @@ import salus
 from salus.errors import SalusError
 from salus.saliency.estimate import as_scan
 from salus.scan import Scan, read_scan
-from salus.segmenter import AHEAD, AT_BORDER, SHIPPED, STRANGE, Segmenter, cut, from_logit, in_order, to_logit
+from salus.segmenter import AHEAD, AT_BORDER, SHIPPED, STRANGE, Segmenter, ask, cut, from_logit, in_order, to_logit
 
 onnx = pytest.importorskip("onnx")
 helper = pytest.importorskip("onnx.helper")
@@ -173,6 +173,32 @@ def test_tta_averages_with_the_mirrored_image(network, engine):
     plain, both = (Segmenter(network, tta=tta, engine=engine)(image) for tta in (False, True))
     np.testing.assert_allclose(both.probability, plain.probability, atol=1e-6)  # the network is local
     assert both.presence == plain.presence
+
+
+def test_the_mean_with_the_mirror_has_a_closed_form():
+    """Of a network that multiplies with a ramp along the columns: the mean of both is the ramp's, which is level."""
+    ramp = np.linspace(0, 1, 8, dtype=np.float32)[:, None]
+
+    class Ramp:
+        def run(self, values):
+            x = values["image"]
+            tells = x.mean(axis=(1, 2)) * np.arange(1, len(x) + 1, dtype=np.float32)[:, None]
+            return {"probability": x * ramp, "saliency": x * ramp, "presence": tells, "strangeness": tells}
+
+    images = np.random.default_rng(0).random((3, 8, 8, 1)).astype(np.float32)
+    found = ask(Ramp(), images, tta=True)
+    np.testing.assert_allclose(found["probability"], images / 2, atol=1e-6)
+    np.testing.assert_allclose(found["saliency"], images / 2, atol=1e-6)
+    means = images.mean(axis=(1, 2))
+    np.testing.assert_allclose(found["presence"], means * [[2.5], [3.5], [4.5]], rtol=1e-5)  # 1, 2, 3 with 4, 5, 6
+    np.testing.assert_allclose(found["strangeness"], means * [[1], [2], [3]], rtol=1e-5)
+    np.testing.assert_allclose(ask(Ramp(), images, tta=False)["probability"], images * ramp)
+
+
+def test_a_network_says_whether_its_mirror_is_asked(tmp_path):
+    own = Segmenter(write_network(tmp_path / "a.onnx", tta=True))
+    assert (own.tta, Segmenter(own.path, tta=False).tta) == (True, False)
+    assert Segmenter(write_network(tmp_path / "b.onnx")).tta is False
 
 
 def test_many_at_a_time_are_as_one_by_one(network):

@@ -27,7 +27,7 @@ from PIL import Image
 from scipy.ndimage import label
 
 from salus.data.prepare import resize, to_bytes
-from salus.engine import open_network
+from salus.engine import Network, open_network
 from salus.errors import SalusError
 from salus.measure import EIGHT, Lesion, by_size, expected_dice, measure, shifted
 from salus.saliency.estimate import as_scan
@@ -62,6 +62,7 @@ class NetworkSettings:
         presence: below this probability of any tumour at all the mask is left empty.
         strange: strangeness above which an image is flagged.
         smallest: parts that cover less than this share of the image are dropped.
+        tta: it was calibrated on the mean of what it says of an image and of its mirror; see `ask`.
     """
 
     name: str
@@ -71,6 +72,7 @@ class NetworkSettings:
     presence: float = 0.0
     strange: float = 1.0
     smallest: float = 0.0005
+    tta: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +127,8 @@ class Segmenter:
     Args:
         network: an .onnx file that `salus train` wrote; None takes the one in the package.
         threshold: probability from which on a pixel is tumour; None takes the network's own.
-        tta: also look at the mirrored image and average, at twice the time (test-time augmentation).
+        tta: also look at the mirrored image and average, at twice the time (test-time augmentation); None does what
+            the network was calibrated for.
         engine: see `salus.engine.open_network`; so are threads, precision, device and streams.
 
     Raises:
@@ -143,7 +146,7 @@ class Segmenter:
         network: Path | str | None = None,
         *,
         threshold: float | None = None,
-        tta: bool = False,
+        tta: bool | None = None,
         engine: str = "auto",
         threads: int | None = None,
         precision: str = "float32",
@@ -156,7 +159,8 @@ class Segmenter:
         self.threshold = self.settings.threshold if threshold is None else threshold
         if not 0 < self.threshold < 1:
             raise SalusError(f"threshold {self.threshold}: give a number between 0 and 1")
-        self.tta, self.precision, self.device = tta, precision, device
+        self.tta = self.settings.tta if tta is None else tta
+        self.precision, self.device = precision, device
         side = self.settings.size
         if not set(self.network.outputs) >= OUTPUTS or self.network.inputs.get("image", ())[1:] != (side, side, 1):
             raise SalusError(f"{path}: is no segmentation network of Salus; export it with salus train")
@@ -193,7 +197,7 @@ class Segmenter:
         parts = [(scan, part) for scan in scans for part in scan.parts]
         if not parts:
             return []
-        raw = self._infer(np.stack([self._prepare(part.of(scan.pixels)) for scan, part in parts]))
+        raw = ask(self.network, np.stack([self._prepare(part.of(scan.pixels)) for scan, part in parts]), self.tta)
         looks = iter(
             [
                 self._read(part, part.of(scan.pixels), {k: v[i : i + 1] for k, v in raw.items()})
@@ -216,21 +220,12 @@ class Segmenter:
 
     def _look(self, part: Region, pixels: np.ndarray) -> _Look:
         """One region, by the network."""
-        return self._read(part, pixels, self._infer(self._prepare(pixels)[None]))
+        return self._read(part, pixels, ask(self.network, self._prepare(pixels)[None], self.tta))
 
     def _prepare(self, pixels: np.ndarray) -> np.ndarray:
         """(S, S, 1) float32: the squashed image in bytes, as in training, scaled to [0, 1]."""
         side = self.settings.size
         return to_bytes(resize(pixels, (side, side)))[..., None] / np.float32(255)
-
-    def _infer(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        found = self.network.run({"image": images})
-        if self.tta:
-            other = self.network.run({"image": np.ascontiguousarray(images[:, :, ::-1])})
-            for name in ("probability", "saliency"):
-                found[name] = (found[name] + other[name][:, :, ::-1]) / 2
-            found["presence"] = (found["presence"] + other["presence"]) / 2
-        return found
 
     def _read(self, part: Region, pixels: np.ndarray, found: dict[str, np.ndarray]) -> _Look:
         """Outputs for one region to what they mean at its own size."""
@@ -301,6 +296,23 @@ def _paste(scan: Scan, looks: Sequence[_Look], name: str) -> np.ndarray:
         place = look.part.of(pasted)
         np.maximum(place, getattr(look, name), out=place)
     return pasted
+
+
+def ask(network: Network, images: np.ndarray, tta: bool) -> dict[str, np.ndarray]:
+    """A network's outputs for some images.
+
+    Args:
+        network: as the head of this file describes.
+        images: (n, S, S, 1) float32 in [0, 1].
+        tta: the outputs are the means of those of the images and of their mirrors, less the strangeness, which is the
+            images' own.
+    """
+    if not tta:
+        return network.run({"image": images})
+    n, both = len(images), network.run({"image": np.concatenate([images, images[:, :, ::-1]])})
+    maps = {name: (both[name][:n] + both[name][n:, :, ::-1]) / 2 for name in ("probability", "saliency")}
+    presence = (both["presence"][:n] + both["presence"][n:]) / 2
+    return maps | {"presence": presence, "strangeness": both["strangeness"][:n]}
 
 
 def segment(given: Given, **options: Any) -> Segmentation:

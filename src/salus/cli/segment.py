@@ -42,7 +42,11 @@ def add(commands: Any) -> None:
     p.add_argument("--overwrite", action="store_true", help="replace what is in OUT (default: refuse to)")
     p.add_argument("--network", metavar="FILE", help="an .onnx file of salus train (default: the one in the package)")
     p.add_argument("--threshold", type=float, metavar="P", help="probability of tumour (default: the network's own)")
-    p.add_argument("--tta", action="store_true", help="average with the mirrored image; twice the time")
+    p.add_argument(
+        "--tta",
+        action=argparse.BooleanOptionalAction,
+        help="average with the mirrored image, at twice the time (default: as the network was calibrated)",
+    )
     p.add_argument(
         "--precision",
         choices=("float32", "bfloat16"),

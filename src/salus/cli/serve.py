@@ -26,7 +26,11 @@ def add(commands: Any) -> None:
     n = p.add_argument_group("network")
     n.add_argument("--network", metavar="FILE", help="an .onnx file of salus train (default: the one in the package)")
     n.add_argument("--threshold", type=float, metavar="P", help="probability of tumour (default: the network's own)")
-    n.add_argument("--tta", action="store_true", help="average with the mirrored image; twice the time")
+    n.add_argument(
+        "--tta",
+        action=argparse.BooleanOptionalAction,
+        help="average with the mirrored image, at twice the time (default: as the network was calibrated)",
+    )
     n.add_argument("--engine", choices=("auto", "openvino", "onnxruntime"), default="auto", help="default: %(default)s")
     n.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="default: %(default)s")
     s = p.add_argument_group("for other computers")

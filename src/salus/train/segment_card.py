@@ -46,7 +46,7 @@ FAILURES = (
 )
 
 
-def calibrate(raw: Raw, name: str, size: int, pool_masks: np.ndarray) -> NetworkSettings:
+def calibrate(raw: Raw, name: str, size: int, pool_masks: np.ndarray, tta: bool = False) -> NetworkSettings:
     """Fit temperature, presence and the limit of strangeness to held-out outputs.
 
     The temperature minimises the cross-entropy of the pixels (Guo et al. 2017). The limit of presence maximises the
@@ -58,6 +58,7 @@ def calibrate(raw: Raw, name: str, size: int, pool_masks: np.ndarray) -> Network
         name: of the network.
         size: of its input.
         pool_masks: (n, s, s) bool, of all images of the pool.
+        tta: whether the outputs are means of images and their mirrors.
     """
     truth = pool_masks[raw.place]
     z = raw.logit[:, ::THINNED, ::THINNED].astype(np.float32)
@@ -68,7 +69,7 @@ def calibrate(raw: Raw, name: str, size: int, pool_masks: np.ndarray) -> Network
 
     temperature = float(minimize_scalar(entropy, bounds=(0.3, 5.0), method="bounded").x)
     strange = round(float(np.percentile(raw.strangeness, USUAL)), 3)
-    settings = NetworkSettings(name, size, temperature=round(temperature, 3), strange=strange)
+    settings = NetworkSettings(name, size, temperature=round(temperature, 3), strange=strange, tta=tta)
     lesion = truth.any(axis=(1, 2))
     if lesion.all() or not lesion.any():
         return settings
@@ -87,7 +88,7 @@ def make_card(
     wanted: Wanted, pool: Pool, prints: dict[str, str], raw: Raw | None, settings: NetworkSettings | None, log: Log
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Score every held-out image at its own size; the rows of images.csv, and the card."""
-    settings = settings or NetworkSettings(wanted.name, wanted.recipe.size)
+    settings = settings or NetworkSettings(wanted.name, wanted.recipe.size, tta=wanted.tta)
     card: dict[str, Any] = {
         "settings": asdict(settings),
         "data": {name: {"images": pool.sets.count(name), "sha256": prints[name]} for name in dict.fromkeys(pool.sets)},

@@ -49,6 +49,7 @@ class Wanted:
         start_from: a network file to fine-tune; None starts from ImageNet's weights.
         limit: images of each set at most; None takes all.
         skip_bad: leave out what cannot be read.
+        tta: the network is judged and calibrated, and by itself used, on the mean of an image and its mirror.
         recipe: how each is trained.
     """
 
@@ -60,6 +61,7 @@ class Wanted:
     start_from: str | None = None
     limit: int | None = None
     skip_bad: bool = False
+    tta: bool = True
     recipe: SegmentRecipe = field(default_factory=SegmentRecipe)
 
 
@@ -151,12 +153,12 @@ def _carry_through(run: Path, wanted: Wanted, pool: Pool, prints: dict[str, str]
         log(f"fold {fold} of {wanted.folds}: {len(training)} images to train on, {len(test)} held out")
         _make(folder, pool, training, wanted, log)
         if not (folder / RAW).exists():
-            write_raw(folder, pool, test, log)
+            write_raw(folder, pool, test, wanted.tta, log)
     if wanted.final:
         log(f"final: all {len(pool.names)} images")
         _make(run / FINAL, pool, np.arange(len(pool.names)), wanted, log)
     raw = read_raw(run, judged, pool)
-    settings = calibrate(raw, wanted.name, wanted.recipe.size, pool.masks) if raw else None
+    settings = calibrate(raw, wanted.name, wanted.recipe.size, pool.masks, wanted.tta) if raw else None
     rows, card = make_card(wanted, pool, prints, raw, settings, log)
     source = run / (FINAL if wanted.final else "fold-1") / NETWORK
     path = run / NETWORK
@@ -200,16 +202,16 @@ class Raw:
     strangeness: np.ndarray
 
 
-def write_raw(folder: Path, pool: Pool, test: np.ndarray, log: Log) -> None:
+def write_raw(folder: Path, pool: Pool, test: np.ndarray, tta: bool, log: Log) -> None:
     """Ask a fold's network for its test images, and keep what it said."""
     from salus.engine import open_network
-    from salus.segmenter import to_logit
+    from salus.segmenter import ask, to_logit
 
     network = open_network(folder / NETWORK)
     logit = np.empty((len(test), *pool.images.shape[1:]), np.float16)
     others = np.empty((2, len(test)))
     for index, place in enumerate(test):
-        found = network.run({"image": pool.images[place][None, ..., None] / np.float32(255)})
+        found = ask(network, pool.images[place][None, ..., None] / np.float32(255), tta)
         logit[index] = to_logit(found["probability"][0, ..., 0])
         others[:, index] = found["presence"].item(), found["strangeness"].item()
         if (index + 1) % 200 == 0:
