@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from salus.data.phantom import write_phantoms
 from salus.engine import open_network
@@ -106,6 +107,27 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch):
     for one, other in zip(whole, resumed, strict=True):
         np.testing.assert_array_equal(one, other)
     assert [p.name for p in (tmp_path / "b").iterdir()] == ["weights.weights.h5"]
+
+
+def test_the_training_starts_from_what_a_first_one_at_a_smaller_size_reached(tmp_path, monkeypatch):
+    monkeypatch.setattr("salus.networks.segment_net.segment_net", tiny_net)
+    images, masks = discs(12, free=2)
+    first = replace(SMALL, size=32, seed=SMALL.seed + segment.EARLY_SEED, learning_rate=1e-2)
+    small = np.stack([np.asarray(Image.fromarray(one).resize((32, 32), Image.Resampling.BILINEAR)) for one in images])
+    shares = masks.reshape(12, 32, 2, 32, 2).mean(axis=(2, 4))
+    alone = train_segmenter(small, shares >= 0.5, first, tmp_path / "a", lambda line: None).get_weights()
+    still = replace(SMALL, early_steps=4, early_size=32, early_rate=1e-2, learning_rate=0.0)
+    said = []
+    both = train_segmenter(images, masks, still, tmp_path / "b", said.append).get_weights()
+    for one, other in zip(alone, both, strict=True):
+        np.testing.assert_allclose(
+            one, other, atol=1e-3
+        )  # but for masks' edges, which Pillow resizes with a wider kernel
+    fresh = train_segmenter(
+        images, masks, replace(still, early_steps=0), tmp_path / "c", lambda line: None
+    ).get_weights()
+    assert max(np.abs(one - other).max() for one, other in zip(fresh, both, strict=True)) > 1e-2
+    assert [line.strip() for line in said if "at" in line] == ["first at 32 x 32", "then at 64 x 64"]
 
 
 def test_what_cannot_be_trained_on_is_said(tmp_path):
