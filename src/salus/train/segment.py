@@ -21,6 +21,7 @@ import numpy as np
 from salus.data.prepare import resize, to_bytes
 from salus.errors import SalusError
 from salus.train.augment import STRONG, Augmentation, augment
+from salus.train.augment_lesion import cover_lesion, paste_lesion
 from salus.train.run import write_by_rename
 
 if TYPE_CHECKING:
@@ -60,8 +61,10 @@ class SegmentRecipe:
         learning_rate: of AdamW at its height; it rises over the first tenth and falls as a cosine.
         decay: AdamW's weight decay.
         average: share of the old in the running mean of the weights, which is what is kept.
-        free_share: part of the images that show no tumour: normal images where there are such, and windows cut beside
-            tumours.
+        free_share: part of the images that show no tumour, in equal parts: normal images where there are such, windows
+            cut beside tumours, and images whose tumour is covered with tissue.
+        pasted: part of the images with a tumour where it was pasted in from another image; into a tumour-free image in
+            half of them.
         dropout: of the deepest features of the outline's decoder.
         attention: whether saliency weighs the features.
         folded: the encoder without batch norm; with it, training takes twice as long, and the network cannot be
@@ -82,7 +85,8 @@ class SegmentRecipe:
     learning_rate: float = 3e-4
     decay: float = 1e-3
     average: float = 0.99
-    free_share: float = 0.25
+    free_share: float = 0.3
+    pasted: float = 0.2
     dropout: float = 0.2
     attention: bool = True
     folded: bool = True
@@ -254,12 +258,10 @@ def make_batch(
     x: list[np.ndarray] = []
     y: list[np.ndarray] = []
     for _ in range(recipe.batch):
-        wanted_free = rng.random() < recipe.free_share
-        beside = None
-        if wanted_free and (not len(free) or rng.random() < 0.5):
-            beside = cut_beside(images, masks, with_tumour, rng)
-        i = int(rng.choice(free if wanted_free and len(free) else with_tumour))
-        image, mask = (images[i], masks[i]) if beside is None else beside
+        if rng.random() < recipe.free_share:
+            image, mask = draw_free(images, masks, with_tumour, free, rng)
+        else:
+            image, mask = draw_lesion(images, masks, with_tumour, free, recipe.pasted, rng)
         x_one, y_one = augment(image, mask, rng, recipe.augmentation)
         x.append(x_one)
         y.append(y_one)
@@ -271,6 +273,41 @@ def make_batch(
         "saliency": share[..., None],
         "presence": truth.reshape(len(y), -1).max(axis=1, keepdims=True).astype(np.float32),
     }
+
+
+def draw_free(
+    images: np.ndarray, masks: np.ndarray, with_tumour: np.ndarray, free: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """An image (s, s) uint8 without a tumour, found or made, and its mask; one with a tumour where none can be had."""
+    kind = rng.random() * 3
+    i = int(rng.choice(with_tumour))
+    made = None
+    if kind < 1:
+        made = cut_beside(images, masks, with_tumour, rng)
+    elif kind < 2:
+        donors = [i, *rng.choice(len(images), 3)]  # its own tissue looks best, but few have enough of it
+        tried = (cover_lesion(images[i], masks[i], images[j], masks[j], rng) for j in donors)
+        made = next((one for one in tried if one is not None), None)
+    if made is None and len(free):
+        i = int(rng.choice(free))
+    return (images[i], masks[i]) if made is None else made
+
+
+def draw_lesion(
+    images: np.ndarray,
+    masks: np.ndarray,
+    with_tumour: np.ndarray,
+    free: np.ndarray,
+    pasted: float,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """An image (s, s) uint8 with a tumour, its own or a pasted one, and its mask."""
+    i = int(rng.choice(with_tumour))
+    if rng.random() >= pasted:
+        return images[i], masks[i]
+    ground = int(rng.choice(free)) if len(free) and rng.random() < 0.5 else int(rng.choice(with_tumour))
+    made = paste_lesion(images[ground], masks[ground], images[i], masks[i], rng)
+    return (images[i], masks[i]) if made is None else made
 
 
 def cut_beside(
