@@ -13,10 +13,11 @@ from salus.data.phantom import write_phantoms
 from salus.engine import open_network
 from salus.errors import SalusError
 from salus.segmenter import Segmenter, from_logit, to_logit
-from salus.train import segment
+from salus.train import segment, segment_batches
 from salus.train.augment import LIGHT
 from salus.train.onnx_weights import load_noted
-from salus.train.segment import SegmentRecipe, cut_beside, make_batch, train_segmenter
+from salus.train.segment import SegmentRecipe, train_segmenter
+from salus.train.segment_batches import cut_beside, make_batch
 from salus.train.segment_card import calibrate, coverage, summarise
 from salus.train.segment_run import NETWORK, Raw, Wanted, load, read_wanted_pool, resume, start
 
@@ -90,17 +91,17 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch):
     images, masks = discs(12, free=2)
     whole = train_segmenter(images, masks, SMALL, tmp_path / "a", lambda line: None).get_weights()
 
-    real = segment.make_batch
+    real = segment_batches.make_batch
 
     def dies(images, masks, recipe, step):
         if step == 3:
             raise RuntimeError("killed")
         return real(images, masks, recipe, step)
 
-    monkeypatch.setattr(segment, "make_batch", dies)
+    monkeypatch.setattr(segment_batches, "make_batch", dies)
     with pytest.raises(RuntimeError):
         train_segmenter(images, masks, SMALL, tmp_path / "b", lambda line: None)
-    monkeypatch.setattr(segment, "make_batch", real)
+    monkeypatch.setattr(segment_batches, "make_batch", real)
     said = []
     resumed = train_segmenter(images, masks, SMALL, tmp_path / "b", said.append).get_weights()
     assert "resumes after step 2" in said[0]

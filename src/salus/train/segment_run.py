@@ -25,7 +25,8 @@ import numpy as np
 from salus.errors import SalusError
 from salus.train.pool import Pool, read_pool
 from salus.train.run import RUN_FILE, read_json, write_by_rename, write_json
-from salus.train.segment import SegmentRecipe, export_segmenter, recipe_json, train_segmenter, with_strangeness
+from salus.train.segment import SegmentRecipe, recipe_json, train_segmenter
+from salus.train.segment_export import export_segmenter, with_strangeness
 
 Log = Callable[[str], None]
 
