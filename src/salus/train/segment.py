@@ -127,7 +127,7 @@ def train_segmenter(
         model.load_weights(final)
         return model
     if first is not None:
-        model.set_weights(first)
+        model.set_weights([_spread(own, new.shape) for own, new in zip(first, model.weights, strict=True)])
     elif start_from is not None:
         load_noted(model, start_from)
     steps = max(1, min(recipe.steps, recipe.passes * len(images) // recipe.batch))
@@ -190,6 +190,13 @@ def _train_small(
     ).get_weights()
     log(f"  then at {recipe.size} x {recipe.size}")
     return weights
+
+
+def _spread(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A weight, and one that has a value for each place (h, w, k) at another size."""
+    if values.shape == tuple(shape):
+        return values
+    return np.stack([resize(plane, (shape[0], shape[1])) for plane in np.moveaxis(values, -1, 0)], axis=-1)
 
 
 def _state(folder: Path, step: int) -> Path:
