@@ -6,6 +6,7 @@ calibration (DICOM, NIfTI, NRRD) is read by `salus.read`, to which `read_scan` h
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -49,6 +50,21 @@ class Region:
             (2, 3)
         """
         return pixels[self.top : self.top + self.height, self.left : self.left + self.width]
+
+
+def within(pixels: np.ndarray, regions: Sequence[Region]) -> np.ndarray:
+    """A copy of an image in which all is 0 that lies outside every region; the image itself where there is no region.
+
+    Example:
+        >>> within(np.ones((2, 4), int), [Region(0, 1, 1, 2)]).tolist()
+        [[0, 1, 1, 0], [0, 0, 0, 0]]
+    """
+    if not regions:
+        return pixels
+    kept = np.zeros_like(pixels)
+    for region in regions:
+        region.of(kept)[...] = region.of(pixels)
+    return kept
 
 
 @dataclass(frozen=True, eq=False)

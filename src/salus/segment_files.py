@@ -26,6 +26,7 @@ from salus.processor import processor_cores
 from salus.read.frames import Frames, OneImage, kind_of, open_frames
 from salus.saliency.estimate import as_scan
 from salus.segment_cine import tracked, write_cines
+from salus.segment_identity import require_neutral_names, text_that_may_remain
 from salus.segment_plan import Job, place
 from salus.segment_products import COCO, write_products
 from salus.segment_wanted import AS_USUAL, CSV, JOURNAL, JSON, PREVIEW, REPORT, Wanted
@@ -93,7 +94,9 @@ def run(
         OSError: nothing can be written.
     """
     began, at = datetime.now(UTC), time.perf_counter()
-    settings = _settings(segmenter)
+    if wanted.deidentify:
+        require_neutral_names(jobs)
+    settings = _settings(segmenter) | wanted.settings
     earlier = _earlier(jobs, folder, settings, wanted)
     finished = {job.name: earlier[job.name] for job in jobs if _finished(job, folder, wanted, earlier)}
     todo = [job for job in jobs if job.name not in finished]
@@ -106,7 +109,9 @@ def run(
     order = list(dict.fromkeys([*(job.name for job in jobs), *records]))
     with Journal(folder / wanted.named(JOURNAL), settings, records.values()) as journal:
         try:
-            work = partial(_segment, folder=folder, segmenter=segmenter, kinds=wanted.kinds)
+            work = partial(
+                _segment, folder=folder, segmenter=segmenter, kinds=wanted.kinds, whole_image=wanted.whole_image
+            )
             for record in finished.values():
                 told(record)
             with closing(in_order(work, todo, wanted.workers or streams())) as results:
@@ -121,6 +126,8 @@ def run(
         journal.end()
     every = tracked([records[name] for name in order])
     records = {record.name: record for record in every}
+    if wanted.deidentify and (line := text_that_may_remain(every, wanted)):
+        warned(line)
     unmade = conclude(folder, every, again, wanted, warned)
     seconds = time.perf_counter() - at
     if wanted.report:
@@ -150,7 +157,7 @@ def conclude(
     _write_tables(folder, every, wanted)
     write_cines(folder, every, changed, "overlay" in wanted.kinds)
     products = [name for name in wanted.products if not (wanted.part and name == COCO)]
-    unmade = write_products(folder, every, changed, products, fractional=wanted.fractional, told=warned)
+    unmade = write_products(folder, every, changed, products, **wanted.settings, told=warned)
     if wanted.preview and not wanted.part:
         write_sheets(folder / PREVIEW, every, [place(folder, "overlay", record.name) for record in every])
     return unmade
@@ -175,7 +182,7 @@ def _earlier(jobs: Sequence[Job], folder: Path, settings: dict[str, Any], wanted
         raise SalusError(f"{folder}: is a file; name a folder with -o")
     if wanted.resume and (folder / wanted.named(JOURNAL)).is_file():
         old, records = read_journal(folder / wanted.named(JOURNAL))
-        other = [name for name in settings if old.get(name) != settings[name]]
+        other = [name for name in settings if old.get(name, False) != settings[name]]
         if other:
             raise SalusError(
                 f"{folder}: was made with another {' and '.join(other)}; use the same again, give --overwrite in place "
@@ -216,7 +223,7 @@ def _same(record: Record, image: Path) -> bool:
     return (status.st_size, status.st_mtime_ns) == (record.size, record.modified) or _checksum(image) == record.sha256
 
 
-def _segment(job: Job, *, folder: Path, segmenter: Segmenter, kinds: Iterable[str]) -> Record:
+def _segment(job: Job, *, folder: Path, segmenter: Segmenter, kinds: Iterable[str], whole_image: bool) -> Record:
     """Read, segment and write one image; an OSError is one of writing."""
     at = time.perf_counter()
     try:
@@ -228,7 +235,7 @@ def _segment(job: Job, *, folder: Path, segmenter: Segmenter, kinds: Iterable[st
         return Record(str(job.image), job.name, FAILED, " ".join(str(error).split()), frame=job.frame, seconds=seconds)
     write: dict[str, Callable[[Path], None]] = {
         "mask": lambda path: write_mask(path, found.mask),
-        "overlay": lambda path: write_overlay(path, scan.pixels, found.mask),
+        "overlay": lambda path: write_overlay(path, scan.pixels, found.mask, () if whole_image else scan.regions),
         "probability": lambda path: write_map(path, found.probability),
         "saliency": lambda path: write_map(path, found.saliency),
     }

@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from salus.errors import SalusError
-from salus.read.frames import kind_of
+from salus.read.frames import kind_of, open_frames
 from salus.scan import read_mask, read_scan
 from salus.segment_cine import by_file
 from salus.segment_plan import place
 from salus.segmenter import Segmentation
+from salus.write.overlay import overlay
 from salus.write.tables import FAILED, Record
 
 SUFFIXES = {"nifti": ".nii.gz", "labelme": ".json", "dicom-seg": ".dcm", "dicom-sr": ".dcm", "dicom-sc": ".dcm"}
@@ -56,6 +56,7 @@ def segmentation_of(record: Record, folder: Path, probability: bool = False) -> 
         strangeness=record.strangeness or 0.0,
         flags=record.flags,
         spacing=record.spacing,
+        regions=record.regions,
         source=record.image,
         network=record.network,
         frame=record.frame,
@@ -79,6 +80,8 @@ def write_products(
     products: Iterable[str],
     *,
     fractional: bool = False,
+    whole_image: bool = False,
+    deidentify: bool = False,
     told: Callable[[str], object] = lambda line: None,
 ) -> int:
     """Write the products of every file of which an image was made anew, or whose product is missing.
@@ -89,6 +92,8 @@ def write_products(
         changed: names of the images made in this run.
         products: of `PRODUCTS`.
         fractional: the DICOM segmentation holds probabilities, from OUT/probability.
+        whole_image: the secondary capture shows what lies outside the ultrasound regions too.
+        deidentify: DICOM objects are de-identified; see `salus.write.dicom_deidentify`.
         told: called with one line for each product that cannot be made.
 
     Returns:
@@ -113,17 +118,25 @@ def write_products(
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                _write(product, path, group, folder, fractional)
+                _write(product, path, group, folder, fractional, whole_image, deidentify)
             except SalusError as error:
                 failed += 1
                 told(f"{product} of {name}: {error}")
     return failed
 
 
-def _write(product: str, path: Path, group: Sequence[Record], folder: Path, fractional: bool) -> None:
+def _write(
+    product: str,
+    path: Path,
+    group: Sequence[Record],
+    folder: Path,
+    fractional: bool,
+    whole_image: bool,
+    deidentified: bool,
+) -> None:
     """One product of one file; see `write_products`."""
-    found = [segmentation_of(record, folder, probability=fractional) for record in group]
-    source = Path(group[0].image)
+    found = [segmentation_of(record, folder, fractional and product == "dicom-seg") for record in group]
+    source, first = Path(group[0].image), found[0]
     if product == "nifti":
         from salus.write.nifti import write_nifti
 
@@ -131,19 +144,20 @@ def _write(product: str, path: Path, group: Sequence[Record], folder: Path, frac
     elif product == "labelme":
         from salus.write.labelme import write_labelme
 
-        write_labelme(path, source.name, found[0])
+        write_labelme(path, source.name, first)
     elif kind_of(source) != "dicom":
         raise SalusError("needs a DICOM image; this one is none")
     elif product == "dicom-seg":
         from salus.write.dicom_seg import write_seg
 
-        write_seg(path, source, found[0], fractional=fractional)
+        write_seg(path, source, first, fractional=fractional, deidentified=deidentified)
     elif product == "dicom-sr":
         from salus.write.dicom_sr import write_sr
 
-        write_sr(path, source, found)
+        write_sr(path, source, found, deidentified=deidentified)
     else:
         from salus.write.dicom_sc import write_capture
 
-        with Image.open(place(folder, "overlay", group[0].name), formats=("JPEG",)) as overlay:
-            write_capture(path, source, overlay.convert("RGB"), found[0])
+        pixels = open_frames(source).scan(first.frame or 1).pixels
+        picture = overlay(pixels, first.mask, () if whole_image else first.regions)
+        write_capture(path, source, picture, first, deidentified=deidentified)

@@ -23,6 +23,8 @@ class Wanted:
     Attributes:
         outputs: of `OUTPUTS`; "png", the masks, always is among them, for what comes later is made of it.
         fractional: the DICOM segmentation holds probabilities.
+        whole_image: overlays show what lies outside the ultrasound regions too.
+        deidentify: DICOM objects are de-identified; see `salus.segment_identity`.
         preview: contact sheets; they are made of the overlays.
         report: the manifest.
         resume: go on with what an earlier run left in the folder.
@@ -36,6 +38,8 @@ class Wanted:
 
     outputs: tuple[str, ...] = USUAL
     fractional: bool = False
+    whole_image: bool = False
+    deidentify: bool = False
     preview: bool = False
     report: bool = False
     resume: bool = False
@@ -52,16 +56,21 @@ class Wanted:
             )
         if self.part and not 1 <= self.part[0] <= self.part[1]:
             raise SalusError(f"part {self.part[0]} of {self.part[1]}: give --part 1 to {self.part[1]} of --num-parts")
-        needed = [("overlay", "the preview is", self.preview), ("overlay", "dicom-sc is", "dicom-sc" in self.outputs)]
-        for output, what, asked in needed:
-            if asked and output not in self.outputs:
-                raise SalusError(f"{what} made of the overlays; leave out --no-overlay, or add overlay to --output")
+        if self.preview and "overlay" not in self.outputs:
+            raise SalusError("the preview is made of the overlays; leave out --no-overlay, or add overlay to --output")
+        if self.whole_image and self.deidentify:
+            raise SalusError("--whole-image shows what --deidentify hides; leave out one of them")
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds of picture, of `PLACES`."""
         wanted = {"png", *self.outputs, *(["probability"] if self.fractional else [])}
         return tuple(kind for name, kind in PICTURES.items() if name in wanted)
+
+    @property
+    def settings(self) -> dict[str, bool]:
+        """What outputs that are there already depend on; a resumed run must ask for the same."""
+        return {"fractional": self.fractional, "whole_image": self.whole_image, "deidentify": self.deidentify}
 
     @property
     def products(self) -> tuple[str, ...]:

@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+OPTIONS = ("fractional", "whole_image", "deidentify", "preview", "report", "resume", "overwrite", "workers")
+"""Those of `salus.segment_wanted.Wanted`."""
+
 
 def add(commands: Any) -> None:
     """Add the command's options."""
@@ -30,6 +33,13 @@ def add(commands: Any) -> None:
     )  # fmt: skip
     p.add_argument("--frames", metavar="LIST", help="of a cine: 7, 1-50, 1-50:5, several with commas (default: all)")
     p.add_argument("--fractional", action="store_true", help="dicom-seg holds probabilities in place of a mask")
+    p.add_argument(
+        "--deidentify", action="store_true", help="DICOM outputs by the standard's basic profile (PS3.15 Annex E)"
+    )
+    p.add_argument(
+        "--whole-image", action="store_true", help="overlays show what lies outside the ultrasound regions of a DICOM "
+        "image too, where scanners write the patient's name (default: black)",
+    )  # fmt: skip
     p.add_argument("--probability", action="store_true", help="also probability/NAME.png (255 is 1)")
     p.add_argument("--saliency", action="store_true", help="also saliency/NAME.png: where the network looked")
     p.add_argument("--no-overlay", action="store_true", help="no overlays/; some 3 ms an image less")
@@ -78,9 +88,7 @@ def run(asked: argparse.Namespace) -> int:
     wanted = Wanted(
         part=(asked.part, asked.num_parts) if asked.part is not None else None,
         outputs=_outputs(asked),
-        **{
-            name: getattr(asked, name) for name in ("fractional", "preview", "report", "resume", "overwrite", "workers")
-        },
+        **{name: getattr(asked, name) for name in OPTIONS},
     )
     jobs = plan(asked.inputs, asked.out, asked.frames)
     if wanted.part:

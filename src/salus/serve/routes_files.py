@@ -31,13 +31,13 @@ NO_LESION = "no lesion is outlined, and DICOM knows no segmentation without one"
 
 @routes.get(FRAME + "/overlay.jpg")
 async def overlay_of(serving: Shared, session: Own, key: Key, number: Number) -> Response:
-    """The frame with the outline in force."""
+    """The frame with the outline in force; black outside the ultrasound regions, where they are marked."""
     case = session.case(key)
-    await serving.answer(case, number)
+    answer = await serving.answer(case, number)
 
     def draw() -> bytes:
         frame, content = case.frame(number), BytesIO()
-        overlay(frame.pixels(), frame.mask()).save(content, "JPEG", quality=QUALITY, subsampling=0)
+        overlay(frame.pixels(), frame.mask(), answer.regions).save(content, "JPEG", quality=QUALITY, subsampling=0)
         return content.getvalue()
 
     return Response(await asyncio.to_thread(draw), media_type="image/jpeg", headers=_named(f"{case.name}-overlay.jpg"))

@@ -1,14 +1,16 @@
 """DICOM Segmentation (PS3.3 A.51): a segment a lesion, by highdicom.
 
 Ultrasound has no frame of reference as a rule; the segmentation then has none either, and refers to the source's
-instance and frame alone. highdicom makes such objects for one frame, so a cine gets an object for each frame; a lesion
-that keeps its number keeps its tracking UID as well.
+instance and frame alone. It shares their grid of pixels, and its millimetres are theirs: readers expect no pixel size
+without a slice's thickness, which no sonogram has. highdicom makes such objects for one frame, so a cine gets an
+object for each frame; a lesion that keeps its number keeps its tracking UID as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
@@ -17,12 +19,15 @@ import numpy as np
 
 from salus import __version__
 from salus.segmenter import Segmentation
-from salus.write.dicom_source import MANUFACTURER, US_IMAGE, maker, need_highdicom, read_source
+from salus.write.dicom_deidentify import deidentify
+from salus.write.dicom_source import MANUFACTURER, US_IMAGE, keep_lossy, maker, making, need_highdicom, read_source
 from salus.write.outline import labels_of
 from salus.write.whole import write_whole
 
 
-def write_seg(path: Path, source: Path, found: Segmentation, *, fractional: bool = False) -> bool:
+def write_seg(
+    path: Path, source: Path, found: Segmentation, *, fractional: bool = False, deidentified: bool = False
+) -> bool:
     """Write the segmentation of one frame.
 
     Args:
@@ -30,6 +35,7 @@ def write_seg(path: Path, source: Path, found: Segmentation, *, fractional: bool
         source: the DICOM image.
         found: in it, or in its frame `found.frame`.
         fractional: probabilities in 1/255 within the lesions' masks, in place of masks.
+        deidentified: see `salus.write.dicom_deidentify`.
 
     Returns:
         Whether it was written: not where there is no lesion, for DICOM knows no segmentation without a segment.
@@ -38,7 +44,10 @@ def write_seg(path: Path, source: Path, found: Segmentation, *, fractional: bool
         SalusError: highdicom is not installed, or the source is no DICOM image.
         OSError: it cannot be written.
     """
-    made = segmentation(read_source(source), found, fractional)
+    with making(source):
+        made = segmentation(read_source(source), found, fractional)
+        if made is not None and deidentified:
+            deidentify(made)
     if made is None:
         path.unlink(missing_ok=True)
         return False
@@ -62,14 +71,16 @@ def zip_segs(path: Path, source: Path, found: Sequence[Segmentation], *, fractio
         SalusError: highdicom is not installed, or the source is no DICOM image.
         OSError: it cannot be written.
     """
-    header = read_source(source)
-    made: list[tuple[int, Any]] = [(f.frame or 1, segmentation(header, f, fractional)) for f in found if f.lesions]
+    with making(source):
+        header = read_source(source)
+        made: list[tuple[int, Any]] = [(f.frame or 1, segmentation(header, f, fractional)) for f in found if f.lesions]
 
     def write(temporary: Path) -> None:
         with ZipFile(temporary, "w", ZIP_DEFLATED) as archive:
             for frame, each in made:
-                with archive.open(f"{frame:04}.dcm", "w") as file:
-                    each.save_as(file)
+                content = BytesIO()
+                each.save_as(content)
+                archive.writestr(f"{frame:04}.dcm", content.getvalue())
 
     if made:
         write_whole(path, write)
@@ -88,7 +99,7 @@ def segmentation(source: Any, found: Segmentation, fractional: bool = False) -> 
     values = planes * found.probability[..., None].astype(np.float32) if fractional else planes.astype(np.uint8)
     one_frame = Dataset()
     one_frame.update(source)
-    for name in ("NumberOfFrames", "FrameOfReferenceUID", "SOPClassUID"):
+    for name in ("NumberOfFrames", "FrameOfReferenceUID", "SOPClassUID", "PixelSpacing"):
         if name in one_frame:
             delattr(one_frame, name)  # an element is shared with the source, and must not be changed
     one_frame.SOPClassUID = US_IMAGE
@@ -102,8 +113,9 @@ def segmentation(source: Any, found: Segmentation, fractional: bool = False) -> 
         content_label="LESIONS",
         content_description="Lesions outlined by Salus; research software",
         omit_empty_frames=False,
-        **maker("seg", found.frame),
+        **maker("seg", source, found.frame),
     )
+    keep_lossy(made, source)
     made.PatientOrientation = ""  # unknown; type 2C
     made.walk(lambda item, element: _refer(item, element, source, found.frame))
     return made

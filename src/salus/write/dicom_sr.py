@@ -1,12 +1,12 @@
 """DICOM Structured Report of the measurements (TID 1500, PS3.16), by highdicom: a group for each lesion of each frame.
 
 A region of interest is the lesion's outer outline. Lengths and areas are in mm where the image says how large its
-pixels are; elsewhere only figures without a unit are reported: never an invented mm.
+pixels are, in pixels elsewhere: never an invented mm. docs/reference/measurements.md defines the figures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ import numpy as np
 from salus import __version__
 from salus.measure import Lesion
 from salus.segmenter import Segmentation
+from salus.write.dicom_deidentify import deidentify
 from salus.write.dicom_seg import tracking_uid
-from salus.write.dicom_source import MANUFACTURER, maker, need_highdicom, read_source
+from salus.write.dicom_source import MANUFACTURER, maker, making, need_highdicom, read_source
 from salus.write.outline import labels_of, polygons
 from salus.write.whole import write_whole
 
@@ -24,25 +25,30 @@ OWN = "99SALUS"
 """The coding scheme of what no standard names."""
 
 
-def write_sr(path: Path, source: Path, found: Sequence[Segmentation]) -> None:
+def write_sr(path: Path, source: Path, found: Sequence[Segmentation], *, deidentified: bool = False) -> None:
     """Write one report for an image, or for the frames of a cine; also where no lesion was found.
 
     Args:
         path: where to.
         source: the DICOM image.
         found: in it, or in its frames.
+        deidentified: see `salus.write.dicom_deidentify`.
 
     Raises:
         SalusError: highdicom is not installed, or the source is no DICOM image.
         OSError: it cannot be written.
     """
-    made = report(read_source(source), found)
+    with making(source):
+        made = report(read_source(source), found)
+        if deidentified:
+            deidentify(made)
     write_whole(path, lambda temporary: made.save_as(temporary))
 
 
 def report(source: Any, found: Sequence[Segmentation]) -> Any:
     """The object of `write_sr`, from the source's header."""
     hd = need_highdicom()
+    from pydicom.dataset import Dataset
     from pydicom.sr.codedict import codes
 
     device = hd.sr.ObserverContext(
@@ -59,13 +65,13 @@ def report(source: Any, found: Sequence[Segmentation]) -> Any:
         title=codes.DCM.ImagingMeasurementReport,
         referenced_images=[source],
     )
-    return hd.sr.ComprehensiveSR(
-        evidence=[source],
-        content=content,
-        is_complete=True,
-        is_final=False,
-        **maker("sr"),
+    made = hd.sr.ComprehensiveSR(
+        evidence=[source], content=content, is_complete=True, is_final=False, **maker("sr", source)
     )
+    scheme = Dataset()
+    scheme.CodingSchemeDesignator, scheme.CodingSchemeName = OWN, "Codes of Salus"
+    made.CodingSchemeIdentificationSequence = [scheme]
+    return made
 
 
 def _group(hd: Any, source: Any, found: Segmentation, lesion: Lesion) -> Any:
@@ -80,7 +86,6 @@ def _group(hd: Any, source: Any, found: Segmentation, lesion: Lesion) -> Any:
             source.SOPClassUID, source.SOPInstanceUID, [found.frame] if found.frame is not None else None
         ),
     )
-    figures = list(_figures(hd, lesion))
     return hd.sr.PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=hd.sr.TrackingIdentifier(
             uid=tracking_uid(source, lesion.number), identifier=f"Lesion {lesion.number}"
@@ -89,7 +94,8 @@ def _group(hd: Any, source: Any, found: Segmentation, lesion: Lesion) -> Any:
         finding_type=codes.SCT.Neoplasm,
         finding_sites=[hd.sr.FindingSite(codes.SCT.Breast)],
         algorithm_id=hd.sr.AlgorithmIdentification(name=f"Salus {found.network}", version=__version__),
-        measurements=[hd.sr.Measurement(name, value, unit) for name, value, unit in figures],
+        measurements=[hd.sr.Measurement(name, value, unit) for name, value, unit in _figures(hd, lesion)],
+        qualitative_evaluations=list(_said(hd, lesion)),
     )
 
 
@@ -101,30 +107,54 @@ def _nothing(hd: Any, source: Any) -> Any:
         tracking_identifier=hd.sr.TrackingIdentifier(uid=tracking_uid(source, 0), identifier="No lesion"),
         finding_sites=[hd.sr.FindingSite(codes.SCT.Breast)],
         qualitative_evaluations=[
-            hd.sr.QualitativeEvaluation(codes.DCM.Finding, hd.sr.CodedConcept("none", OWN, "No tumour found"))
+            hd.sr.QualitativeEvaluation(
+                hd.sr.CodedConcept("result", OWN, "Result"), hd.sr.CodedConcept("none", OWN, "No tumour found")
+            )
         ],
         source_images=[hd.sr.SourceImageForMeasurementGroup(source.SOPClassUID, source.SOPInstanceUID)],
     )
 
 
-def _figures(hd: Any, lesion: Lesion) -> Any:
+def _figures(hd: Any, lesion: Lesion) -> Iterator[tuple[Any, float, Any]]:
     """(name, value, unit) of each figure."""
     from pydicom.sr.codedict import codes
 
-    concept = hd.sr.CodedConcept
+    def own(value: str, meaning: str) -> Any:
+        return hd.sr.CodedConcept(value, OWN, meaning)
+
     if lesion.unit == "mm":
-        mm, mm2 = codes.UCUM.Millimeter, codes.UCUM.SquareMillimeter
-        yield codes.SCT.Area, lesion.area, mm2
-        yield codes.SCT.LongAxis, lesion.longest, mm
-        yield codes.SCT.ShortAxis, lesion.across, mm
-        yield codes.SCT.Width, lesion.width, mm
-        yield concept("height", OWN, "Height"), lesion.height, mm
-        yield codes.SCT.Perimeter, lesion.perimeter, mm
-        yield codes.SCT.Depth, lesion.depth, mm
+        length, square = codes.UCUM.Millimeter, codes.UCUM.SquareMillimeter
+    else:
+        length, square = (hd.sr.CodedConcept(code, "UCUM", code[1:-1]) for code in ("{pixels}", "{square pixels}"))
     one = codes.UCUM.NoUnits
-    yield concept("circularity", OWN, "Circularity"), lesion.circularity, one
-    yield concept("solidity", OWN, "Solidity"), lesion.solidity, one
-    yield concept("confidence", OWN, "Expected Dice coefficient"), lesion.confidence, one
+    yield codes.SCT.Area, lesion.area, square
+    yield codes.SCT.LongAxis, lesion.longest, length
+    yield codes.SCT.ShortAxis, lesion.across, length
+    yield codes.SCT.Width, lesion.width, length
+    yield codes.DCM.Height, lesion.height, length
+    yield codes.SCT.Perimeter, lesion.perimeter, length
+    yield codes.SCT.Depth, lesion.depth, length
+    yield own("border", "Distance to the border of the ultrasound region"), lesion.border, length
+    yield own("tilt", "Angle between the long axis and the rows of the image"), lesion.tilt, codes.UCUM.Degree
+    yield own("circularity", "Circularity"), lesion.circularity, one
+    yield own("solidity", "Solidity"), lesion.solidity, one
+    yield own("irregularity", "Irregularity of the outline"), lesion.irregularity, one
+    if lesion.contrast is not None:
+        yield own("contrast", "Mean grey less that of the surroundings"), lesion.contrast, one
+    yield own("confidence", "Expected Dice coefficient"), lesion.confidence, one
+
+
+def _said(hd: Any, lesion: Lesion) -> Iterator[Any]:
+    """What is told in words."""
+
+    def own(value: str, meaning: str) -> Any:
+        return hd.sr.CodedConcept(value, OWN, meaning)
+
+    which = ("parallel", "Parallel") if lesion.parallel else ("not-parallel", "Not parallel")
+    yield hd.sr.QualitativeEvaluation(own("orientation", "Orientation to the skin"), own(*which))
+    if lesion.at_border:
+        cut = own("cut-off", "Touches the border; part of it may lie outside")
+        yield hd.sr.QualitativeEvaluation(own("completeness", "Completeness"), cut)
 
 
 def _area(ring: np.ndarray) -> float:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageFilter
 
 from salus.data.prepare import to_bytes
+from salus.scan import Region, within
 from salus.write.whole import write_picture
 
 COLOUR = (255, 214, 0)
@@ -19,7 +21,7 @@ FINE = 600
 QUALITY = 90
 
 
-def overlay(pixels: np.ndarray, mask: np.ndarray) -> Image.Image:
+def overlay(pixels: np.ndarray, mask: np.ndarray, regions: Sequence[Region] = ()) -> Image.Image:
     """The scan in colour, with an antialiased line along the mask's edge; the image's border is no edge.
 
     The mask is averaged over squares of 3 x 3 pixels; the line is opaque where that is near one half.
@@ -27,6 +29,7 @@ def overlay(pixels: np.ndarray, mask: np.ndarray) -> Image.Image:
     Args:
         pixels: (h, w) float in [0, 1].
         mask: (h, w) bool.
+        regions: what lies outside all of them is black, for there scanners write names; none shows all.
 
     Example:
         >>> mask = np.zeros((20, 30), bool)
@@ -35,7 +38,7 @@ def overlay(pixels: np.ndarray, mask: np.ndarray) -> Image.Image:
         >>> picture.size, picture.getpixel((15, 10)), picture.getpixel((15, 5))
         ((30, 20), (128, 128, 128), (255, 214, 0))
     """
-    picture = Image.fromarray(to_bytes(pixels)).convert("RGB")
+    picture = Image.fromarray(to_bytes(within(pixels, regions))).convert("RGB")
     if mask.any():
         radius = max(1.0, max(mask.shape) / FINE)
         soft = Image.fromarray(mask.astype(np.uint8) * 255).filter(ImageFilter.BoxBlur(radius))
@@ -43,13 +46,13 @@ def overlay(pixels: np.ndarray, mask: np.ndarray) -> Image.Image:
     return picture
 
 
-def write_overlay(path: Path, pixels: np.ndarray, mask: np.ndarray) -> None:
-    """An overlay as JPEG, its colours at full resolution.
+def write_overlay(path: Path, pixels: np.ndarray, mask: np.ndarray, regions: Sequence[Region] = ()) -> None:
+    """An overlay as JPEG, its colours at full resolution; arguments as of `overlay`.
 
     Raises:
         OSError: it cannot be written.
     """
-    write_picture(path, overlay(pixels, mask), "JPEG", quality=QUALITY, subsampling=0)
+    write_picture(path, overlay(pixels, mask, regions), "JPEG", quality=QUALITY, subsampling=0)
 
 
 _OPACITY = [round(255 * min(1.0, 1.5 * (1 - abs(2 * share / 255 - 1)))) for share in range(256)]

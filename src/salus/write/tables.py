@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from salus.measure import Lesion
+from salus.scan import Region
 from salus.segmenter import Segmentation
 from salus.write.whole import write_whole
 
@@ -27,6 +28,7 @@ class Record:
         error: why it failed, one line.
         height: of the image, and width: likewise, pixels.
         spacing: (row, column) size of a pixel in mm, None where the image does not say.
+        regions: the parts of the image that were looked at; empty means all of it.
         frame: its number in the file, from 1; None where the file holds one image.
         presence: probability that the image shows a tumour at all.
         confidence: see `salus.segmenter.Segmentation`; so are strangeness, flags, lesions and network.
@@ -43,6 +45,7 @@ class Record:
     height: int | None = None
     width: int | None = None
     spacing: tuple[float, float] | None = None
+    regions: tuple[Region, ...] = ()
     frame: int | None = None
     presence: float | None = None
     confidence: float | None = None
@@ -91,6 +94,7 @@ def record_of(found: Segmentation, image: str, name: str, **file: Any) -> Record
         height=height,
         width=width,
         spacing=found.spacing,
+        regions=found.regions,
         frame=found.frame,
         presence=found.presence,
         confidence=found.confidence,
@@ -111,8 +115,13 @@ def record_from(content: dict[str, Any]) -> Record:
     lesions = tuple(
         Lesion(**{**one, "box": tuple(one["box"]), "centroid": tuple(one["centroid"])}) for one in content["lesions"]
     )
-    spacing = tuple(content["spacing"]) if content["spacing"] else None
-    return Record(**{**content, "lesions": lesions, "spacing": spacing, "flags": tuple(content["flags"])})
+    regions = tuple(Region(**{**one, "spacing": _pair(one["spacing"])}) for one in content.get("regions", ()))
+    told = {"lesions": lesions, "spacing": _pair(content["spacing"]), "regions": regions}
+    return Record(**{**content, **told, "flags": tuple(content["flags"])})
+
+
+def _pair(spacing: list[float] | None) -> tuple[float, float] | None:
+    return (spacing[0], spacing[1]) if spacing else None
 
 
 COLUMNS = (

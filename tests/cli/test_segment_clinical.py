@@ -1,0 +1,325 @@
+"""`salus segment` from DICOM to DICOM: every encoding comes back exactly, and nobody's name comes along unasked."""
+
+import csv
+import json
+
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image, ImageDraw
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGLSLossless,
+    RLELossless,
+)
+from tests.read.wrap import region, wrap_dicom
+from tests.test_segment import SIDE, image_of, write_network
+from tests.write.dciodvfy import faults
+
+from salus.cli import main
+from salus.scan import read_mask, read_scan
+from salus.write.overlay import overlay
+
+hd = pytest.importorskip("highdicom")
+nibabel = pytest.importorskip("nibabel")
+
+TOP, LEFT, SHAPE, SPACING = 20, 30, (100, 120), (0.2, 0.1)
+OUTPUT = "png,overlay,csv,json,nifti,dicom-seg,dicom-sc"
+# An L, neither alike mirrored, turned nor transposed, and a bar: dark in the region, which the network has the size of.
+BOXES = ((8, 48, 8, 16), (40, 48, 8, 40), (8, 16, 48, 56))
+
+
+def frame(shift=0, ground=200, dark=20):
+    """A screen: text above, a dark L and a bar in the region, dark outside it too."""
+    screen = Image.new("L", SHAPE[::-1], 0)
+    ImageDraw.Draw(screen).text((2, 2), "DOE JANE", 255)
+    boxes = [(top, bottom, left + shift, right + shift) for top, bottom, left, right in BOXES]
+    values = np.array(screen)
+    values[TOP : TOP + SIDE, LEFT : LEFT + SIDE] = image_of(*boxes, ground=ground, dark=dark)
+    return values
+
+
+def truth(shift=0):
+    mask = np.zeros(SHAPE, bool)
+    for top, bottom, left, right in BOXES:
+        mask[TOP + top : TOP + bottom, LEFT + left + shift : LEFT + right + shift] = True
+    return mask
+
+
+REGIONS = [region(TOP, LEFT, SIDE, SIDE, SPACING), region(0, 0, 15, 120, kind=2)]
+
+
+def rgb(values):
+    return np.stack([values, values // 2 + 100, values // 3 + 120], axis=-1)
+
+
+def palette(path):
+    tables, values = {}, np.arange(256)
+    for name, table in zip(("Red", "Green", "Blue"), (255 - values, 255 - values, 200 - values // 2), strict=True):
+        tables[f"{name}PaletteColorLookupTableDescriptor"] = [256, 0, 8]
+        tables[f"{name}PaletteColorLookupTableData"] = table.astype(np.uint8).tobytes()
+    return wrap_dicom(path, 255 - frame(), photometric="PALETTE COLOR", regions=REGIONS, **tables)
+
+
+def ybr_422(path):
+    wrap_dicom(path, np.stack([frame()] * 3, axis=-1), regions=REGIONS)
+    source, grey = pydicom.dcmread(path), frame()
+    packed = np.full((SHAPE[0], SHAPE[1] // 2, 4), 128, np.uint8)
+    packed[..., 0], packed[..., 1] = grey[:, ::2], grey[:, 1::2]
+    source.PhotometricInterpretation, source.PixelData = "YBR_FULL_422", packed.tobytes()
+    source.save_as(path)
+
+
+ENCODINGS = {
+    "monochrome2": lambda p: wrap_dicom(p, frame(), regions=REGIONS),
+    "monochrome1": lambda p: wrap_dicom(p, 255 - frame(), photometric="MONOCHROME1", regions=REGIONS),
+    "twelve-bits": lambda p: wrap_dicom(p, frame().astype(np.uint16) * 16, bits=12, regions=REGIONS),
+    "rgb": lambda p: wrap_dicom(p, rgb(frame()), regions=REGIONS),
+    "rgb-planes": lambda p: wrap_dicom(p, rgb(frame()), regions=REGIONS, PlanarConfiguration=1),
+    "ybr": lambda p: wrap_dicom(p, rgb(frame()), photometric="YBR_FULL", regions=REGIONS),
+    "ybr-422": ybr_422,
+    "palette": palette,
+    "implicit": lambda p: wrap_dicom(p, frame(), syntax=ImplicitVRLittleEndian, regions=REGIONS),
+    "big-endian": lambda p: wrap_dicom(p, frame(), syntax=ExplicitVRBigEndian, regions=REGIONS),
+    "big-endian-16": lambda p: wrap_dicom(
+        p, frame().astype(np.uint16) * 16, bits=12, syntax=ExplicitVRBigEndian, regions=REGIONS
+    ),
+    "deflated": lambda p: wrap_dicom(p, frame(), syntax=DeflatedExplicitVRLittleEndian, regions=REGIONS),
+    "rle": lambda p: wrap_dicom(p, rgb(frame()), syntax=RLELossless, regions=REGIONS),
+    "jpeg": lambda p: wrap_dicom(p, frame(), syntax=JPEGBaseline8Bit, regions=REGIONS),
+    "jpeg-colour": lambda p: wrap_dicom(p, rgb(frame()), syntax=JPEGBaseline8Bit, regions=REGIONS),
+    "jpeg-ls": lambda p: wrap_dicom(p, frame(), syntax=JPEGLSLossless, regions=REGIONS),
+    "jpeg-2000": lambda p: wrap_dicom(p, rgb(frame()), syntax=JPEG2000Lossless, regions=REGIONS),
+    "cine": lambda p: wrap_dicom(p, np.stack([frame(), frame(3), frame(6)]), syntax=RLELossless, regions=REGIONS),
+}
+SHIFTS = [("cine/0001", 0), ("cine/0002", 3), ("cine/0003", 6)]
+NAMES = [(name, 0) for name in ENCODINGS if name != "cine"] + SHIFTS
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A folder with a file in each encoding, segmented."""
+    folder = tmp_path_factory.mktemp("clinical")
+    (folder / "in").mkdir()
+    for name, write in ENCODINGS.items():
+        write(folder / "in" / f"{name}.dcm")
+    network = write_network(folder / "dark.onnx")
+    command = ["segment", str(folder / "in"), "-o", str(folder / "out"), "--output", OUTPUT, "--network", str(network)]
+    assert main(command) == 0
+    return folder
+
+
+@pytest.mark.parametrize(("name", "shift"), NAMES)
+def test_each_encoding_comes_back_to_the_pixel_and_the_millimetre(name, shift, done):
+    out, wanted = done / "out", truth(shift)
+    mask = read_mask(out / "masks" / f"{name}.png")
+    np.testing.assert_array_equal(mask, wanted)
+    pixels = pydicom.dcmread(out / "dicom-seg" / f"{name}.dcm").pixel_array.reshape(-1, *SHAPE)
+    np.testing.assert_array_equal(pixels.any(axis=0), wanted)
+    assert len(pixels) == 2
+    images = json.loads((out / "lesions.json").read_text())["images"]
+    lesions = next(one for one in images if one["name"] == name)["lesions"]
+    found = sorted((one["width"], one["height"], one["depth"], one["area"]) for one in lesions)
+    np.testing.assert_allclose(found, [(0.8, 1.6, 1.6, 8 * 8 * 0.02), (3.2, 8.0, 1.6, (40 * 8 + 24 * 8) * 0.02)])
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_nifti_is_upright_and_in_millimetres(name, done):
+    image = nibabel.load(done / "out" / "nifti" / f"{name}.nii.gz")
+    shifts = [0, 3, 6] if name == "cine" else [0]
+    labels = np.asarray(image.dataobj).reshape(*SHAPE[::-1], -1)
+    np.testing.assert_array_equal(labels > 0, np.stack([truth(shift).T for shift in shifts], axis=-1))
+    assert [float(step) for step in image.header.get_zooms()[:2]] == [pytest.approx(0.1), pytest.approx(0.2)]
+    assert image.header.get_xyzt_units()[0] == "mm"
+
+
+def test_every_object_is_valid_and_in_its_source_s_study(done):
+    objects = sorted((done / "out").rglob("*.dcm"))
+    assert len(objects) == 2 * (len(ENCODINGS) + 2)
+    for path in objects:
+        name = path.relative_to(done / "out").parts[1].removesuffix(".dcm")
+        made, source = pydicom.dcmread(path), pydicom.dcmread(done / "in" / f"{name}.dcm")
+        assert (made.StudyInstanceUID, made.PatientID) == (source.StudyInstanceUID, "PH-1")
+    for path in [path for path in objects if path.parent.name == "cine" or path.stem in ("jpeg", "rgb")]:
+        assert faults(path) == []
+
+
+def test_the_capture_is_the_overlay_before_jpeg(done):
+    read = pydicom.dcmread(done / "out" / "dicom-sc" / "jpeg-ls.dcm").pixel_array
+    scan = read_scan(done / "in" / "jpeg-ls.dcm")
+    np.testing.assert_array_equal(read, np.asarray(overlay(scan.pixels, truth(), scan.regions)))
+
+
+def outside(picture):
+    """The brightest pixel of a picture outside the region."""
+    values = np.array(picture.convert("L"))
+    values[TOP - 8 : TOP + SIDE + 8, LEFT - 8 : LEFT + SIDE + 8] = 0  # JPEG's blocks reach beyond it
+    return values.max()
+
+
+def test_overlays_show_no_burned_in_text_unless_asked(done, tmp_path):
+    assert outside(Image.open(done / "out" / "overlays" / "rgb.jpg")) < 8
+    for name in ("strip.jpg", "overlay.gif"):
+        with Image.open(done / "out" / "cine" / "cine" / name) as picture:
+            assert np.asarray(picture.convert("L"))[:10].max() < 40  # the strip's ground is no black
+    command = ["segment", str(done / "in" / "rgb.dcm"), "--network", str(done / "dark.onnx"), "-o", str(tmp_path)]
+    assert main([*command, "--whole-image", "--output", "png,overlay,dicom-sc"]) == 0
+    assert outside(Image.open(tmp_path / "overlays" / "rgb.jpg")) > 150
+    assert outside(Image.fromarray(pydicom.dcmread(tmp_path / "dicom-sc" / "rgb.dcm").pixel_array)) > 150
+
+
+WHO = {
+    "PatientName": "Quixote^Dulcinea", "PatientID": "MRN7788123", "PatientBirthDate": "19630517", "PatientSex": "O",
+    "OtherPatientIDs": "OLDID445566", "PatientAddress": "Toboso Lane 12", "PatientTelephoneNumbers": "5550147",
+    "AccessionNumber": "ACC998877", "StudyID": "STU665544", "StudyDate": "20251224", "StudyTime": "031415",
+    "SeriesDate": "20251224", "ReferringPhysicianName": "Panza^Sancho", "PerformingPhysicianName": "Cervantes^Miguel",
+    "OperatorsName": "Rocinante^R", "InstitutionName": "Mancha General", "InstitutionAddress": "Windmill Road 1",
+    "StationName": "WINDMILL7", "DeviceSerialNumber": "SN443322", "StudyDescription": "Left lump of Dulcinea",
+    "SeriesDescription": "Panza protocol", "ProtocolName": "Secret protocol", "PatientComments": "Lives in Toboso",
+    "ImageComments": "Call 5550147", "AdditionalPatientHistory": "Cousin of Altisidora", "PatientAge": "062Y",
+    "RequestedProcedureDescription": "Biopsy of Dulcinea", "IssuerOfPatientID": "MANCHAISSUER", "PatientSize": 1.73,
+    "AdmissionID": "ADM11229", "EthnicGroup": "Manchegan", "Occupation": "Muse", "MedicalRecordLocator": "SHELF77123",
+    "AcquisitionDateTime": "20251224031415", "ContentDate": "20251224", "PatientBirthName": "Lorenzo^Aldonza",
+}  # fmt: skip
+PARTS = {part for value in map(str, WHO.values()) for part in (value, *value.split("^"))}
+PARTS = {part for value in map(str, WHO.values()) for part in (value, *value.split("^"))}
+WORDS = {part for part in PARTS if len(part) >= (8 if part.isdigit() else 5)}  # shorter ones occur by chance
+WORDS |= {"Dulcinea", "Panza", "Toboso", "1.2.826.0.1.99", "PRIVATEWHO"}
+
+
+def someone(path, several):
+    pixels = np.stack([frame(), frame(3)]) if several else frame()
+    wrap_dicom(path, pixels, regions=REGIONS, **WHO)
+    source = pydicom.dcmread(path)
+    for number, name in enumerate(("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"), int(several) * 10):
+        setattr(source, name, "1.2.826.0.1.99.1" if number in (0, 10) else f"1.2.826.0.1.99.{number}")
+    source.FrameOfReferenceUID = "1.2.826.0.1.99.77"
+    source.file_meta.MediaStorageSOPInstanceUID = source.SOPInstanceUID
+    source.private_block(0x0011, "PRIVATEWHO", create=True).add_new(1, "LO", "PRIVATEWHO")
+    source.save_as(path)
+
+
+def told_in(folder, texts):
+    """Which of some texts stand in any file, packed or not, or in any file's name."""
+    found = set()
+    for path in folder.rglob("*"):
+        content = path.name.encode() + (path.read_bytes() if path.is_file() else b"")
+        if path.name.endswith(".gz"):
+            content += np.asarray(nibabel.load(path).dataobj).tobytes()
+        found |= {(text, path.name) for text in texts if text.encode() in content}
+    return found
+
+
+@pytest.fixture
+def of_someone(tmp_path):
+    (tmp_path / "in").mkdir()
+    someone(tmp_path / "in" / "one.dcm", False)
+    someone(tmp_path / "in" / "two.dcm", True)
+    return tmp_path
+
+
+def run(folder, out, *more):
+    network = write_network(folder / "dark.onnx")
+    return main(["segment", str(folder / "in"), "-o", str(folder / out), "--network", str(network), *more])
+
+
+ALL = "png,overlay,probability,saliency,csv,json,nifti,labelme,coco"
+DICOM = ",dicom-seg,dicom-sr,dicom-sc"
+
+
+def test_without_dicom_outputs_nobody_is_told_of(of_someone, capsys):
+    assert run(of_someone, "out", "--output", ALL, "--preview", "--report") == 0
+    assert told_in(of_someone / "in", WORDS)  # the test would find them
+    assert told_in(of_someone / "out", WORDS) == set()
+    said = capsys.readouterr()
+    assert not [word for word in WORDS if word in said.out + said.err]
+
+
+def test_dicom_outputs_are_the_patient_s_own(of_someone):
+    assert run(of_someone, "out", "--output", "png" + DICOM) == 0
+    assert {name for word, name in told_in(of_someone / "out", {"MRN7788123"})} == {
+        "one.dcm", "two.dcm", "0001.dcm", "0002.dcm",
+    }  # fmt: skip
+
+
+def test_deidentified_outputs_hold_no_value_of_an_identifying_tag(of_someone, capsys):
+    assert run(of_someone, "out", "--output", ALL + DICOM, "--preview", "--report", "--deidentify") == 0
+    assert told_in(of_someone / "out", WORDS) == set()
+    said = capsys.readouterr()
+    assert "text within the ultrasound regions" in said.err
+    assert not [word for word in WORDS if word in said.out + said.err]
+    made = [pydicom.dcmread(path) for path in (of_someone / "out").rglob("*.dcm")]
+    assert len(made) == 8
+    for one in made:
+        assert faults(one.filename) == []
+        assert one.PatientIdentityRemoved == "YES"
+        assert one.DeidentificationMethodCodeSequence[0].CodeValue == "113100"
+        assert one.SOPInstanceUID == one.file_meta.MediaStorageSOPInstanceUID
+    assert len({one.StudyInstanceUID for one in made}) == 1  # both images are of one study, and stay so
+    assert len({one.PatientID for one in made}) == 1
+    assert len({one.SOPInstanceUID for one in made}) == 8
+    references = {
+        element.value
+        for one in made
+        for element in one.iterall()
+        if element.keyword == "ReferencedSOPInstanceUID"
+    }  # fmt: skip
+    assert len(references) == 2
+
+
+def test_deidentified_pictures_are_black_outside_the_regions(of_someone):
+    assert run(of_someone, "out", "--output", "png,overlay,dicom-sc", "--preview", "--deidentify") == 0
+    assert outside(Image.open(of_someone / "out" / "overlays" / "one.jpg")) < 8
+    pixels = pydicom.dcmread(of_someone / "out" / "dicom-sc" / "one.dcm").pixel_array
+    pixels = pixels.copy()
+    pixels[TOP : TOP + SIDE, LEFT : LEFT + SIDE] = 0
+    assert pixels.max() == 0
+
+
+def test_a_path_that_names_the_patient_is_refused(of_someone, capsys):
+    (of_someone / "in" / "one.dcm").rename(of_someone / "in" / "dulcinea-left.dcm")
+    assert run(of_someone, "out", "--deidentify") == 2
+    assert "rename it" in capsys.readouterr().err
+    assert not (of_someone / "out").exists()
+    assert run(of_someone, "out") == 0
+
+
+def test_images_without_regions_are_warned_of(of_someone, capsys):
+    Image.fromarray(frame()).save(of_someone / "in" / "plain.png")
+    assert run(of_someone, "out", "--deidentify") == 0
+    said = capsys.readouterr().err
+    assert "burned-in text may name the patient" in said
+    assert "plain.png" in said
+    assert "one.dcm" not in said
+
+
+def test_a_resumed_run_must_ask_for_the_same_identity(of_someone, capsys):
+    assert run(of_someone, "out", "--output", "png,dicom-seg") == 0
+    assert run(of_someone, "out", "--output", "png,dicom-seg", "--resume", "--deidentify") == 2
+    assert "deidentify" in capsys.readouterr().err
+    assert run(of_someone, "other", "--whole-image", "--deidentify") == 2
+
+
+def test_other_products_of_a_picture_that_is_no_dicom(tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    Image.fromarray(frame()).save(tmp_path / "in" / "plain.png")
+    assert run(tmp_path, "out", "--output", "png,csv,dicom-seg") == 3
+    assert "needs a DICOM image" in capsys.readouterr().err
+    with (tmp_path / "out" / "lesions.csv").open(newline="") as file:
+        assert {row["unit"] for row in csv.DictReader(file)} == {"px"}
+
+
+def test_other_values_are_not_kept_in_what_is_replaced():
+    """The pseudonyms are no plain hashes: two runs of Salus give different ones."""
+    import subprocess
+    import sys
+
+    code = "from salus.write.dicom_deidentify import other_uid, pseudonym; print(other_uid('1.2.3'), pseudonym('A'))"
+    said = {
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout for _ in "ab"
+    }
+    assert len(said) == 2
