@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 DEMO   ?= demo
 
-.PHONY: install demo test lint docs fuzz wheel-check clean
+.PHONY: install demo test lint docs figures fuzz wheel-check clean
 .DEFAULT_GOAL := test
 
 install: $(VENV)/.installed
@@ -34,6 +34,10 @@ test: lint
 # Hostile files: 1,000 changed copies of each of 14 kinds, read or refused; some 10 minutes.
 fuzz: install
 	SALUS_FUZZ=1000 $(BIN)/python -m pytest -n 2 tests/fuzz
+
+# The pictures of docs/explanation and docs/tutorial, again.
+figures: install
+	$(BIN)/python docs/site/figures
 
 # The documentation site, build/site/index.html; a broken link or a missing page is an error.
 docs: install

@@ -13,13 +13,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import jupytext
 from latex2mathml.converter import convert
 from mkdocs.structure.files import File, Files
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from made import MADE
+from notebook import as_notebook
 
 ROOT = Path(__file__).parents[2]
 TUTORIAL = "tutorial/"
@@ -30,7 +30,7 @@ def on_files(files: Files, config: Any) -> Files:
     for page in [f for f in files.documentation_pages() if f.src_uri.startswith(TUTORIAL)]:
         text = Path(page.abs_src_path).read_text(encoding="utf-8")
         if "jupytext:" in text:
-            notebook = jupytext.writes(jupytext.reads(text, "md"), "ipynb")
+            notebook = as_notebook(text)
             files.append(File.generated(config, page.src_uri.removesuffix(".md") + ".ipynb", content=notebook))
     return files
 
