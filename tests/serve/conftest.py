@@ -15,6 +15,7 @@ from tests.read.wrap import region, wrap_dicom
 
 from salus import Segmenter, make_phantom
 from salus.serve.app import create_app
+from salus.serve.haste import Haste
 from salus.serve.settings import ServeSettings
 from salus.serve.start import listen
 
@@ -70,7 +71,7 @@ def running(segmenter, **settings):
     told = ServeSettings(port=0, **settings)
     listener = listen(told)
     app = create_app(told, segmenter)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, http=Haste))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     while not server.started:

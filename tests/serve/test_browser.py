@@ -143,6 +143,7 @@ def test_drop_threshold_correct_undo_save_export(open_page, segmenter, phantoms,
         expect(page.locator("#threshold-told")).to_have_text("0.05")
         page.keyboard.press("Control+z")
         expect(page.locator("#lesions .size")).to_have_text(size)
+        expect(page.locator("#threshold-told")).to_have_text("0.50")
 
         # a stroke of the brush far from the lesion is a second one; undo, redo, and the eraser's too
         page.keyboard.press("b")
@@ -151,6 +152,9 @@ def test_drop_threshold_correct_undo_save_export(open_page, segmenter, phantoms,
         page.mouse.move(*in_image(page, 110, 390), steps=6)
         page.mouse.up()
         expect(page.locator("#lesions li")).to_have_count(2)
+        expect(page.locator("#finding-more")).to_have_text("Drawn by you, not saved")
+        expect(page.locator("#confidence span")).to_have_text("Network agrees")
+        expect(page.locator("#cases li.unsaved")).to_have_count(1)
         picture(page, "correct")
         page.click("#undo")
         expect(page.locator("#lesions li")).to_have_count(1)
@@ -170,6 +174,7 @@ def test_drop_threshold_correct_undo_save_export(open_page, segmenter, phantoms,
         expect(page.locator("#lesions li")).to_have_count(2)
         page.keyboard.press("s")
         expect(page.locator("#cases li.saved")).to_have_count(1)
+        expect(page.locator("#cases li.unsaved")).to_have_count(0)
         expect(page.locator("#finding-more")).to_have_text("Saved by you")
 
         with page.expect_download() as got:
@@ -198,6 +203,10 @@ def test_drop_threshold_correct_undo_save_export(open_page, segmenter, phantoms,
 
         page.reload()  # the session holds the images, the browser their names
         expect(page.locator("#cases li.tumour b").first).to_have_text("phantom-03.png")
+        page.on("dialog", lambda asked: asked.accept())
+        page.click("#end")
+        expect(page.locator(".lead")).to_be_visible()
+        assert page.evaluate("fetch('/v1/cases').then((told) => told.json())") == []
 
 
 def test_a_cine_is_scrubbed_and_measured_in_millimetres(open_page, segmenter, cine):
@@ -231,6 +240,7 @@ def test_themes_tablet_keyboard_and_names_for_a_screen_reader(open_page, segment
         drop(page, *phantoms)
         expect(page.locator("#cases li.tumour")).to_have_count(4)
         page.locator("#probability").fill("60")
+        expect(page.locator("#legend")).to_have_text("probability01")
         page.wait_for_timeout(200)
         light = page.evaluate("getComputedStyle(document.body).backgroundColor")
         page.set_viewport_size({"width": 820, "height": 1180})
@@ -252,6 +262,21 @@ def test_themes_tablet_keyboard_and_names_for_a_screen_reader(open_page, segment
                 assert page.evaluate(
                     "e => e.textContent.trim() || e.ariaLabel || e.labels?.length", control.element_handle()
                 )
+
+
+def test_a_file_name_that_is_code_is_text(open_page, segmenter, phantoms):
+    name = "<img src=x onerror=document.title='run'>\"'.png"
+    phantoms[0].rename(phantoms[0].with_name(name))
+    with running(segmenter, folder=phantoms[0].parent) as address:
+        page = open_page(address)
+        expect(page.locator("#work-items b").first).to_have_text(name)
+        drop(page, phantoms[0].with_name(name))
+        expect(page.locator("#cases b")).to_have_text(name)
+        expect(page.locator("#caption")).to_contain_text("onerror")
+        page.click("#save")
+        expect(page.locator("#toast")).to_be_visible()
+        assert page.title() == "Salus"
+        assert page.locator("img").count() == 0
 
 
 def test_a_worklist_is_reviewed_one_after_another(open_page, segmenter, phantoms):

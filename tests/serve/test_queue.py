@@ -174,7 +174,7 @@ def test_sessions_end_and_their_files_go(png, tmp_path):
     assert case.source.name == "source.png"
     assert sessions.root.stat().st_mode & 0o077 == 0  # nobody else may look
     clock[0] = 50
-    sessions.begin()
+    sessions.add(sessions.begin(), io.BytesIO(png))
     with pytest.raises(Full):
         sessions.begin()
     clock[0] = 70

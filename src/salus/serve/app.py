@@ -70,7 +70,9 @@ def create_app(settings: ServeSettings, segmenter: Segmenter) -> Guard:
     app.state.serving = serving
     for module in (routes_segment, routes_cases, routes_files, routes_work, routes_status):
         app.include_router(module.routes)
-    for kind, status in ((NotThere, 404), (Full, 429), (Busy, 429), (TooSlow, 504), (Gone, 499), (SalusError, 422)):
+    for kind, status in (
+        (NotThere, 404), (Full, 429), (Busy, 429), (TooSlow, 504), (Gone, 499), (SalusError, 422), (OSError, 507),
+    ):  # fmt: skip
         app.add_exception_handler(kind, _teller(status))
     app.mount("/", StaticFiles(directory=PAGE, html=True))
     return Guard(Admission(app, queue), settings, door, serving.figures)

@@ -3,7 +3,8 @@
 host      the Host header names this server, so that no other site's name can be pointed at it (DNS rebinding)
 origin    a page of another site reaches nothing (Origin, Sec-Fetch-Site)
 token     where one is set, all but the health of the server demand it
-size      a body beyond the limit, or one that takes too long to arrive, is refused before it is parsed
+size      a body beyond the limit, or one that takes too long to arrive, is refused before it is parsed; a response
+          that nobody reads is given up
 headers   content policy and the like
 """
 
@@ -44,6 +45,9 @@ HEADERS = {
 OPEN = ("/v1/health", "/enter", "/style.css", "/theme.css")
 """Paths that need no token."""
 
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
+"""That are counted by name; a caller may invent others."""
+
 ENTRIES = ("/", "/enter")
 """Paths that a link of another site may lead to."""
 
@@ -75,7 +79,7 @@ class Guard:
 
     async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        began, told = monotonic(), 0
+        began, told, stalled = monotonic(), 0, False
         body = _Body(receive, self.settings.request_bytes, self.settings.upload_seconds)
 
         async def finish(message: Message) -> None:
@@ -90,7 +94,13 @@ class Guard:
                     *message["headers"],
                     *((name.encode(), value.encode()) for name, value in extra.items() if name.encode() not in own),
                 ]
-            await send(message)
+            nonlocal stalled
+            try:
+                async with asyncio.timeout(self.settings.upload_seconds):
+                    await send(message)
+            except TimeoutError:  # who reads this slowly holds what others wait for
+                stalled = True
+                raise
 
         async def out(message: Message) -> None:
             if body.refused and not told:
@@ -112,11 +122,12 @@ class Guard:
                 await _say(finish, *body.refused)
             elif not told:
                 await _say(finish, 500, "something went wrong in the server")
-            if not body.refused:
+            if not body.refused and not stalled:
                 _log(error)
         finally:
             route = getattr(scope.get("route"), "path", "refused" if refused else "page")
-            self.figures.note(scope["method"], route, told, monotonic() - began)
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            self.figures.note(method, route, told, monotonic() - began)
 
     def _refused(self, scope: Message, headers: dict[str, str]) -> tuple[int, str] | None:
         """The status and what to say to one who may not in."""
@@ -131,7 +142,7 @@ class Guard:
         if self.door and scope["path"] not in OPEN and not self.door.knows(headers):
             return 401, "a token is needed: Authorization: Bearer TOKEN; or open /enter in a browser"
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > self.settings.request_bytes:
+        if not (length.isascii() and length.isdigit()) or int(length) > self.settings.request_bytes:
             return 413, _too_large(self.settings.request_bytes)
         return None
 

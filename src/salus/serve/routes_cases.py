@@ -58,6 +58,20 @@ async def begin_session(session: Begun) -> None:
     """Begin a session, or go on with the one of this cookie; uploads begin one where there is none."""
 
 
+@dataclass(frozen=True)
+class SessionAnswer:
+    """How many images are open, and how many are in the session's data set."""
+
+    cases: int
+    saved: int
+
+
+@routes.get("/session")
+async def tell_session(session: Own) -> SessionAnswer:
+    """What the session holds."""
+    return SessionAnswer(len(session.cases), len(await asyncio.to_thread(session.corrected.names)))
+
+
 @routes.post("/cases", status_code=201)
 async def add_case(
     serving: Shared,
@@ -124,6 +138,17 @@ async def _each(serving: Serving, case: OpenCase) -> AsyncIterator[str]:
             task.cancel()
 
 
+async def shown(request: Request, serving: Serving, case: OpenCase, number: int) -> None:
+    """Have a frame segmented before a picture of it is given, if it was not yet; that alone needs to be admitted.
+
+    Raises:
+        Busy: no more may ask the network.
+    """
+    if not case.frame(number).made:
+        with serving.queue.admit():
+            await while_connected(request, serving.answer(case, number))
+
+
 @routes.get(FRAME)
 async def look(request: Request, serving: Shared, session: Own, key: Key, number: Number) -> Answer:
     """What is in force for a frame: the reader's saved outline, or the network's; it is asked if it was not yet."""
@@ -132,13 +157,17 @@ async def look(request: Request, serving: Shared, session: Own, key: Key, number
 
 @routes.get(FRAME + "/{part}.png", response_class=FileResponse)
 async def picture(
-    serving: Shared, session: Own, key: Key, number: Number, part: Literal["image", "mask", "probability", "saliency"]
+    request: Request,
+    serving: Shared,
+    session: Own,
+    key: Key,
+    number: Number,
+    part: Literal["image", "mask", "probability", "saliency"],
 ) -> FileResponse:
     """A frame's pixels, mask in force, probability or saliency as 8-bit grey PNG."""
     case = session.case(key)
     frame = case.frame(number)
-    if not frame.made:
-        await serving.answer(case, number)
+    await shown(request, serving, case, number)
     return FileResponse(frame.place("corrected" if part == "mask" and frame.corrected else part))
 
 

@@ -8,16 +8,17 @@ from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
 from salus.errors import SalusError
 from salus.segmenter import Segmentation
-from salus.serve.answer import record_of
-from salus.serve.routes_cases import FRAME, Key, Number
-from salus.serve.serving import Own, Serving, Shared
+from salus.serve.answer import Answer, record_of
+from salus.serve.routes_cases import FRAME, Key, Number, shown
+from salus.serve.serving import Own, Serving, Shared, while_connected
 from salus.serve.sessions import NotThere, OpenCase
 from salus.track import track
 from salus.write.overlay import QUALITY, overlay
@@ -30,9 +31,10 @@ NO_LESION = "no lesion is outlined, and DICOM knows no segmentation without one"
 
 
 @routes.get(FRAME + "/overlay.jpg")
-async def overlay_of(serving: Shared, session: Own, key: Key, number: Number) -> Response:
+async def overlay_of(request: Request, serving: Shared, session: Own, key: Key, number: Number) -> Response:
     """The frame with the outline in force; black outside the ultrasound regions, where they are marked."""
     case = session.case(key)
+    await shown(request, serving, case, number)
     answer = await serving.answer(case, number)
 
     def draw() -> bytes:
@@ -44,10 +46,10 @@ async def overlay_of(serving: Shared, session: Own, key: Key, number: Number) ->
 
 
 @routes.get("/cases/{key}/lesions.json")
-async def lesions_of(serving: Shared, session: Own, key: Key) -> dict[str, Any]:
+async def lesions_of(request: Request, serving: Shared, session: Own, key: Key) -> dict[str, Any]:
     """What is in force for every frame, as `salus segment` writes it."""
     case = session.case(key)
-    answers = [await serving.answer(case, number) for number in range(1, case.count + 1)]
+    answers = await while_connected(request, _all(serving, case))
     tracked = track([one.lesions for one in answers]) if case.count > 1 else [answers[0].lesions]
     return document(
         [record_of(replace(one, lesions=own), case.name) for one, own in zip(answers, tracked, strict=True)]
@@ -55,7 +57,9 @@ async def lesions_of(serving: Shared, session: Own, key: Key) -> dict[str, Any]:
 
 
 @routes.get("/cases/{key}/seg.dcm", response_class=FileResponse)
-async def dicom_seg(serving: Shared, session: Own, key: Key, fractional: Fractional = False) -> FileResponse:
+async def dicom_seg(
+    request: Request, serving: Shared, session: Own, key: Key, fractional: Fractional = False
+) -> FileResponse:
     """The outlines in an image as a DICOM segmentation that refers to the uploaded DICOM file."""
     case = session.case(key)
     if case.count > 1:
@@ -67,11 +71,13 @@ async def dicom_seg(serving: Shared, session: Own, key: Key, fractional: Fractio
         if not write_seg(path, source, found[0], fractional=fractional):
             raise SalusError(NO_LESION)
 
-    return await _dicom(serving, case, "seg.dcm", write)
+    return await _dicom(request, serving, case, "seg.dcm", write)
 
 
 @routes.get("/cases/{key}/seg.zip", response_class=FileResponse)
-async def dicom_segs(serving: Shared, session: Own, key: Key, fractional: Fractional = False) -> FileResponse:
+async def dicom_segs(
+    request: Request, serving: Shared, session: Own, key: Key, fractional: Fractional = False
+) -> FileResponse:
     """The outlines in the frames of a cine as DICOM segmentations, 0001.dcm and so on, for each frame with a lesion."""
 
     def write(path: Path, source: Path, found: list[Segmentation]) -> None:
@@ -80,11 +86,11 @@ async def dicom_segs(serving: Shared, session: Own, key: Key, fractional: Fracti
         if not zip_segs(path, source, found, fractional=fractional):
             raise SalusError(NO_LESION)
 
-    return await _dicom(serving, session.case(key), "seg.zip", write)
+    return await _dicom(request, serving, session.case(key), "seg.zip", write)
 
 
 @routes.get("/cases/{key}/sr.dcm", response_class=FileResponse)
-async def dicom_sr(serving: Shared, session: Own, key: Key) -> FileResponse:
+async def dicom_sr(request: Request, serving: Shared, session: Own, key: Key) -> FileResponse:
     """The measurements as a DICOM structured report (TID 1500)."""
 
     def write(path: Path, source: Path, found: list[Segmentation]) -> None:
@@ -92,7 +98,7 @@ async def dicom_sr(serving: Shared, session: Own, key: Key) -> FileResponse:
 
         write_sr(path, source, found)
 
-    return await _dicom(serving, session.case(key), "sr.dcm", write)
+    return await _dicom(request, serving, session.case(key), "sr.dcm", write)
 
 
 @routes.get("/export.zip", response_class=FileResponse)
@@ -109,10 +115,15 @@ async def export(serving: Shared, session: Own) -> FileResponse:
     )
 
 
-async def _dicom(serving: Serving, case: OpenCase, kind: str, write: Any) -> FileResponse:
+async def _all(serving: Serving, case: OpenCase) -> list[Answer]:
+    """What is in force for every frame; asked one after another, so that a long cine leaves room for others."""
+    return [await serving.answer(case, number) for number in range(1, case.count + 1)]
+
+
+async def _dicom(request: Request, serving: Serving, case: OpenCase, kind: str, write: Any) -> FileResponse:
     if not case.dicom:
         raise SalusError("DICOM objects need a DICOM image; this one is none")
-    answers = [await serving.answer(case, number) for number in range(1, case.count + 1)]
+    answers = await while_connected(request, _all(serving, case))
     path = _fresh(serving)
 
     def make() -> None:
@@ -139,4 +150,4 @@ def _fresh(serving: Serving) -> Path:
 
 
 def _named(name: str) -> dict[str, str]:
-    return {"content-disposition": f'attachment; filename="{name}"'}
+    return {"content-disposition": f"attachment; filename*=utf-8''{quote(name)}"}

@@ -57,6 +57,8 @@ class Serving:
 
     def plain(self, error: Exception) -> str:
         """An error's message without the server's paths."""
+        if isinstance(error, OSError):
+            return f"the server cannot read or write a file ({error.strerror or type(error).__name__})"
         text = re.sub(rf"{re.escape(str(self.sessions.root))}[^\s:,;]*", "the file", str(error))
         if self.settings.folder is not None:
             text = text.replace(f"{self.settings.folder}/", "")

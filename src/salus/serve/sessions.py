@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from time import monotonic
 from typing import BinaryIO
@@ -20,9 +21,16 @@ from salus.read.frames import Frames, kind_of, open_frames
 from salus.scan import image_size
 from salus.serve.data_set import DataSetFolder, size_of
 from salus.serve.frames import FrameFiles
+from salus.serve.leftovers import claim_folder, clear_leftovers
 from salus.serve.settings import ServeSettings
 
 CHUNK = 1 << 20
+
+LEAST_FREE = 1 << 30
+"""Bytes of the disk that uploads leave free."""
+
+_reader = lru_cache(maxsize=2)(open_frames)
+"""The last files' headers (of NRRD, pixels), so that a cine is not opened anew for each of its frames."""
 
 
 class NotThere(Exception):
@@ -69,7 +77,7 @@ class OpenCase:
 
     def reader(self) -> Frames:
         """Its frames to read from."""
-        return open_frames(self.source)
+        return _reader(self.source)
 
 
 @dataclass(eq=False)
@@ -116,7 +124,8 @@ class Sessions:
 
     def __init__(self, settings: ServeSettings, now: Callable[[], float] = monotonic) -> None:
         self.settings, self.now = settings, now
-        self.root = Path(tempfile.mkdtemp(prefix="salus-serve-"))  # only this user may look into it
+        clear_leftovers()
+        self.root, self._alive = claim_folder()
         self.by_key: dict[str, Session] = {}
         self.lock = threading.Lock()
 
@@ -136,16 +145,25 @@ class Sessions:
         self.expire()
         with self.lock:
             if len(self.by_key) >= self.settings.sessions:
+                self._end_empty()
+            if len(self.by_key) >= self.settings.sessions:
                 raise Full(f"{len(self.by_key)} sessions are open, no more may be; end one, or try later")
             key = secrets.token_urlsafe(24)
             session = Session(key, Path(tempfile.mkdtemp(dir=self.root)), used=self.now())
             self.by_key[key] = session
         return session
 
+    def _end_empty(self) -> None:
+        """Of the sessions that hold nothing, end the one that was not used for longest; programs leave such behind."""
+        empty = [one for one in self.by_key.values() if not one.cases and not one.born]
+        if empty:
+            self.end(min(empty, key=lambda one: one.used).key)
+
     def end(self, key: str) -> None:
         """End a session; its files go."""
         session = self.by_key.pop(key, None)
         if session is not None:
+            forget_readers()
             shutil.rmtree(session.folder, ignore_errors=True)
 
     def expire(self) -> None:
@@ -157,7 +175,10 @@ class Sessions:
     def close(self) -> None:
         """End all; every uploaded file goes."""
         self.by_key.clear()
+        forget_readers()
         shutil.rmtree(self.root, ignore_errors=True)
+        if self._alive is not None:
+            self._alive.close()
 
     def add(self, session: Session, content: BinaryIO) -> OpenCase:
         """A case of uploaded bytes; what they are, their first bytes say.
@@ -198,11 +219,14 @@ class Sessions:
     def drop(self, session: Session, case: OpenCase) -> None:
         """Close a case; its files go, and what was saved of it stays in the session's data set."""
         session.cases.pop(case.key, None)
+        forget_readers()
         shutil.rmtree(case.folder, ignore_errors=True)
 
     def _room(self, session: Session) -> Path:
         if len(session.cases) >= self.settings.cases:
             raise Full(f"{len(session.cases)} images are open, no more may be; close some")
+        if shutil.disk_usage(session.folder).free < LEAST_FREE:
+            raise Full("the server's disk is full; close what is not needed")
         return Path(tempfile.mkdtemp(dir=session.folder))
 
     def _open(
@@ -223,6 +247,11 @@ class Sessions:
             )
             session.cases[case.key] = case
         return case
+
+
+def forget_readers() -> None:
+    """Let go of the files that were read last."""
+    _reader.cache_clear()
 
 
 def checked_frames(source: Path, settings: ServeSettings) -> Frames:

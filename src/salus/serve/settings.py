@@ -30,7 +30,7 @@ class ServeSettings:
         batch: images in one pass of the network, at most.
         workers: batches that are worked on at a time.
         seconds: that an image may take until it is done, waiting included; beyond, 504.
-        upload_seconds: that a request's body may take to arrive.
+        upload_seconds: that a request's body may take to arrive, and each piece of a response to be taken.
         keep_seconds: after which an idle session and its files go.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import signal
 import socket
 import threading
 import webbrowser
@@ -15,6 +16,7 @@ from salus.errors import SalusError
 from salus.segmenter import Segmenter
 from salus.serve.app import create_app
 from salus.serve.door import SHORTEST
+from salus.serve.haste import CONNECTIONS, Haste
 from salus.serve.settings import ServeSettings, is_loopback
 
 
@@ -50,6 +52,9 @@ def start(
             log_level="critical",
             access_log=False,
             server_header=False,
+            http=Haste,
+            ws="none",
+            limit_concurrency=CONNECTIONS,
             timeout_keep_alive=30,
             timeout_graceful_shutdown=5,
             ssl_certfile=certificate,
@@ -67,6 +72,9 @@ def start(
             server.say.append("the token and the images travel unencrypted; --certificate and --key make it HTTPS")
         server.say.append("Research software, not a medical device. Ctrl-C ends it and removes what was uploaded.")
         server.link = link if browser and is_loopback(host) else None
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+            # the terminal's window was closed; uploads go then as well
+            signal.signal(signal.SIGHUP, server.handle_exit)
         server.run([listener])
 
 

@@ -37,13 +37,15 @@ const at = (key, number) => `/v1/cases/${key}/frames/${number}`;
 
 export const info = () => json("GET", "/v1/info");
 export const beginSession = () => ask("POST", "/v1/session");
+export const session = () => json("GET", "/v1/session");
+export const endSession = () => ask("DELETE", "/v1/session");
 export const openCases = () => json("GET", "/v1/cases");
 export const worklist = () => json("GET", "/v1/worklist");
 export const openItem = (number) => json("POST", `/v1/worklist/${number}`);
 export const closeCase = (key) => ask("DELETE", `/v1/cases/${key}`);
 export const answer = (key, number, signal) => json("GET", at(key, number), undefined, signal);
 export const picture = async (key, number, part) => (await ask("GET", `${at(key, number)}/${part}.png`)).blob();
-export const atThreshold = (key, number, value) => json("GET", `${at(key, number)}/at?threshold=${value}`);
+export const atThreshold = (key, number, value, signal) => json("GET", `${at(key, number)}/at?threshold=${value}`, undefined, signal);
 export const measure = (key, number, mask, signal) => json("POST", `${at(key, number)}/measure`, mask, signal);
 export const save = (key, number, mask) => json("PUT", `${at(key, number)}/mask`, mask);
 export const revert = (key, number) => json("DELETE", `${at(key, number)}/mask`);

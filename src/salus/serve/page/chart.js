@@ -49,6 +49,7 @@ export class Chart {
       svg.append(make("line", { class: "grid", x1: 0, x2: width, y1: y(share * most), y2: y(share * most) }));
       svg.append(make("text", { x: -8, y: y(share * most) + 4, "text-anchor": "end" }, Number((share * most).toPrecision(3))));
     }
+    answers.forEach((answer, i) => answer?.corrected && svg.append(make("circle", { class: "kept", cx: x(i), cy: height - 3, r: 2.5 })));
     const now = x(this.number - 1);
     svg.append(make("line", { class: "now", x1: now, x2: now, y1: 2, y2: height - 2 }));
     for (const [number, points] of lines) {

@@ -6,8 +6,7 @@ import { cut, pngOf } from "./raster.js";
 import { note, say, spoken } from "./say.js";
 import { emit, state } from "./state.js";
 
-let measuring = null;
-let beforeThreshold = null;
+let sliding = null; // what the slider found when it was taken up
 
 function changed(frame) {
   frame.edited = frame.stale = true;
@@ -16,9 +15,10 @@ function changed(frame) {
 
 // The slider moves: the outline follows at once; what it measures is asked when the slider is let go.
 export function threshold(value) {
-  const { frame } = state;
+  const { frame, current } = state;
   if (!frame) return;
-  beforeThreshold ??= frame.mask.slice();
+  if (sliding && sliding.frame !== frame) thresholdLetGo();
+  sliding ??= { one: current, frame, mask: frame.mask.slice(), threshold: frame.threshold, edited: frame.edited };
   frame.threshold = value;
   frame.mask.set(cut(frame.probability, frame.width, frame.height, Math.ceil(value * 255 - 1e-6), leastPixels(frame)));
   keepToRegions(frame);
@@ -26,11 +26,16 @@ export function threshold(value) {
 }
 
 export async function thresholdLetGo() {
-  const { frame, current } = state;
-  if (!frame || !beforeThreshold) return;
-  frame.history.keep(beforeThreshold, frame.mask, frame.width);
-  beforeThreshold = null;
-  await measured(current, frame, () => api.atThreshold(current.key, frame.number, frame.threshold));
+  if (!sliding) return;
+  const { one, frame, mask, threshold, edited } = sliding;
+  sliding = null;
+  if (!frame.history.keep(mask, frame.mask, frame.width, [threshold, frame.threshold])) {
+    frame.edited = edited;
+    frame.stale = false;
+    return emit("mask");
+  }
+  emit("mask");
+  await measured(one, frame, (signal) => api.atThreshold(one.key, frame.number, frame.threshold, signal));
 }
 
 function keepToRegions({ answer, mask, width }) {
@@ -54,11 +59,11 @@ export function drawn(before) {
 }
 
 export function undo() {
-  if (state.frame?.history.undo(state.frame.mask, state.frame.width)) changed(state.frame), remeasure();
+  if (state.frame?.history.undo(state.frame)) changed(state.frame), remeasure();
 }
 
 export function redo() {
-  if (state.frame?.history.redo(state.frame.mask, state.frame.width)) changed(state.frame), remeasure();
+  if (state.frame?.history.redo(state.frame)) changed(state.frame), remeasure();
 }
 
 async function remeasure() {
@@ -67,15 +72,15 @@ async function remeasure() {
   await measured(current, frame, (signal) => api.measure(current.key, frame.number, mask, signal));
 }
 
-// Take an answer in, unless a newer one is under way.
+// Take an answer in, unless a newer one for this frame is under way.
 async function measured(one, frame, ask) {
-  measuring?.abort();
-  const mine = (measuring = new AbortController());
+  frame.measuring?.abort();
+  const mine = (frame.measuring = new AbortController());
   try {
     const answer = await ask(mine.signal);
     if (mine.signal.aborted) return;
     take(one, frame, answer);
-    say(spoken(answer));
+    if (frame === state.frame) say(spoken(frame.answer));
   } catch (error) {
     if (error.name !== "AbortError") note(error.message, true);
   }
@@ -93,7 +98,7 @@ export async function save() {
   if (!frame) return false;
   try {
     const answer = await api.save(current.key, frame.number, await pngOf(frame.mask, frame.width, frame.height));
-    measuring?.abort();
+    frame.measuring?.abort();
     frame.edited = false;
     current.saved = (current.saved ?? new Set()).add(frame.number);
     take(current, frame, answer);
@@ -111,7 +116,7 @@ export async function revert() {
   if (!frame) return;
   try {
     const answer = await api.revert(current.key, frame.number);
-    measuring?.abort();
+    frame.measuring?.abort();
     current.loaded.delete(frame.number);
     current.saved?.delete(frame.number);
     current.answers[frame.number - 1] = answer;

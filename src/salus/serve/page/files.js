@@ -6,21 +6,19 @@ import { emit, on, state } from "./state.js";
 
 export function showFiles() {
   const exported = document.getElementById("export");
-  const count = () => {
-    const saved = state.cases.reduce((sum, one) => sum + one.answers.filter((answer) => answer?.corrected && !unsaved(one, answer)).length, 0);
+  const count = async () => {
+    const { saved } = await api.session().catch(() => ({ saved: 0 }));
     exported.disabled = !saved;
     exported.textContent = saved ? `Export data set (${saved})` : "Export data set";
   };
   on("saved", count);
-  on("cases", count);
+  on("closed", count);
   exported.addEventListener("click", () => get("/v1/export.zip", "salus-corrected.zip"));
   document.getElementById("downloads").addEventListener("click", (event) => {
     const kind = event.target.closest("button")?.dataset.get;
     if (kind) part(kind);
   });
 }
-
-const unsaved = (one, answer) => [...one.loaded.values()].some((frame) => frame.answer === answer && frame.edited);
 
 function part(kind) {
   const { current, frame } = state;

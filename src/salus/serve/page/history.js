@@ -1,4 +1,4 @@
-// Undo and redo of a mask: of each change the rectangle that differs, before and after.
+// Undo and redo of a mask: of each change the rectangle that differs, and the threshold, before and after.
 
 const DEPTH = 200;
 
@@ -9,7 +9,7 @@ export class History {
   }
 
   // Keep what turned `before` into `after`; false where nothing did.
-  keep(before, after, width) {
+  keep(before, after, width, thresholds = null) {
     const height = before.length / width;
     let top = height, bottom = -1, left = width, right = -1;
     for (let y = 0, i = 0; y < height; y++) {
@@ -23,23 +23,29 @@ export class History {
     }
     if (bottom < 0) return false;
     const box = { top, left, width: right - left + 1, height: bottom - top + 1 };
-    this.past.push({ box, before: part(before, width, box), after: part(after, width, box) });
+    this.past.push({ box, before: part(before, width, box), after: part(after, width, box), thresholds });
     if (this.past.length > DEPTH) this.past.shift();
     this.future = [];
     return true;
   }
 
-  undo(mask, width) {
-    const change = this.past.pop();
-    if (change) this.future.push(change), put(mask, width, change.box, change.before);
-    return Boolean(change);
+  // Both change a frame, and give whether there was anything to do.
+  undo(frame) {
+    return step(frame, this.past, this.future, "before", 0);
   }
 
-  redo(mask, width) {
-    const change = this.future.pop();
-    if (change) this.past.push(change), put(mask, width, change.box, change.after);
-    return Boolean(change);
+  redo(frame) {
+    return step(frame, this.future, this.past, "after", 1);
   }
+}
+
+function step(frame, from, to, side, which) {
+  const change = from.pop();
+  if (!change) return false;
+  to.push(change);
+  put(frame.mask, frame.width, change.box, change[side]);
+  if (change.thresholds) frame.threshold = change.thresholds[which];
+  return true;
 }
 
 function part(mask, width, box) {

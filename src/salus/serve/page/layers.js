@@ -3,7 +3,7 @@
 import { painted } from "./raster.js";
 
 // Colours of 0, 1/4, 1/2, 3/4 and 1: probability in amber and white, saliency from violet to yellow (as salus saliency).
-const COLOURS = {
+export const COLOURS = {
   probability: [[60, 20, 0], [150, 60, 0], [225, 120, 0], [255, 190, 30], [255, 245, 190]],
   saliency: [[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]],
 };

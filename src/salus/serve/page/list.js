@@ -10,6 +10,7 @@ const place = document.getElementById("cases");
 
 export function showList() {
   on("cases", render);
+  on("mask", () => place.querySelector("[aria-current]")?.closest("li").classList.toggle("unsaved", Boolean(state.frame?.edited)));
   on("saved", (one) => {
     judge(one);
     render();
@@ -24,7 +25,7 @@ export function judge(one) {
   const saved = found.filter((answer) => answer.corrected).length;
   one.status = saved ? "saved" : found.some((answer) => answer.result === "tumour") ? "tumour" : "none";
   if (one.frames > 1) one.said = `${one.frames} frames${saved ? `, ${saved} saved` : ""}`;
-  else one.said = saved ? "saved" : finding(first).toLowerCase();
+  else one.said = saved ? "saved" : finding(first).toLowerCase() + (first.flags.length ? ", flagged" : "");
 }
 
 function render() {
@@ -42,7 +43,8 @@ function item(one) {
     element("span", {}, element("b", { textContent: one.label }), element("small", { textContent: one.said })));
   if (one === state.current) button.setAttribute("aria-current", "true");
   button.addEventListener("click", () => emit("choose", one));
-  const line = element("li", { className: one.status }, button);
+  const unsaved = [...one.loaded.values()].some((frame) => frame.edited);
+  const line = element("li", { className: `${one.status}${unsaved ? " unsaved" : ""}` }, button);
   if (one.key) {
     line.dataset.key = one.key;
     const shut = element("button", { type: "button", className: "icon shut", title: "Close" });
@@ -61,6 +63,7 @@ async function close(one) {
   await api.closeCase(one.key).catch(() => {});
   if (one === state.current) emit("choose", state.cases[Math.min(at, state.cases.length - 1)] ?? null);
   emit("cases");
+  emit("closed");
 }
 
 // A small square picture of a frame.

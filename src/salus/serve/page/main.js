@@ -13,7 +13,7 @@ import { note, say, spoken } from "./say.js";
 import { emit, on, state } from "./state.js";
 import { showTheme, switchTheme } from "./theme.js";
 import { Tools } from "./tools.js";
-import { Viewer } from "./viewer.js";
+import { spacing, Viewer } from "./viewer.js";
 import { next, showWork } from "./work.js";
 
 const by = (id) => document.getElementById(id);
@@ -58,8 +58,7 @@ function showFrame(frame) {
   const caption = by("caption");
   caption.hidden = !frame;
   if (frame) {
-    const { spacing, regions } = frame.answer, step = spacing ?? regions[0]?.spacing;
-    const scale = step ? `${(step[1] * 1000).toFixed(0)} µm a pixel` : "not calibrated";
+    const step = spacing(frame.answer), scale = step ? `${step[1].toPrecision(2)} mm a pixel` : "not calibrated";
     caption.textContent = [state.current.label, `${frame.width} × ${frame.height}`, scale].join("  ·  ");
   }
   emit("frame");
@@ -97,6 +96,13 @@ onClick("zoom", () => viewer.fit());
 onClick("fit", () => viewer.fit());
 onClick("save", saveAndGoOn);
 onClick("reset", edit.revert);
+onClick("end", async () => {
+  if (!confirm("Remove all images and outlines of this session from the server? What is not exported is lost.")) return;
+  state.cases = [];
+  await api.endSession().catch(() => {});
+  sessionStorage.clear();
+  location.reload();
+});
 onClick("theme", switchTheme);
 onClick("help", () => by("keys").showModal());
 by("size").addEventListener("input", (event) => resize(Number(event.target.value)));
@@ -154,6 +160,7 @@ try {
   await api.beginSession();
   await restore();
   await showWork();
+  emit("closed");
 } catch (error) {
   note(error.message, true);
 }

@@ -1,5 +1,6 @@
 // The right-hand side: what was found, each lesion, the sliders.
 
+import { COLOURS } from "./layers.js";
 import { finding, number, percent, size, spoken } from "./say.js";
 import { emit, on, state } from "./state.js";
 
@@ -39,10 +40,11 @@ function tell(viewer) {
     : `${answer.network}, presence of a tumour ${percent(answer.presence)}`;
   const meter = by("confidence");
   meter.hidden = false;
+  meter.querySelector("span").textContent = answer.corrected ? "Network agrees" : "Confidence";
   meter.querySelector("i").style.width = percent(answer.confidence);
   meter.querySelector("b").textContent = percent(answer.confidence);
   by("flags").replaceChildren(...answer.flags.map((flag) => element("li", { textContent: sentence(flag) })));
-  by("lesions").replaceChildren(...answer.lesions.map((lesion) => card(lesion, viewer)));
+  by("lesions").replaceChildren(...answer.lesions.map((lesion) => card(lesion, answer.corrected, viewer)));
   const calibrated = answer.lesions.every((lesion) => lesion.unit === "mm");
   by("unit").hidden = !answer.lesions.length || calibrated;
   by("unit").textContent = "In pixels: the file does not say how large they are.";
@@ -50,13 +52,13 @@ function tell(viewer) {
   viewer.draw();
 }
 
-function card(lesion, viewer) {
+function card(lesion, corrected, viewer) {
   const { unit } = lesion, square = unit === "mm" ? "mm²" : "px";
   const button = element("button", { type: "button", title: "Look at it" },
     element("span", { className: "number", textContent: lesion.number }),
     element("span", { className: "size", textContent: size(lesion) }),
     element("small", { textContent: `${number(lesion.width)} wide, ${number(lesion.height)} high, area ${number(lesion.area)} ${square}` }),
-    element("small", { textContent: `confidence ${percent(lesion.confidence)}` }));
+    element("small", { textContent: `${corrected ? "network agrees" : "confidence"} ${percent(lesion.confidence)}` }));
   if (lesion.at_border) button.lastChild.append(element("span", { className: "edge", textContent: ", cut by the border" }));
   const mark = (number) => () => { viewer.marked = number; viewer.draw(); };
   for (const name of ["pointerenter", "focus"]) button.addEventListener(name, mark(lesion.number));
@@ -83,6 +85,17 @@ export function buttons() {
   }
 }
 
+// What the colours of the maps mean, while one is shown.
+function legend() {
+  const shown = Object.keys(COLOURS).filter((kind) => state.display[kind]);
+  by("legend").hidden = !shown.length;
+  by("legend").replaceChildren(...shown.map((kind) => {
+    const bar = element("i");
+    bar.style.background = `linear-gradient(to right, ${COLOURS[kind].map((colour) => `rgb(${colour})`).join(", ")})`;
+    return element("li", {}, element("span", { textContent: kind }), "0", bar, "1");
+  }));
+}
+
 // The sliders of the display; a change is told as "display" with the name of what changed.
 export function showDisplay() {
   const { display } = state;
@@ -95,6 +108,7 @@ export function showDisplay() {
       input.value = shares.includes(name) ? Math.round(100 * value) : value;
       input.nextElementSibling.textContent = shares.includes(name) ? percent(value) : Math.round(value);
     } else by("outline-on").checked = value;
+    legend();
     emit("display", name);
   };
   for (const name of [...shares, "window", "level"]) {

@@ -34,5 +34,5 @@ export function finding({ result, lesions }) {
 
 export function spoken(answer) {
   const lesions = answer.lesions.map((one) => `lesion ${one.number}, ${number(one.longest)} by ${number(one.across)} ${one.unit === "mm" ? "millimetres" : "pixels"}`);
-  return [finding(answer), ...lesions, `confidence ${percent(answer.confidence)}`, ...answer.flags].join("; ");
+  return [finding(answer), ...lesions, `${answer.corrected ? "the network agrees to" : "confidence"} ${percent(answer.confidence)}`, ...answer.flags].join("; ");
 }

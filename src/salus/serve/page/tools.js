@@ -30,7 +30,7 @@ export class Tools {
     const { viewer } = this;
     if (!viewer.frame) return;
     viewer.canvas.setPointerCapture(event.pointerId);
-    viewer.canvas.focus({ preventScroll: true });
+    viewer.canvas.focus({ preventScroll: true, focusVisible: false });
     this.held.set(event.pointerId, [event.clientX, event.clientY]);
     this.windowing = event.button === 2;
     this.moving = event.button === 1 || this.spaced || state.tool === "pan" || this.held.size > 1;

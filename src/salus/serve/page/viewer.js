@@ -19,6 +19,7 @@ export class Viewer {
     this.pointer = null;      // where the brush is, in pixels of the image
     this.marked = null;       // number of the lesion that is pointed at
     this.wanted = false;
+    this.corners = new WeakMap(); // lesion -> the pixel of it that lies most to the upper right
     new ResizeObserver(() => (this.fitted ? this.fit() : this.draw())).observe(canvas);
   }
 
@@ -114,6 +115,7 @@ export class Viewer {
     this.drawing();
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     if (display.outline) this.numbers();
+    this.ruler();
   }
 
   outline() {
@@ -156,15 +158,16 @@ export class Viewer {
     }
   }
 
-  // Each lesion's number beside its upper right corner.
+  // Each lesion's number, to the upper right of it.
   numbers() {
     const { context, frame } = this;
     if (frame.stale) return;
     context.font = "600 12px system-ui, sans-serif";
     context.textAlign = "center";
     context.textBaseline = "middle";
-    for (const { number, box: [top, left, , width] } of frame.answer.lesions) {
-      const x = this.left + (left + width) * this.scale + 12, y = this.top + top * this.scale - 4;
+    for (const lesion of frame.answer.lesions) {
+      const { number } = lesion, [column, row] = this.corner(lesion);
+      const x = this.left + column * this.scale + 12, y = this.top + row * this.scale - 12;
       context.fillStyle = number === this.marked ? "#ffffff" : AMBER;
       context.beginPath();
       context.arc(x, y, 10, 0, 7);
@@ -173,4 +176,44 @@ export class Viewer {
       context.fillText(number, x, y + 1);
     }
   }
+
+  corner(lesion) {
+    const known = this.corners.get(lesion);
+    if (known) return known;
+    const { mask, width } = this.frame, [top, left, high, wide] = lesion.box;
+    let found = [left + wide, top], best = -Infinity;
+    for (let y = top; y < top + high; y++) {
+      for (let x = left; x < left + wide; x++) if (mask[y * width + x] && x - y > best) (best = x - y), (found = [x + 1, y]);
+    }
+    this.corners.set(lesion, found);
+    return found;
+  }
+
+  // How long some round number of millimetres is, where the image is calibrated.
+  ruler() {
+    const { context, canvas, frame } = this, step = spacing(frame.answer);
+    if (!step) return;
+    const long = (mm) => (mm / step[1]) * this.scale;
+    const mm = [50, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1].find((one) => long(one) <= 150);
+    if (!mm) return;
+    const right = canvas.clientWidth - 16, left = right - long(mm), y = canvas.clientHeight - 16;
+    context.beginPath();
+    for (const [x, dy] of [[left, -6], [left, 0], [right, 0], [right, -6]]) context.lineTo(x, y + dy);
+    for (const [colour, width] of [["rgba(0,0,0,.7)", 4], ["#dfe6ec", 1.6]]) {
+      context.strokeStyle = colour;
+      context.lineWidth = width;
+      context.stroke();
+    }
+    context.font = "12px system-ui, sans-serif";
+    context.textAlign = "center";
+    context.textBaseline = "bottom";
+    context.lineWidth = 3;
+    context.strokeStyle = "rgba(0,0,0,.7)";
+    context.fillStyle = "#dfe6ec";
+    context.strokeText(`${mm} mm`, (left + right) / 2, y - 5);
+    context.fillText(`${mm} mm`, (left + right) / 2, y - 5);
+  }
 }
+
+// (row, column) size of a pixel in mm, of the image or of its first region; null where neither is known.
+export const spacing = ({ spacing: whole, regions }) => whole ?? regions[0]?.spacing ?? null;
