@@ -207,6 +207,7 @@ def test_drop_threshold_correct_undo_save_export(open_page, segmenter, phantoms,
         page.click("#end")
         expect(page.locator(".lead")).to_be_visible()
         assert page.evaluate("fetch('/v1/cases').then((told) => told.json())") == []
+        page.wait_for_load_state("networkidle")
 
 
 def test_a_cine_is_scrubbed_and_measured_in_millimetres(open_page, segmenter, cine):

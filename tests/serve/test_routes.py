@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
+from tests.read.wrap import region, wrap_dicom
 from tests.serve.conftest import SPACING, png_of
 
 from salus import Segmenter, read_data_set
+from salus.cli import main
 from salus.measure import measure
 from salus.serve.app import create_app
 from salus.serve.settings import ServeSettings
@@ -96,6 +98,7 @@ def test_correcting_measures_saves_and_exports_what_salus_train_reads(serve, seg
     assert told["images"][0]["lesions"][0]["area_px"] == 1600
 
     zipfile.ZipFile(io.BytesIO(client.get("/v1/export.zip").content)).extractall(tmp_path)
+    assert main(["data", "check", str(tmp_path / "salus-corrected")]) == 0
     data = read_data_set(tmp_path / "salus-corrected")
     assert data.layout == "published"
     assert len(data.labelled) == 1
@@ -156,6 +159,43 @@ def test_a_cine_streams_in_millimetres_and_exports_its_region_under_one_patient(
     image = data.cases[0].read_image()
     assert image.shape == (region["height"], region["width"])  # without the head line
     assert data.cases[0].read_mask(image.shape).all()
+
+
+def test_dicom_objects_hold_what_the_reader_drew(serve, cine, phantom, tmp_path):
+    pytest.importorskip("highdicom")
+    import pydicom
+
+    still = wrap_dicom(tmp_path / "still.dcm", phantom.image, regions=[region(0, 0, *phantom.image.shape, SPACING)])
+    client = serve()
+    key = upload(client, still.read_bytes()).json()["key"]
+    at = f"/v1/cases/{key}/frames/1"
+    client.get(at)
+    drawn = np.zeros(phantom.image.shape, bool)
+    drawn[100:140, 50:90] = True
+    client.put(f"{at}/mask", content=png_of(drawn.astype(np.uint8) * 255))
+    seg = pydicom.dcmread(io.BytesIO(client.get(f"/v1/cases/{key}/seg.dcm").content))
+    source = pydicom.dcmread(still)
+    assert seg.Modality == "SEG"
+    assert seg.StudyInstanceUID == source.StudyInstanceUID
+    assert np.array_equal(seg.pixel_array.squeeze() > 0, drawn)
+    sr = pydicom.dcmread(io.BytesIO(client.get(f"/v1/cases/{key}/sr.dcm").content))
+    assert sr.Modality == "SR"
+    figures = [float(one.NumericValue) for one in each_value(sr)]
+    assert any(one == pytest.approx(1600 * SPACING[0] * SPACING[1], rel=1e-3) for one in figures)
+
+    client = serve()
+    key = upload(client, cine.read_bytes()).json()["key"]
+    assert "seg.zip" in client.get(f"/v1/cases/{key}/seg.dcm").json()["detail"]
+    assert client.get(f"/v1/cases/{key}/sr.dcm").status_code == 200
+    key = upload(client, png_of(phantom.image)).json()["key"]
+    assert "need a DICOM image" in client.get(f"/v1/cases/{key}/seg.dcm").json()["detail"]
+
+
+def each_value(item):
+    """Every measured value in a structured report."""
+    for one in item.get("ContentSequence", []):
+        yield from one.get("MeasuredValueSequence", [])
+        yield from each_value(one)
 
 
 def test_what_is_drawn_outside_the_region_is_left_out_and_said(serve, cine):

@@ -8,7 +8,9 @@ import re
 from salus.serve.guard import App, Message, Receive, Send
 from salus.serve.queue import Busy, Queue
 
-HEAVY = re.compile(r"/v1/(segment(/batch)?|cases|cases/[^/]+/frames(/\d+)?|cases/[^/]+/(lesions\.json|s(eg\.(dcm|zip)|r\.dcm)))")
+HEAVY = re.compile(
+    r"/v1/(segment(/batch)?|cases|cases/[^/]+/frames(/\d+)?|cases/[^/]+/(lesions\.json|seg\.dcm|seg\.zip|sr\.dcm))"
+)
 """Paths that may ask the network."""
 
 

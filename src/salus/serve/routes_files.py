@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -15,6 +16,7 @@ from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
 from salus.errors import SalusError
+from salus.measure import Lesion
 from salus.segmenter import Segmentation
 from salus.serve.answer import Answer, record_of
 from salus.serve.routes_cases import FRAME, Key, Number, shown
@@ -65,7 +67,7 @@ async def dicom_seg(
     if case.count > 1:
         raise SalusError("a cine has a segmentation for each frame; ask for seg.zip")
 
-    def write(path: Path, source: Path, found: list[Segmentation]) -> None:
+    def write(path: Path, source: Path, found: Sequence[Segmentation]) -> None:
         from salus.write.dicom_seg import write_seg
 
         if not write_seg(path, source, found[0], fractional=fractional):
@@ -80,7 +82,7 @@ async def dicom_segs(
 ) -> FileResponse:
     """The outlines in the frames of a cine as DICOM segmentations, 0001.dcm and so on, for each frame with a lesion."""
 
-    def write(path: Path, source: Path, found: list[Segmentation]) -> None:
+    def write(path: Path, source: Path, found: Sequence[Segmentation]) -> None:
         from salus.write.dicom_seg import zip_segs
 
         if not zip_segs(path, source, found, fractional=fractional):
@@ -93,7 +95,7 @@ async def dicom_segs(
 async def dicom_sr(request: Request, serving: Shared, session: Own, key: Key) -> FileResponse:
     """The measurements as a DICOM structured report (TID 1500)."""
 
-    def write(path: Path, source: Path, found: list[Segmentation]) -> None:
+    def write(path: Path, source: Path, found: Sequence[Segmentation]) -> None:
         from salus.write.dicom_sr import write_sr
 
         write_sr(path, source, found)
@@ -115,6 +117,20 @@ async def export(serving: Shared, session: Own) -> FileResponse:
     )
 
 
+class _Found(Sequence[Segmentation]):
+    """The frames of a case, each read when it is asked for: those of a long cine do not fit into memory."""
+
+    def __init__(self, case: OpenCase, lesions: Sequence[tuple[Lesion, ...]]) -> None:
+        self._case, self._lesions = case, lesions
+
+    def __len__(self) -> int:
+        return len(self._lesions)
+
+    def __getitem__(self, index: Any) -> Any:
+        lesions = self._lesions[index]
+        return self._case.frame(range(1, len(self) + 1)[index]).segmentation(str(self._case.source), lesions)
+
+
 async def _all(serving: Serving, case: OpenCase) -> list[Answer]:
     """What is in force for every frame; asked one after another, so that a long cine leaves room for others."""
     return [await serving.answer(case, number) for number in range(1, case.count + 1)]
@@ -128,11 +144,7 @@ async def _dicom(request: Request, serving: Serving, case: OpenCase, kind: str, 
 
     def make() -> None:
         tracked = track([one.lesions for one in answers]) if case.count > 1 else [answers[0].lesions]
-        found = [
-            case.frame(number).segmentation(str(case.source), lesions)
-            for number, lesions in enumerate(tracked, start=1)
-        ]
-        write(path, case.source, found)
+        write(path, case.source, _Found(case, tracked))
 
     try:
         await asyncio.to_thread(make)
