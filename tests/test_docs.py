@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import salus
+from salus.cli import main
 from tests.conftest import make_published
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -43,3 +44,20 @@ def test_the_network_and_the_estimator_of_the_how_to_run(tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     scores = (tmp_path / "run" / "scores.csv").read_text()
     assert all(name in scores for name in ("my_networks:small", "sa-unet", "Reader"))
+
+
+def test_the_how_tos_of_clinical_files_run(tmp_path, monkeypatch):
+    pytest.importorskip("highdicom")
+    monkeypatch.chdir(tmp_path)
+    for name in ("clinical-files.md", "clinical-outputs.md"):
+        text = (DOCS / "how-to" / name).read_text()
+        for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+            exec(block, {})
+    (tmp_path / "cine.dcm").write_bytes((tmp_path / "us.dcm").read_bytes())
+    commands = re.findall(r"^    salus segment cine.dcm (.*)$", text, re.MULTILINE)
+    assert len(commands) == 2
+    for number, line in enumerate(commands):
+        options = line.replace("-o out", f"-o out{number}").split()
+        assert main(["segment", "cine.dcm", *options]) == 0
+    kinds = {path.relative_to(tmp_path).parts[1] for path in tmp_path.glob("out1/*/*")}
+    assert kinds == {"masks", "overlays", "dicom-seg", "dicom-sr", "dicom-sc"}
