@@ -49,7 +49,7 @@ def methods(path: Path) -> None:
             found = estimate_saliency(phantom.image, method)
             values = resize(found.values, shown.shape)
             picture(axes, values, mask, cmap=HEAT, vmin=0, vmax=1)
-            axes.set_xlabel(f"maximum {found.values.max():.2f}, confidence {found.confidence:.2f}", fontsize=7)
+            axes.set_xlabel(f"maximum {found.values.max():.2f}, conf. {found.confidence:.2f}", fontsize=7)
             if place == 0:
                 axes.set_title(method)
     grid[0][0].set_title("phantom")
