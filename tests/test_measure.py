@@ -252,3 +252,25 @@ def test_the_hull_is_scipys():
         expected = ConvexHull(corners)
         area, length = hull_size(hull(part, (0.5, 0.8)))
         assert (area, length) == (pytest.approx(expected.volume), pytest.approx(expected.area))
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0), (0.1, 0.07)])
+@pytest.mark.parametrize("angle", [0, 20, 45, 70, 90])
+def test_turned_rectangles(angle, spacing):
+    """A shape whose longest axis, the diagonal, is at an angle of its own."""
+    long, short = 120 * max(spacing), 50 * max(spacing)
+    shape = tuple(int(140 * max(spacing) / step) for step in spacing)
+    r, c = np.mgrid[: shape[0], : shape[1]]
+    y, x = (r + 0.5 - shape[0] / 2) * spacing[0], (c + 0.5 - shape[1] / 2) * spacing[1]
+    cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    found = one((abs(x * cos + y * sin) <= long / 2) & (abs(y * cos - x * sin) <= short / 2), spacing)
+    diagonal, slack = np.hypot(long, short), 2 * max(spacing)
+    assert found.area == pytest.approx(long * short, rel=0.03)
+    assert found.longest == pytest.approx(diagonal, abs=slack)
+    assert found.across == pytest.approx(2 * long * short / diagonal, abs=2 * slack)
+    assert found.width == pytest.approx(long * cos + short * sin, abs=slack)
+    assert found.height == pytest.approx(long * sin + short * cos, abs=slack)
+    assert found.perimeter == pytest.approx(2 * (long + short), rel=0.075)
+    assert found.circularity == pytest.approx(np.pi * long * short / (long + short) ** 2, rel=0.16)
+    assert found.solidity > 0.96
+    assert found.depth == pytest.approx((shape[0] * spacing[0] - found.height) / 2, abs=slack)

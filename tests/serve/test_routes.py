@@ -298,3 +298,31 @@ def test_metrics_count_and_name_nobody(serve, png):
     assert "127.0.0.1" not in text
     for line in text.splitlines():
         assert line.startswith("#") or float(line.rsplit(" ", 1)[1]) >= 0
+
+
+def test_dicom_downloads_of_an_image_and_a_cine(serve, cine, tmp_path, png):
+    pydicom = pytest.importorskip("pydicom")
+    pytest.importorskip("highdicom")
+    client = serve()
+    case = upload(client, cine.read_bytes()).json()
+    at = f"/v1/cases/{case['key']}"
+    assert "seg.zip" in client.get(f"{at}/seg.dcm").json()["detail"]
+    with zipfile.ZipFile(io.BytesIO(client.get(f"{at}/seg.zip").content)) as archive:
+        assert archive.namelist()[0] == "0001.dcm"
+        made = pydicom.dcmread(io.BytesIO(archive.read("0001.dcm")))
+    mask = np.asarray(Image.open(io.BytesIO(client.get(f"{at}/frames/1/mask.png").content))) > 0
+    np.testing.assert_array_equal(made.pixel_array.reshape(-1, *mask.shape).any(axis=0), mask)
+    assert pydicom.dcmread(io.BytesIO(client.get(f"{at}/sr.dcm").content)).Modality == "SR"
+    picture = np.asarray(Image.open(io.BytesIO(client.get(f"{at}/frames/1/overlay.jpg").content)).convert("L"))
+    assert picture[:40].max() < 8  # the head line lies outside the region
+
+    source = pydicom.dcmread(cine)
+    source.NumberOfFrames, source.PixelData = 1, source.PixelData[: source.Rows * source.Columns]
+    source.save_as(tmp_path / "one.dcm")
+    at = f"/v1/cases/{upload(client, (tmp_path / 'one.dcm').read_bytes()).json()['key']}"
+    made = pydicom.dcmread(io.BytesIO(client.get(f"{at}/seg.dcm").content))
+    np.testing.assert_array_equal(made.pixel_array.reshape(-1, *mask.shape).any(axis=0), mask)
+    client.put(f"{at}/frames/1/mask", content=png_of(np.zeros(mask.shape, np.uint8)))
+    assert "no lesion is outlined" in client.get(f"{at}/seg.dcm").json()["detail"]
+    at = f"/v1/cases/{upload(client, png).json()['key']}"
+    assert "need a DICOM image" in client.get(f"{at}/sr.dcm").json()["detail"]
