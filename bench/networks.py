@@ -78,8 +78,8 @@ def run_keras(contestant, asked):
 
     model, weights = initial_weights(asked.network, asked.size)
     if contestant.startswith("keras"):
-        from originals import original
         from salus.networks.authors import in_published_order
+        from salus.networks.originals import original
 
         ordered = [weights[layer.name] for layer in in_published_order(model)]
         model = original(asked.network, asked.size)

@@ -97,7 +97,7 @@ def test_evaluate_scores_and_names_the_bad_file(published, tmp_path, capsys):
 
 
 def test_import_keras_makes_a_network(tmp_path, capsys):
-    from originals import original  # bench/originals.py
+    from salus.networks.originals import original
 
     original("unet", 32).save(tmp_path / "theirs.keras")
     assert main(["import-keras", str(tmp_path / "theirs.keras"), "--size", "32"]) == 0

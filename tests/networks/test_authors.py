@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import pytest
 
-from originals import original  # bench/originals.py
 from salus.errors import SalusError
 from salus.networks.authors import import_keras, read_weights
+from salus.networks.originals import original
 
 SIZE = 64
 

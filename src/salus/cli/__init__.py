@@ -18,6 +18,7 @@ from salus.cli import (
     benchmark,
     data,
     evaluate,
+    export,
     import_keras,
     info,
     merge,
@@ -50,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
         saliency_benchmark,
         train,
         import_keras,
+        export,
         info,
     ):
         module.add(commands)

@@ -17,6 +17,29 @@ from salus.data.case import Case
 from salus.errors import SalusError
 
 
+@dataclass(frozen=True)
+class Preprocessing:
+    """How an image becomes a network's input; every network file that Salus writes says so under "preprocessing".
+
+    Attributes:
+        height: of the input, to which the whole image is resized.
+        width: of the input.
+        keep_aspect: whether the image keeps its shape; it does not.
+        interpolation: of the resizing; antialiased where it shrinks.
+        levels: to which grey values are rounded after it.
+        divide_by: what grey values 0 to levels - 1 are then divided by.
+        layout: of the array; its one channel is grey.
+    """
+
+    height: int
+    width: int
+    keep_aspect: bool = False
+    interpolation: str = "bilinear, antialiased"
+    levels: int = 256
+    divide_by: int = 255
+    layout: str = "NHWC"
+
+
 @dataclass(frozen=True, eq=False)
 class Pairs:
     """Prepared cases, in the order of `cases`.

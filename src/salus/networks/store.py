@@ -2,7 +2,7 @@
 
 NET/network.json     name, input size, threshold, where it comes from, checksum of the weights
 NET/model.weights.h5 the weights, for training on
-NET/network.onnx     the same network in float32, dynamic batch, network.json inside as metadata
+NET/network.onnx     the same network in float32, dynamic batch, network.json and preprocessing inside as metadata
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from salus.data.prepare import Preprocessing
 from salus.errors import SalusError
+from salus.networks.onnx_file import finish
 from salus.networks.registry import build_network
 
 CARD, WEIGHTS, ONNX = "network.json", "model.weights.h5", "network.onnx"
@@ -92,8 +94,11 @@ def load_network(folder: Path | str) -> tuple[Card, keras.Model]:
         raise SalusError(
             f"{folder / WEIGHTS}: changed since it was saved (its checksum differs); copy the network again"
         )
-    model = build_network(card.network, card.size)
-    model.load_weights(folder / WEIGHTS)
+    try:
+        model = build_network(card.network, card.size)
+        model.load_weights(folder / WEIGHTS)
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise SalusError(f"{folder}: not a Salus network ({' '.join(str(error).split())[:120]})") from None
     return card, model
 
 
@@ -116,7 +121,7 @@ def export_onnx(model: keras.Model, card: Card, path: Path) -> float:
         warnings.simplefilter("ignore", FutureWarning)  # of NumPy, about a line in Keras's exporter
         model.export(path, format="onnx", verbose=False)
     graph = onnx.load(path)
-    onnx.helper.set_model_props(graph, {"salus": json.dumps(asdict(card))})
+    finish(graph, ["probability"], asdict(card) | {"preprocessing": asdict(Preprocessing(card.size, card.size))})
     onnx.save(graph, path)
 
     network = open_network(path)

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from salus.errors import SalusError
 from salus.processor import BFLOAT16, processor_cores, processor_flags, processor_name
@@ -48,7 +48,7 @@ def use_backend(name: str | None = None) -> str:
             raise SalusError(f'{package} is not installed; run: pip install "salus[{extra}]"')
     os.environ["KERAS_BACKEND"] = chosen
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _no_chatter():
+    with no_chatter():
         importlib.import_module("keras")
     return chosen
 
@@ -101,6 +101,20 @@ def build_optimizer(model: keras.Model) -> None:
     model.optimizer.build(model.trainable_variables)
 
 
+def litert_options(precision: str) -> dict[str, Any]:
+    """What Keras's LiteRT exporter hands to TensorFlow's converter.
+
+    Args:
+        precision: of the weights: "float32", "float16", or "int8", a scale for each filter.
+    """
+    import tensorflow as tf
+
+    target: dict[str, Any] = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}  # what every interpreter has
+    if precision == "float16":
+        target["supported_types"] = [tf.float16]
+    return {"target_spec": target} | ({} if precision == "float32" else {"optimizations": [tf.lite.Optimize.DEFAULT]})
+
+
 def has_bfloat16() -> bool:
     """Whether bfloat16 arithmetic is fast here: a GPU, or a processor with AMX or AVX512-BF16."""
     return _jax_with_gpu() or not set(BFLOAT16).isdisjoint(processor_flags())
@@ -123,8 +137,8 @@ def environment() -> dict[str, str]:
 
 
 @contextmanager
-def _no_chatter() -> Iterator[None]:
-    """Drop what libraries write to stderr while they load (TensorFlow ignores its own log level then)."""
+def no_chatter() -> Iterator[None]:
+    """Drop what libraries write to stderr while they load or convert (TensorFlow ignores its own log level then)."""
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -169,16 +168,13 @@ def export_saliency(model: keras.Model, path: Path, card: dict[str, object]) -> 
     """
     import onnx
 
+    from salus.networks.onnx_file import finish
+
     side = model.input_shape[1]
     model(np.zeros((1, side, side, 1), np.float32))  # Keras exports what has been called
     model.export(path, format="onnx", verbose=False)
     graph = onnx.load(path)
-    old = graph.graph.output[0].name
-    for node in graph.graph.node:
-        node.output[:] = ["saliency" if name == old else name for name in node.output]
-    graph.graph.output[0].name = "saliency"
-    onnx.helper.set_model_props(graph, {"salus": json.dumps(card)})
-    onnx.checker.check_model(graph)
+    finish(graph, ["saliency"], card)
     onnx.save(graph, path)
     images = np.random.default_rng(0).integers(0, 256, (4, side, side), dtype=np.uint8)
     found = model.predict(images[..., None] / np.float32(255), verbose=0)[..., 0]

@@ -59,26 +59,54 @@ def load_noted(model: keras.Model, path: Path) -> None:
     Raises:
         SalusError: the file is missing, damaged, holds no notes, or is of another network.
     """
-    import onnx
-    from onnx import numpy_helper
-
-    try:
-        graph = onnx.load(path)
-    except Exception as error:  # protobuf raises its own kinds
-        raise SalusError(f"{path}: cannot be read as a network ({' '.join(str(error).split())[:120]})") from None
-    kept = {prop.key: prop.value for prop in graph.metadata_props}.get(SETTINGS, "{}")
-    notes = json.loads(kept).get(KEY)
+    graph = _load(path)
+    notes = read_settings(graph).get(KEY)
     if not notes:
         raise SalusError(f"{path}: says not where its weights lie; start from a file that salus train wrote")
-    arrays = {
-        tensor.name.removesuffix(HALF): numpy_helper.to_array(tensor).astype(np.float32)
-        for tensor in graph.graph.initializer
-    }
+    arrays = _arrays(graph)
     try:
         values = [arrays[name].reshape(shape).transpose(axes) for name, shape, axes in notes]
         model.set_weights(values)
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, TypeError) as error:
         raise SalusError(f"{path}: is of another network than this ({' '.join(str(error).split())[:120]})") from None
+
+
+def load_layer(path: Path, layer: str) -> tuple[np.ndarray, np.ndarray]:
+    """A dense layer's kernel and bias, found by the name that the converter gives them.
+
+    Raises:
+        SalusError: the file cannot be read, or holds no such layer.
+    """
+    found = [value for name, value in sorted(_arrays(_load(path)).items()) if f"/{layer}" in name]
+    kernel, bias = ([value for value in found if value.ndim == n] for n in (2, 1))
+    if len(kernel) != 1 or len(bias) != 1:
+        raise SalusError(f"{path}: holds no layer {layer}; start from a file that salus train wrote")
+    return kernel[0], bias[0]
+
+
+def read_settings(graph: onnx.ModelProto) -> dict[str, Any]:
+    """What an ONNX file says of itself; empty where it says nothing."""
+    kept: dict[str, Any] = json.loads({prop.key: prop.value for prop in graph.metadata_props}.get(SETTINGS, "{}"))
+    return kept
+
+
+def _load(path: Path) -> onnx.ModelProto:
+    import onnx
+
+    try:
+        return onnx.load(path)
+    except Exception as error:  # protobuf raises its own kinds
+        raise SalusError(f"{path}: cannot be read as a network ({' '.join(str(error).split())[:120]})") from None
+
+
+def _arrays(graph: onnx.ModelProto) -> dict[str, np.ndarray]:
+    """The arrays of a file by name, as float32."""
+    from onnx import numpy_helper
+
+    return {
+        tensor.name.removesuffix(HALF): numpy_helper.to_array(tensor).astype(np.float32)
+        for tensor in graph.graph.initializer
+    }
 
 
 def _match(values: np.ndarray, name: str, stored: np.ndarray) -> list[Any] | None:

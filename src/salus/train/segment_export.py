@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from salus.data.prepare import Preprocessing
 from salus.errors import SalusError
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ PARITY = 1e-4
 """Largest difference allowed between the network's probabilities and its ONNX file's."""
 
 EXPORTED = ("probability", "saliency", "presence", "strangeness")
+WHITENED = "whitened"
+"""The layer of the strangeness that holds what was fitted."""
+
 KNOWN = 99.5
 """Per cent of the training images that lie within the limit of strangeness."""
 
@@ -33,8 +37,6 @@ def with_strangeness(model: keras.Model, images: np.ndarray) -> keras.Model:
         model: of `segment_net`.
         images: (n, s, s) uint8, the known images.
     """
-    import keras
-    from keras import layers
     from sklearn.covariance import LedoitWolf
 
     inputs = images[..., None] / np.float32(255)
@@ -44,13 +46,27 @@ def with_strangeness(model: keras.Model, images: np.ndarray) -> keras.Model:
     whiten = vectors / np.sqrt(values)
     far = np.sqrt((((known - fitted.location_) @ whiten) ** 2).mean(axis=1))
     whiten /= np.percentile(far, KNOWN)
-    place = layers.Dense(whiten.shape[1], dtype="float32", name="whitened")
+    return join_strangeness(model, whiten.astype(np.float32), (-fitted.location_ @ whiten).astype(np.float32))
+
+
+def join_strangeness(model: keras.Model, whiten: np.ndarray, shift: np.ndarray) -> keras.Model:
+    """The network with the output "strangeness" (n, 1), the root of the mean square of whitened features.
+
+    Args:
+        model: of `segment_net`.
+        whiten: (d, d) float32, by which the d features are multiplied.
+        shift: (d,) float32, which is then added.
+    """
+    import keras
+    from keras import layers
+
+    place = layers.Dense(len(shift), dtype="float32", name=WHITENED)
     z = place(model.output["features"])
-    place.set_weights([whiten.astype(np.float32), (-fitted.location_ @ whiten).astype(np.float32)])
+    place.set_weights([whiten, shift])
     square = layers.Multiply(dtype="float32", name="squared")([z, z])
     mean = layers.Dense(1, use_bias=False, dtype="float32", name="mean_square")
     total = mean(square)
-    mean.set_weights([np.full((whiten.shape[1], 1), 1 / whiten.shape[1], np.float32)])
+    mean.set_weights([np.full((len(shift), 1), 1 / len(shift), np.float32)])
     strangeness = keras.ops.sqrt(total)
     return keras.Model(model.input, {**model.output, "strangeness": strangeness}, name=model.name)
 
@@ -69,7 +85,8 @@ def export_segmenter(model: keras.Model, path: Path, settings: dict[str, Any]) -
     import keras
     import onnx
 
-    from salus.engine import SETTINGS, open_network
+    from salus.engine import open_network
+    from salus.networks.onnx_file import finish
     from salus.networks.segment_net import OUTPUTS
     from salus.train.onnx_weights import KEY, note_weights
 
@@ -81,16 +98,9 @@ def export_segmenter(model: keras.Model, path: Path, settings: dict[str, Any]) -
         warnings.simplefilter("ignore", FutureWarning)  # of NumPy, about a line in Keras's exporter
         listed.export(path, format="onnx", verbose=False)
     graph = onnx.load(path)
-    new = dict(zip((port.name for port in graph.graph.output), EXPORTED, strict=True))
-    for node in graph.graph.node:
-        node.output[:] = [new.get(name, name) for name in node.output]
-        node.input[:] = [new.get(name, name) for name in node.input]
-    for port in graph.graph.output:
-        port.name = new[port.name]
     network = keras.Model(model.input, [model.output[name] for name in OUTPUTS])
-    settings = settings | {KEY: note_weights(graph, network)}
-    onnx.helper.set_model_props(graph, {SETTINGS: json.dumps(settings)})
-    onnx.checker.check_model(graph)
+    kept = settings | {"preprocessing": asdict(Preprocessing(side, side)), KEY: note_weights(graph, network)}
+    finish(graph, EXPORTED, kept)
     onnx.save(graph, path)
     images = np.random.default_rng(0).random((2, side, side, 1), np.float32)
     wanted = model.predict(images, verbose=0)

@@ -1,6 +1,7 @@
-"""The networks as the authors' notebooks build them in Keras: what Salus is measured against.
+"""The networks as the authors' notebooks build them in Keras: what Salus is measured against, and exports to.
 
-Nothing is shared with Salus's networks, so the comparison is with the code as released.
+Keras's own layers alone, named by Keras; nothing is shared with Salus's networks, so a comparison is with the code as
+released.
 """
 
 from __future__ import annotations
@@ -8,18 +9,23 @@ from __future__ import annotations
 import keras
 from keras import layers
 
+ORIGINALS = ("unet", "sa-unet")
+"""The networks that are released as code."""
 
-def conv(x, filters, size=3, strides=1, activation="relu"):
+
+def conv(
+    x: keras.KerasTensor, filters: int, size: int = 3, strides: int = 1, activation: str = "relu"
+) -> keras.KerasTensor:
     """A convolution as the notebooks write it."""
     return layers.Conv2D(filters, size, strides=strides, padding="same", activation=activation)(x)
 
 
-def double(x, filters):
+def double(x: keras.KerasTensor, filters: int) -> keras.KerasTensor:
     """Two 3x3 convolutions."""
     return conv(conv(x, filters), filters)
 
 
-def attention(features, saliency, level):
+def attention(features: keras.KerasTensor, saliency: keras.KerasTensor, level: int) -> keras.KerasTensor:
     """The released attention block, its one channel copied 32 times."""
     pooled = layers.MaxPooling2D(2**level)(saliency)
     joined = layers.Add()([conv(pooled, 128, 1), conv(features, 128, 1, strides=2)])
@@ -30,7 +36,12 @@ def attention(features, saliency, level):
 
 
 def original(network: str, size: int = 256) -> keras.Model:
-    """Build "unet" or "sa-unet" as released."""
+    """Build one of `ORIGINALS` as released: image, and for SA-U-Net saliency, (n, size, size, 1), to a probability.
+
+    Example:
+        >>> original("sa-unet").count_params()
+        1912517
+    """
     image = keras.Input((size, size, 1))
     saliency = keras.Input((size, size, 1))
     with_saliency = network == "sa-unet"

@@ -1,0 +1,47 @@
+"""Keras files of the published networks, in the authors' own graph, so that their code loads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from salus.errors import SalusError
+from salus.export.source import Source, Values
+
+ENDINGS = (".keras", ".h5", ".weights.h5")
+PRECISIONS = ("float32",)
+
+
+def write(source: Source, path: Path, precision: str) -> list[Path]:
+    """Write a whole model (.keras, .h5), which Keras loads without Salus, or its weights alone (.weights.h5).
+
+    Raises:
+        SalusError: the network is none of those that are released as Keras code.
+    """
+    from salus.networks.authors import in_published_order
+    from salus.networks.originals import ORIGINALS, original
+    from salus.train.backend import no_chatter
+
+    if source.network not in ORIGINALS:
+        raise SalusError(
+            f"{source.path}: Keras files are written of the released networks, {' and '.join(ORIGINALS)}, and this is "
+            f"{source.network}; export it as onnx, openvino or litert"
+        )
+    theirs = original(source.network, source.size)
+    ours = in_published_order(source.model())
+    for layer, same in zip((layer for layer in theirs.layers if layer.weights), ours, strict=True):
+        layer.set_weights(same.get_weights())
+    with no_chatter():
+        theirs.save_weights(path) if path.name.endswith(".weights.h5") else theirs.save(path)
+    return [path]
+
+
+def run(source: Source, path: Path, values: Values) -> dict[str, np.ndarray]:
+    """The answers of the authors' network, built anew, with the file's weights; its configuration is not read."""
+    from salus.networks.originals import original
+
+    model = original(source.network, source.size)
+    model.load_weights(path)
+    given = [values[name] for name in source.inputs]
+    return {"probability": model.predict(given if len(given) > 1 else given[0], verbose=0)}
