@@ -96,9 +96,8 @@ def picture(page, name):
     if os.environ.get("SALUS_SCREENSHOTS"):
         page.mouse.move(2, 2)
         page.wait_for_timeout(400)
-        place = Path(os.environ["SALUS_SCREENSHOTS"]) / f"serve-{name}.png"
-        page.screenshot(path=place)
-        Image.open(place).convert("RGB").quantize(192, dither=Image.Dither.NONE).save(place, optimize=True)
+        place = Path(os.environ["SALUS_SCREENSHOTS"]) / f"serve-{name}.jpg"
+        Image.open(BytesIO(page.screenshot())).convert("RGB").save(place, quality=82, optimize=True)
 
 
 @pytest.fixture
