@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from salus.cli import together
+
 
 def add(commands: Any) -> None:
     """Add the command's options."""
@@ -59,6 +61,7 @@ def add(commands: Any) -> None:
     p.add_argument("--skip-bad", action="store_true", help="leave out cases that cannot be read, naming each")
     p.add_argument("--backend", choices=("tensorflow", "jax", "torch"), help="Keras's (default: jax with a GPU)")
     p.add_argument("--threads", type=int, metavar="N", help="processor threads (default: all)")
+    together.add(p)
     p.set_defaults(run=run)
 
 
@@ -74,10 +77,11 @@ def run(asked: argparse.Namespace) -> None:
     folder = asked.resume or asked.output
     asked.when_interrupted = f"interrupted; continue with: salus benchmark --resume {folder}"
     if asked.resume:
-        use_backend(asked.backend or Settings.load(asked.resume).backend)
+        use_backend(together.backend(asked) or Settings.load(asked.resume).backend)
         from salus.train.benchmark import resume
 
-        resume(asked.resume, log, threads=asked.threads)
+        with together.crew(asked, f"salus benchmark --resume {folder}") as crew:
+            resume(asked.resume, log, threads=asked.threads, crew=crew)
         return
     if asked.preset not in PRESETS:
         raise SalusError(f"unknown preset {asked.preset!r}; choose one of {', '.join(PRESETS)}")
@@ -93,11 +97,12 @@ def run(asked: argparse.Namespace) -> None:
         protocol=protocol.change(fold_rule="file") if asked.folds_file else protocol,
         allow_leakage=asked.allow_leakage,
         skip_bad=asked.skip_bad,
-        backend=use_backend(asked.backend),
+        backend=use_backend(together.backend(asked)),
     )
     from salus.train.benchmark import start
 
-    start(asked.output, settings, log, folds_file=asked.folds_file, threads=asked.threads)
+    with together.crew(asked, f"salus benchmark --resume {folder}") as crew:
+        start(asked.output, settings, log, folds_file=asked.folds_file, threads=asked.threads, crew=crew)
 
 
 def log(line: str) -> None:

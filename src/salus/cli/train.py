@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from salus.cli import together
+
 
 def add(commands: Any) -> None:
     """Add the command's options."""
@@ -51,6 +53,7 @@ def add(commands: Any) -> None:
     )
     p.add_argument("--skip-bad", action="store_true", help="leave out cases that cannot be read, naming each")
     p.add_argument("--backend", choices=("tensorflow", "jax", "torch"), help="Keras's (default: jax with a GPU)")
+    together.add(p)
     p.set_defaults(run=run)
 
 
@@ -65,15 +68,16 @@ def run(asked: argparse.Namespace) -> int:
         if asked.data or asked.output:
             raise SalusError("--resume RUN takes the rest from the run; leave out DATA and -o")
         asked.when_interrupted = f"interrupted; continue with: salus train --resume {asked.resume}"
-        use_backend(asked.backend)
+        use_backend(together.backend(asked))
         from salus.train.segment_run import resume
 
-        resume(asked.resume, _say)
+        with together.crew(asked, f"salus train --resume {asked.resume}") as crew:
+            resume(asked.resume, _say, crew)
         return 0
     if not asked.data or asked.output is None:
         raise SalusError("name the data and where the result goes: salus train DATA -o RUN")
     asked.when_interrupted = f"interrupted; continue with: salus train --resume {asked.output}"
-    use_backend(asked.backend)
+    use_backend(together.backend(asked))
     from salus.train.segment import SegmentRecipe
     from salus.train.segment_run import Wanted, shipped, start
 
@@ -92,7 +96,8 @@ def run(asked: argparse.Namespace) -> int:
         tta=asked.tta,
         recipe=recipe,
     )
-    start(asked.output, wanted, _say)
+    with together.crew(asked, f"salus train --resume {asked.output}") as crew:
+        start(asked.output, wanted, _say, crew)
     return 0
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from salus.data.prepare import Pairs, prepare
 from salus.errors import SalusError
 from salus.evaluate import matched, prediction_rows, rows_of, write_rows
 from salus.train.backend import environment, set_up
+from salus.train.crew import ALONE, Crew
 from salus.train.run import (
     DATA,
     ENVIRONMENT,
@@ -49,10 +51,17 @@ class Bench:
     folds: Folds
     pairs: Pairs
     log: Log
+    crew: Crew
 
 
 def start(
-    run: Path, settings: Settings, log: Log = print, *, folds_file: Path | None = None, threads: int | None = None
+    run: Path,
+    settings: Settings,
+    log: Log = print,
+    *,
+    folds_file: Path | None = None,
+    threads: int | None = None,
+    crew: Crew = ALONE,
 ) -> None:
     """Start a benchmark in a new folder and carry it through.
 
@@ -62,14 +71,18 @@ def start(
         log: called with each line of progress.
         folds_file: folds saved earlier; None makes them by the protocol's rule.
         threads: that the backend uses.
+        crew: who trains together.
 
     Raises:
         SalusError: the folder holds a run, the data do not fit, or folds leak.
     """
+    crew.check_batch(settings.protocol.batch)
     if (run / RUN_FILE).exists():
         raise SalusError(f"{run}: holds a run already; continue it with: salus benchmark --resume {run}")
     if run.is_dir() and {p.name for p in run.iterdir()} - set(STARTED):
         raise SalusError(f"{run}: holds other files; name a new folder")
+    run, log = crew.mirror(run), crew.log(log)
+    crew.agree("the options", json.dumps(asdict(settings)))
     data = read_data_set(settings.data, settings.layout)
     log(f"{settings.data}: {len(data.labelled)} labelled images, layout {data.layout}")
     pairs = _prepared(data, settings, log)
@@ -80,26 +93,30 @@ def start(
     except OSError as error:
         raise SalusError(f"{run}: cannot be made ({error.strerror})") from None
     folds.save(run / FOLDS)
-    write_json(run / DATA, fingerprint(data.labelled))
+    prints = fingerprint(data.labelled)
+    crew.agree(f"{settings.data}: images", prints["sha256"])
+    write_json(run / DATA, prints)
     write_json(run / ENVIRONMENT, environment())
     settings.save(run)  # last: a folder with run.json can be resumed
-    _carry_through(Bench(run, settings, folds, pairs, log), threads)
+    _carry_through(Bench(run, settings, folds, pairs, log, crew), threads)
 
 
-def resume(run: Path, log: Log = print, *, threads: int | None = None) -> None:
+def resume(run: Path, log: Log = print, *, threads: int | None = None, crew: Crew = ALONE) -> None:
     """Carry an interrupted run through; what is finished is not done again.
 
     Raises:
         SalusError: no run there, or its data have changed since.
     """
+    run, log = crew.mirror(run), crew.log(log)
     settings = Settings.load(run)
+    crew.check_batch(settings.protocol.batch)
     data = read_data_set(settings.data, settings.layout)
     if fingerprint(data.labelled)["sha256"] != read_json(run / DATA)["sha256"]:
         raise SalusError(f"{settings.data}: has changed since {run} was started; start a new run")
     content = read_json(run / FOLDS)
     folds = Folds(content["test"], content["groups"], content["rule"], content["seed"])
     pairs = _prepared(data, settings, log)
-    _carry_through(Bench(run, settings, folds, pairs, log), threads)
+    _carry_through(Bench(run, settings, folds, pairs, log, crew), threads)
 
 
 def _prepared(data: DataSet, settings: Settings, log: Log) -> Pairs:
@@ -164,11 +181,13 @@ def _carry_through(bench: Bench, threads: int | None) -> None:
     parts = [(fold, network) for fold in folds.numbers for network in settings.networks]
     for count, (fold, network) in enumerate(parts, 1):
         title = f"[{count}/{len(parts)}] {network}, fold {fold} of {len(folds.numbers)}"
-        if (part_folder(bench.run, network, fold) / SUMMARY).exists():
+        if bench.crew.decide((part_folder(bench.run, network, fold) / SUMMARY).exists):
             bench.log(f"{title}: done before")
             continue
         bench.log(title)
         _one_part(bench, network, fold, threads)
+    if not bench.crew.leads:
+        return
     for name, folder in settings.predictions.items():
         bench.log(f"{name}: masks from {folder}")
         _external(bench, name, Path(folder))
@@ -208,16 +227,20 @@ def _one_part(bench: Bench, entrant: str, fold: int, threads: int | None) -> Non
     parting = Parting(fitting, validation, test, bench.folds.groups, protocol.seed)
     takes = takes_saliency(build_network(network, protocol.size))
     source = (named or bench.settings.saliency) if takes else None
-    maps = _maps(bench, source, fold, parting) if source else None
+    maps = bench.crew.share(lambda: {"maps": _maps(bench, source, fold, parting)})["maps"] if source else None
 
     keras.utils.clear_session()  # an estimator may have trained networks of its own
     precision = set_up(protocol.seed + fold, protocol.precision, threads)
-    model = build_network(network, protocol.size)
 
     def split(chosen: list[int]) -> Split:
         return Split(pairs.images[chosen], pairs.masks[chosen], None if maps is None else maps[chosen])
 
-    history = fit(model, split(fitting), split(validation), protocol, folder, bench.log)
+    with bench.crew.scope():
+        model = build_network(network, protocol.size)
+        history = fit(model, split(fitting), split(validation), protocol, folder, bench.log, bench.crew)
+    if not bench.crew.leads:
+        return
+    model = bench.crew.local(model, lambda: build_network(network, protocol.size))
     predict(model, split(test[:1]), protocol.batch)  # the first call compiles
     began = time.monotonic()
     probability = predict(model, split(test), protocol.batch)

@@ -13,6 +13,7 @@ import numpy as np
 from salus.train.backend import build_optimizer, compiles
 from salus.train.batches import Batches, network_inputs
 from salus.train.checkpoint import BEST, FINAL, Checkpoint, restore
+from salus.train.crew import ALONE, Crew
 from salus.train.objective import dice_loss, dsc
 from salus.train.protocol import Protocol
 from salus.train.run import read_history
@@ -30,7 +31,13 @@ class Split:
 
 
 def fit(
-    model: keras.Model, fitting: Split, validation: Split, protocol: Protocol, folder: Path, log: Log = print
+    model: keras.Model,
+    fitting: Split,
+    validation: Split,
+    protocol: Protocol,
+    folder: Path,
+    log: Log = print,
+    crew: Crew = ALONE,
 ) -> list[dict[str, float]]:
     """Train a model, resuming where an earlier call with the same folder was cut off.
 
@@ -41,14 +48,17 @@ def fit(
         protocol: the settings.
         folder: gets history.csv, the best and the last epoch's weights, TensorBoard logs.
         log: called with one line an epoch.
+        crew: who trains together; the model was made within its scope, and this is called there.
 
     Returns:
         The history, a row an epoch. The model holds the last weights, or the best where `protocol.restore_best`.
     """
+    folder = crew.mirror(folder)
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / FINAL).exists():  # an earlier call came to its end
         model.load_weights(folder / FINAL)
         return read_history(folder)
+    crew.share_out(model)
     model.compile(keras.optimizers.Adam(protocol.learning_rate), loss=dice_loss, metrics=[dsc], jit_compile=compiles())
     build_optimizer(model)
     history = restore(model, folder)

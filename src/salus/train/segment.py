@@ -17,6 +17,7 @@ import numpy as np
 from salus.data.prepare import resize, to_bytes
 from salus.errors import SalusError
 from salus.train.augment import STRONG, Augmentation
+from salus.train.crew import ALONE, Crew
 from salus.train.run import write_by_rename
 from salus.train.segment_batches import batches
 
@@ -27,6 +28,9 @@ Log = Callable[[str], None]
 
 KEPT = 100
 """Steps between two states on disk."""
+
+FINISHED = "weights.weights.h5"
+"""What a training ends with."""
 
 EARLY_SEED = 1000
 """What is added to the seed of a first training, so that the second does not repeat its batches."""
@@ -90,6 +94,7 @@ def train_segmenter(
     folder: Path,
     log: Log = print,
     start_from: Path | None = None,
+    crew: Crew = ALONE,
 ) -> keras.Model:
     """Train, resuming where an earlier call with the same folder was cut off.
 
@@ -100,6 +105,7 @@ def train_segmenter(
         folder: gets the state while it trains, and weights.weights.h5.
         log: called with a line of progress every hundred steps.
         start_from: an .onnx file of the same network to begin with, in place of ImageNet's weights.
+        crew: who trains together.
 
     Raises:
         SalusError: the images have another size, no mask shows a tumour, or the loss is no number.
@@ -108,28 +114,48 @@ def train_segmenter(
 
     from salus.networks.efficientnet_lite import IMAGENET
     from salus.networks.segment_net import segment_net
-    from salus.train.backend import build_optimizer, compiles, set_up
-    from salus.train.objective import saliency_loss
+    from salus.train.backend import set_up
     from salus.train.onnx_weights import load_noted
 
     if images.shape[1:] != (recipe.size, recipe.size):
         raise SalusError(f"images are {images.shape[1:]}, the recipe's size is {recipe.size}; prepare them at that")
     if not masks.any():
         raise SalusError("no mask shows a tumour; there is nothing to learn")
+    folder = crew.mirror(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    final = folder / "weights.weights.h5"
-    first = None if final.exists() else _train_small(images, masks, recipe, folder, log, start_from)
+    final = folder / FINISHED
+    first = None if final.exists() else _train_small(images, masks, recipe, folder, log, start_from, crew)
     keras.utils.clear_session()
     set_up(recipe.seed, "float32")  # depthwise convolutions are slower in bfloat16
     encoder = IMAGENET if recipe.pretrained and start_from is None and first is None else None
-    model = segment_net(recipe.size, encoder, recipe.dropout, recipe.attention, recipe.folded)
+
+    def build(encoder: Path | None = None) -> keras.Model:
+        return segment_net(recipe.size, encoder, recipe.dropout, recipe.attention, recipe.folded)
+
     if final.exists():
+        model = build()
         model.load_weights(final)
         return model
-    if first is not None:
-        model.set_weights([_spread(own, new.shape) for own, new in zip(first, model.weights, strict=True)])
-    elif start_from is not None:
-        load_noted(model, start_from)
+    with crew.scope():
+        model = build(encoder)
+        if first is not None:
+            model.set_weights([_spread(own, new.shape) for own, new in zip(first, model.weights, strict=True)])
+        elif start_from is not None:
+            load_noted(model, start_from)
+        crew.share_out(model)
+        _train(model, images, masks, recipe, folder, log)
+    return crew.local(model, build)
+
+
+def _train(
+    model: keras.Model, images: np.ndarray, masks: np.ndarray, recipe: SegmentRecipe, folder: Path, log: Log
+) -> None:
+    """All steps of a training, or those that are left, on a network with its first weights."""
+    import keras
+
+    from salus.train.backend import build_optimizer, compiles
+    from salus.train.objective import saliency_loss
+
     steps = max(1, min(recipe.steps, recipe.passes * len(images) // recipe.batch))
     warm = max(1, steps // 10)
     rate = keras.optimizers.schedules.CosineDecay(
@@ -161,14 +187,19 @@ def train_segmenter(
             write_by_rename(_state(folder, step), model.save_weights)
             _state(folder, step - KEPT).unlink(missing_ok=True)
     optimizer.finalize_variable_values(model.trainable_variables)
-    write_by_rename(final, model.save_weights)
+    write_by_rename(folder / FINISHED, model.save_weights)
     for path in folder.glob("step-*.weights.h5"):
         path.unlink()
-    return model
 
 
 def _train_small(
-    images: np.ndarray, masks: np.ndarray, recipe: SegmentRecipe, folder: Path, log: Log, start_from: Path | None
+    images: np.ndarray,
+    masks: np.ndarray,
+    recipe: SegmentRecipe,
+    folder: Path,
+    log: Log,
+    start_from: Path | None,
+    crew: Crew,
 ) -> list[np.ndarray] | None:
     """The weights that the first training, at a smaller size, ends with; None where the recipe has none."""
     if not recipe.early_steps:
@@ -186,7 +217,7 @@ def _train_small(
     fewer = np.stack([to_bytes(resize(image / np.float32(255), shape)) for image in images])
     shares = np.stack([resize(mask.astype(np.float32), shape) for mask in masks])
     weights: list[np.ndarray] = train_segmenter(
-        fewer, shares >= 0.5, small, folder / "early", log, start_from
+        fewer, shares >= 0.5, small, folder / "early", log, start_from, crew
     ).get_weights()
     log(f"  then at {recipe.size} x {recipe.size}")
     return weights

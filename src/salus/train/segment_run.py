@@ -14,6 +14,7 @@ they are fitted and judged on the same images; they are two numbers.
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -23,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from salus.errors import SalusError
+from salus.train.crew import ALONE, Crew
 from salus.train.pool import Pool, read_pool
 from salus.train.run import RUN_FILE, read_json, write_by_rename, write_json
 from salus.train.segment import SegmentRecipe, recipe_json, train_segmenter
@@ -66,8 +68,8 @@ class Wanted:
     recipe: SegmentRecipe = field(default_factory=SegmentRecipe)
 
 
-def start(run: Path, wanted: Wanted, log: Log = print) -> Path:
-    """Start a run in a new folder and carry it through; the network's file.
+def start(run: Path, wanted: Wanted, log: Log = print, crew: Crew = ALONE) -> Path:
+    """Start a run in a new folder and carry it through; the network's file, of the process that leads.
 
     Raises:
         SalusError: the folder holds a run, the settings make no sense, or the data cannot be read.
@@ -76,23 +78,28 @@ def start(run: Path, wanted: Wanted, log: Log = print) -> Path:
         raise SalusError(f"{run}: holds a run already; continue it with: salus train --resume {run}")
     if not 0 <= wanted.judged <= wanted.folds or (wanted.judged == 0 and not wanted.final):
         raise SalusError(f"{wanted.judged} of {wanted.folds} folds judged; give 1 to {wanted.folds}, or 0 with --final")
+    crew.check_batch(wanted.recipe.batch)
+    run, log = crew.mirror(run), crew.log(log)
     pool, prints = _read(wanted, log)
+    crew.agree("the options or images", json.dumps([asdict(wanted), prints]))
     run.mkdir(parents=True, exist_ok=True)
     write_json(run / RUN_FILE, asdict(wanted) | {"recipe": recipe_json(wanted.recipe), "fingerprint": prints})
-    return _carry_through(run, wanted, pool, prints, log)
+    return _carry_through(run, wanted, pool, prints, log, crew)
 
 
-def resume(run: Path, log: Log = print) -> Path:
+def resume(run: Path, log: Log = print, crew: Crew = ALONE) -> Path:
     """Go on with an interrupted run.
 
     Raises:
         SalusError: no run there, or its data have changed.
     """
+    run, log = crew.mirror(run), crew.log(log)
     wanted, prints = load(run)
+    crew.check_batch(wanted.recipe.batch)
     pool, found = _read(wanted, log)
     if found != prints:
         raise SalusError(f"the data have changed since {run} was started; start a new run")
-    return _carry_through(run, wanted, pool, prints, log)
+    return _carry_through(run, wanted, pool, prints, log, crew)
 
 
 def shipped() -> Path:
@@ -142,7 +149,7 @@ def _read(wanted: Wanted, log: Log) -> tuple[Pool, dict[str, str]]:
     )
 
 
-def _carry_through(run: Path, wanted: Wanted, pool: Pool, prints: dict[str, str], log: Log) -> Path:
+def _carry_through(run: Path, wanted: Wanted, pool: Pool, prints: dict[str, str], log: Log, crew: Crew) -> Path:
     from salus.train.segment_card import calibrate, make_card, write_card
 
     groups = np.asarray(pool.groups)
@@ -152,12 +159,14 @@ def _carry_through(run: Path, wanted: Wanted, pool: Pool, prints: dict[str, str]
         training = np.flatnonzero(~np.isin(groups, groups[test]))
         folder = run / f"fold-{fold}"
         log(f"fold {fold} of {wanted.folds}: {len(training)} images to train on, {len(test)} held out")
-        _make(folder, pool, training, wanted, log)
-        if not (folder / RAW).exists():
+        _make(folder, pool, training, wanted, log, crew)
+        if crew.leads and not (folder / RAW).exists():
             write_raw(folder, pool, test, wanted.tta, log)
     if wanted.final:
         log(f"final: all {len(pool.names)} images")
-        _make(run / FINAL, pool, np.arange(len(pool.names)), wanted, log)
+        _make(run / FINAL, pool, np.arange(len(pool.names)), wanted, log, crew)
+    if not crew.leads:
+        return run / NETWORK
     raw = read_raw(run, judged, pool)
     settings = calibrate(raw, wanted.name, wanted.recipe.size, pool.masks, wanted.tta) if raw else None
     rows, card = make_card(wanted, pool, prints, raw, settings, log)
@@ -171,14 +180,16 @@ def _carry_through(run: Path, wanted: Wanted, pool: Pool, prints: dict[str, str]
     return path
 
 
-def _make(folder: Path, pool: Pool, training: np.ndarray, wanted: Wanted, log: Log) -> None:
+def _make(folder: Path, pool: Pool, training: np.ndarray, wanted: Wanted, log: Log, crew: Crew) -> None:
     """Train one network and export it, unless that is done."""
     path = folder / NETWORK
-    if path.exists():
+    if crew.decide(path.exists):
         return
     first = None if wanted.start_from is None else Path(wanted.start_from)
     images = pool.images[training]
-    model = train_segmenter(images, pool.masks[training], wanted.recipe, folder, log, first)
+    model = train_segmenter(images, pool.masks[training], wanted.recipe, folder, log, first, crew)
+    if not crew.leads:
+        return
     spread = np.unique(np.linspace(0, len(images) - 1, KNOWN_IMAGES).round().astype(int))
     known = with_strangeness(model, images[spread])
     write_by_rename(path, lambda to: export_segmenter(known, to, {"name": wanted.name, "size": wanted.recipe.size}))
@@ -242,8 +253,6 @@ def read_raw(run: Path, folds: range, pool: Pool) -> Raw | None:
 
 def _with_settings(source: Path, card: dict[str, Any], path: Path) -> None:
     """A copy of a network file whose settings are the card's, beside the notes that are in it."""
-    import json
-
     import onnx
 
     from salus.engine import SETTINGS
