@@ -329,7 +329,7 @@ def segment(given: Given, **options: Any) -> Segmentation:
     Example:
         >>> from salus import make_phantom, segment
         >>> segment(make_phantom(3).image).network
-        'salus-1'
+        'salus-2'
     """
     return _kept(**options)(given)
 
