@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -50,3 +52,34 @@ def make_published(root: Path, n: int, size: tuple[int, int] = (40, 48)) -> Path
         Image.fromarray(image).save(root / "images" / f"{i:03}.png")
         Image.fromarray((mask * (255 if i % 2 else 1)).astype(np.uint8)).save(root / "masks" / f"{i:03}.png")
     return root
+
+
+@pytest.fixture(scope="module")
+def two_workers() -> Iterator[str]:
+    """The address of a Ray cluster of two workers with a core each, both on this machine."""
+    pytest.importorskip("ray", reason='needs Ray: pip install "salus[ray]"')
+    from ray.cluster_utils import Cluster
+
+    small = {"num_cpus": 1, "object_store_memory": 80_000_000}
+    cluster = Cluster(initialize_head=True, head_node_args={**small, "include_dashboard": False})
+    try:
+        cluster.add_node(**small)
+        yield cluster.address
+    finally:
+        cluster.shutdown()
+
+
+def ray_workers(doing: str) -> list[int]:
+    """Process ids of Ray's workers that do a task now, of clusters that this very process started."""
+    parents, names = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it may have ended
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            names[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+
+    def is_ours(pid: int) -> bool:
+        while pid > 1 and pid != os.getpid():
+            pid = parents.get(pid, 0)
+        return pid == os.getpid()
+
+    return [pid for pid, name in names.items() if name.startswith(f"ray::{doing}") and is_ours(pid)]

@@ -62,6 +62,11 @@ def add(commands: Any) -> None:
     p.add_argument("--backend", choices=("tensorflow", "jax", "torch"), help="Keras's (default: jax with a GPU)")
     p.add_argument("--threads", type=int, metavar="N", help="processor threads (default: all)")
     together.add(p)
+    p.add_argument("--engine", choices=("local", "ray"), default="local", help="where networks are trained: one after "
+        "another here, or spread over a Ray cluster; RUN and DATA must lie where all its machines see them "
+        "(default: %(default)s)")  # fmt: skip
+    p.add_argument("--address", metavar="HOST:PORT", help="of the Ray cluster (default: RAY_ADDRESS, or Ray is started "
+        "on this machine alone)")  # fmt: skip
     p.set_defaults(run=run)
 
 
@@ -74,14 +79,19 @@ def run(asked: argparse.Namespace) -> None:
 
     if (asked.resume is None) == (asked.data is None or asked.output is None):
         raise SalusError("name a data set and a new folder (salus benchmark DATA -o RUN), or --resume RUN")
+    if asked.address and asked.engine != "ray":
+        raise SalusError("--address is that of a Ray cluster; give --engine ray as well")
+    if asked.engine == "ray" and (asked.devices is not None or asked.hosts):
+        raise SalusError("--devices and --hosts train one network together, --engine ray many apart; give one of them")
     folder = asked.resume or asked.output
+    where = {name: getattr(asked, name) for name in ("threads", "engine", "address")}
     asked.when_interrupted = f"interrupted; continue with: salus benchmark --resume {folder}"
     if asked.resume:
         use_backend(together.backend(asked) or Settings.load(asked.resume).backend)
         from salus.train.benchmark import resume
 
         with together.crew(asked, f"salus benchmark --resume {folder}") as crew:
-            resume(asked.resume, log, threads=asked.threads, crew=crew)
+            resume(asked.resume, log, crew=crew, **where)
         return
     if asked.preset not in PRESETS:
         raise SalusError(f"unknown preset {asked.preset!r}; choose one of {', '.join(PRESETS)}")
@@ -102,7 +112,7 @@ def run(asked: argparse.Namespace) -> None:
     from salus.train.benchmark import start
 
     with together.crew(asked, f"salus benchmark --resume {folder}") as crew:
-        start(asked.output, settings, log, folds_file=asked.folds_file, threads=asked.threads, crew=crew)
+        start(asked.output, settings, log, folds_file=asked.folds_file, crew=crew, **where)
 
 
 def log(line: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from salus.cluster import LOCAL, RAY
 from salus.data.case import DataSet
 from salus.data.deal import deal_folds
 from salus.data.folds import Folds, validation_part
@@ -42,6 +43,18 @@ STARTED = (FOLDS, DATA, ENVIRONMENT)
 """What a run killed in its first moments leaves; it starts anew."""
 
 
+@dataclass(frozen=True)
+class Part:
+    """One entrant on one fold."""
+
+    network: str
+    fold: int
+
+    def __str__(self) -> str:
+        """As progress tells of it."""
+        return f"{self.network}, fold {self.fold}"
+
+
 @dataclass(frozen=True, eq=False)
 class Bench:
     """A run with its data at hand."""
@@ -62,6 +75,8 @@ def start(
     folds_file: Path | None = None,
     threads: int | None = None,
     crew: Crew = ALONE,
+    engine: str = LOCAL,
+    address: str | None = None,
 ) -> None:
     """Start a benchmark in a new folder and carry it through.
 
@@ -72,6 +87,8 @@ def start(
         folds_file: folds saved earlier; None makes them by the protocol's rule.
         threads: that the backend uses.
         crew: who trains together.
+        engine: LOCAL, one part after another here; or RAY, see `salus.train.benchmark_ray`.
+        address: of the Ray cluster.
 
     Raises:
         SalusError: the folder holds a run, the data do not fit, or folds leak.
@@ -98,11 +115,19 @@ def start(
     write_json(run / DATA, prints)
     write_json(run / ENVIRONMENT, environment())
     settings.save(run)  # last: a folder with run.json can be resumed
-    _carry_through(Bench(run, settings, folds, pairs, log, crew), threads)
+    _carry_through(Bench(run, settings, folds, pairs, log, crew), threads, engine, address)
 
 
-def resume(run: Path, log: Log = print, *, threads: int | None = None, crew: Crew = ALONE) -> None:
-    """Carry an interrupted run through; what is finished is not done again.
+def resume(
+    run: Path,
+    log: Log = print,
+    *,
+    threads: int | None = None,
+    crew: Crew = ALONE,
+    engine: str = LOCAL,
+    address: str | None = None,
+) -> None:
+    """Carry an interrupted run through; what is finished is not done again. Arguments are those of `start`.
 
     Raises:
         SalusError: no run there, or its data have changed since.
@@ -116,7 +141,7 @@ def resume(run: Path, log: Log = print, *, threads: int | None = None, crew: Cre
     content = read_json(run / FOLDS)
     folds = Folds(content["test"], content["groups"], content["rule"], content["seed"])
     pairs = _prepared(data, settings, log)
-    _carry_through(Bench(run, settings, folds, pairs, log, crew), threads)
+    _carry_through(Bench(run, settings, folds, pairs, log, crew), threads, engine, address)
 
 
 def _prepared(data: DataSet, settings: Settings, log: Log) -> Pairs:
@@ -174,18 +199,23 @@ def _folds(data: DataSet, pairs: Pairs, settings: Settings, folds_file: Path | N
     return folds
 
 
-def _carry_through(bench: Bench, threads: int | None) -> None:
+def _carry_through(bench: Bench, threads: int | None, engine: str, address: str | None) -> None:
     from salus.report.build import build_report
 
     settings, folds = bench.settings, bench.folds
-    parts = [(fold, network) for fold in folds.numbers for network in settings.networks]
-    for count, (fold, network) in enumerate(parts, 1):
-        title = f"[{count}/{len(parts)}] {network}, fold {fold} of {len(folds.numbers)}"
-        if bench.crew.decide((part_folder(bench.run, network, fold) / SUMMARY).exists):
-            bench.log(f"{title}: done before")
-            continue
-        bench.log(title)
-        _one_part(bench, network, fold, threads)
+    parts = [Part(network, fold) for fold in folds.numbers for network in settings.networks]
+    titles = {p: f"[{count}/{len(parts)}] {p} of {len(folds.numbers)}" for count, p in enumerate(parts, 1)}
+    done = [p for p in parts if bench.crew.decide((part_folder(bench.run, p.network, p.fold) / SUMMARY).exists)]
+    todo = [p for p in parts if p not in done]
+    for part in done:
+        bench.log(f"{titles[part]}: done before")
+    if engine == RAY and todo:
+        from salus.train.benchmark_ray import run_parts
+
+        run_parts(bench, {part: titles[part] for part in todo}, threads, address)
+    for part in todo if engine == LOCAL else ():
+        bench.log(titles[part])
+        one_part(bench, part, threads)
     if not bench.crew.leads:
         return
     for name, folder in settings.predictions.items():
@@ -209,25 +239,40 @@ def _external(bench: Bench, name: str, folder: Path) -> None:
         write_rows(target / SCORES, [row for row in rows if row["fold"] == fold])
 
 
-def _one_part(bench: Bench, entrant: str, fold: int, threads: int | None) -> None:
-    """Train one entrant on one fold and test it."""
+def parting_of(bench: Bench, fold: int) -> Parting:
+    """Who is fitted, validated and tested on in one fold."""
+    place = {case.name: i for i, case in enumerate(bench.pairs.cases)}
+    protocol, groups = bench.settings.protocol, bench.folds.groups
+    training, test = bench.folds.split(fold)
+    fitting, validation = validation_part(training, groups, protocol.validation, protocol.seed)
+    own, checked, held = ([place[name] for name in names] for names in (fitting, validation, test))
+    return Parting(own, checked, held, groups, protocol.seed)
+
+
+def source_of(bench: Bench, entrant: str) -> str | None:
+    """Where an entrant's saliency comes from; None where its network takes none."""
+    from salus.networks.registry import build_network, takes_saliency
+
+    network, named = parted(entrant)
+    takes = takes_saliency(build_network(network, bench.settings.protocol.size))
+    return (named or bench.settings.saliency) if takes else None
+
+
+def one_part(bench: Bench, part: Part, threads: int | None) -> None:
+    """Train one entrant on one fold and test it; a training that was cut off goes on."""
     import keras
 
     from salus.networks.flops import flops
-    from salus.networks.registry import build_network, takes_saliency
+    from salus.networks.registry import build_network
     from salus.train.fit import Split, fit, predict
 
-    protocol, pairs = bench.settings.protocol, bench.pairs
+    protocol, pairs, entrant, fold = bench.settings.protocol, bench.pairs, part.network, part.fold
     folder = part_folder(bench.run, entrant, fold)
-    network, named = parted(entrant)
-    place = {case.name: i for i, case in enumerate(pairs.cases)}
-    training, test_names = bench.folds.split(fold)
-    fit_names, val_names = validation_part(training, bench.folds.groups, protocol.validation, protocol.seed)
-    fitting, validation, test = ([place[n] for n in names] for names in (fit_names, val_names, test_names))
-    parting = Parting(fitting, validation, test, bench.folds.groups, protocol.seed)
-    takes = takes_saliency(build_network(network, protocol.size))
-    source = (named or bench.settings.saliency) if takes else None
-    maps = bench.crew.share(lambda: {"maps": _maps(bench, source, fold, parting)})["maps"] if source else None
+    network, _ = parted(entrant)
+    parting = parting_of(bench, fold)
+    fitting, validation, test = (list(p) for p in (parting.fitting, parting.validation, parting.test))
+    source = source_of(bench, entrant)
+    maps = bench.crew.share(lambda: {"maps": maps_of(bench, source, fold, parting)})["maps"] if source else None
 
     keras.utils.clear_session()  # an estimator may have trained networks of its own
     precision = set_up(protocol.seed + fold, protocol.precision, threads)
@@ -247,7 +292,7 @@ def _one_part(bench: Bench, entrant: str, fold: int, threads: int | None) -> Non
     seconds = time.monotonic() - began
     rows = rows_of(entrant, fold, [pairs.cases[i] for i in test], pairs.masks[test], probability, protocol.threshold)
     write_rows(folder / SCORES, rows)
-    outputs = {"names": np.asarray(test_names), "probability": probability.astype(np.float16)}
+    outputs = {"names": np.asarray([pairs.cases[i].name for i in test]), "probability": probability.astype(np.float16)}
     if maps is not None:
         outputs["saliency"] = maps[test]
     np.savez_compressed(folder / OUTPUTS, allow_pickle=False, **outputs)
@@ -272,7 +317,7 @@ def _one_part(bench: Bench, entrant: str, fold: int, threads: int | None) -> Non
     bench.log(f"  test DSC {np.mean(own):.4f} over {len(own)} lesion images" if own else "  no lesion in the test part")
 
 
-def _maps(bench: Bench, source: str, fold: int, parting: Parting) -> np.ndarray:
+def maps_of(bench: Bench, source: str, fold: int, parting: Parting) -> np.ndarray:
     """Saliency of every case as (n, s, s) uint8; maps of a base are estimated once a fold, for all that take them."""
     wanted = parse_source(source)
     path = bench.run / "saliency" / wanted.base.replace(":", ".") / f"fold-{fold}.npz"
