@@ -59,3 +59,12 @@ def test_speed_reads_importtime_and_measures_processes():
     assert 0 < processor <= seconds * 8
     with pytest.raises(SystemExit, match="ended with a kill"):
         segment_speed.measured([sys.executable, "-c", "import time; time.sleep(60)"], limit=0.5)
+
+
+def test_scale_takes_the_rate_from_when_shards_appear():
+    import ray_throughput
+
+    # Two cores, a shard of 50 images every 2 s each after a start of 100 s: 50 images a second.
+    times = [100 + 2 * (1 + i // 2) for i in range(20)]
+    assert ray_throughput.steady_rate(times, 50, 2) == pytest.approx(50)
+    assert ray_throughput.costs(10, 2000, 0.05, (36_000_000,)) == ["| 36 million | 1,000 | 10 h | 50 | 72 GB |"]

@@ -15,7 +15,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from pathlib import Path
@@ -25,12 +25,13 @@ from salus.errors import SalusError
 from salus.processor import processor_cores
 from salus.read.frames import Frames, OneImage, kind_of, open_frames
 from salus.saliency.estimate import as_scan
+from salus.scan import Scan
 from salus.segment_cine import tracked, write_cines
 from salus.segment_identity import require_neutral_names, text_that_may_remain
 from salus.segment_plan import Job, place
 from salus.segment_products import COCO, write_products
 from salus.segment_wanted import AS_USUAL, CSV, JOURNAL, JSON, PREVIEW, REPORT, Wanted
-from salus.segmenter import Segmenter, in_order
+from salus.segmenter import Segmentation, Segmenter, in_order
 from salus.write.journal import Journal, read_journal
 from salus.write.manifest import manifest
 from salus.write.overlay import write_overlay
@@ -96,7 +97,7 @@ def run(
     began, at = datetime.now(UTC), time.perf_counter()
     if wanted.deidentify:
         require_neutral_names(jobs)
-    settings = _settings(segmenter) | wanted.settings
+    settings = settings_of(segmenter) | wanted.settings
     earlier = _earlier(jobs, folder, settings, wanted)
     finished = {job.name: earlier[job.name] for job in jobs if _finished(job, folder, wanted, earlier)}
     todo = [job for job in jobs if job.name not in finished]
@@ -163,7 +164,7 @@ def conclude(
     return unmade
 
 
-def _settings(segmenter: Segmenter) -> dict[str, Any]:
+def settings_of(segmenter: Segmenter) -> dict[str, Any]:
     """What results depend on."""
     return {
         "network": segmenter.settings.name,
@@ -223,25 +224,35 @@ def _same(record: Record, image: Path) -> bool:
     return (status.st_size, status.st_mtime_ns) == (record.size, record.modified) or _checksum(image) == record.sha256
 
 
-def _segment(job: Job, *, folder: Path, segmenter: Segmenter, kinds: Iterable[str], whole_image: bool) -> Record:
-    """Read, segment and write one image; an OSError is one of writing."""
+def examined(job: Job, segmenter: Segmenter) -> tuple[Record, Scan | None, Segmentation | None]:
+    """Read and segment one image: its record, the scan and what was found; None for both where it failed."""
     at = time.perf_counter()
     try:
         scan = as_scan(_open(job.image).scan(job.frame or 1))
         found = segmenter(scan)
         file = _fingerprint(job.image)
     except SalusError as error:
-        seconds = time.perf_counter() - at
-        return Record(str(job.image), job.name, FAILED, " ".join(str(error).split()), frame=job.frame, seconds=seconds)
+        why, seconds = " ".join(str(error).split()), time.perf_counter() - at
+        return Record(str(job.image), job.name, FAILED, why, frame=job.frame, seconds=seconds), None, None
+    return record_of(found, str(job.image), job.name, **file, seconds=time.perf_counter() - at), scan, found
+
+
+def _segment(job: Job, *, folder: Path, segmenter: Segmenter, kinds: Iterable[str], whole_image: bool) -> Record:
+    """Read, segment and write one image; an OSError is one of writing."""
+    at = time.perf_counter()
+    record, scan, found = examined(job, segmenter)
+    if scan is None or found is None:
+        return record
+    pixels, regions, result = scan.pixels, () if whole_image else scan.regions, found
     write: dict[str, Callable[[Path], None]] = {
-        "mask": lambda path: write_mask(path, found.mask),
-        "overlay": lambda path: write_overlay(path, scan.pixels, found.mask, () if whole_image else scan.regions),
-        "probability": lambda path: write_map(path, found.probability),
-        "saliency": lambda path: write_map(path, found.saliency),
+        "mask": lambda path: write_mask(path, result.mask),
+        "overlay": lambda path: write_overlay(path, pixels, result.mask, regions),
+        "probability": lambda path: write_map(path, result.probability),
+        "saliency": lambda path: write_map(path, result.saliency),
     }
     for kind in kinds:
         write[kind](place(folder, kind, job.name))
-    return record_of(found, str(job.image), job.name, **file, seconds=time.perf_counter() - at)
+    return replace(record, seconds=time.perf_counter() - at)
 
 
 def _open(image: Path) -> Frames:

@@ -60,7 +60,7 @@ def plan(inputs: Sequence[Path], folder: Path, frames: str | None = None) -> lis
     """
     frames_of(frames, 1)
     found: dict[str, Path] = {}
-    for path in without_masks([image for given in inputs for image in _expand(given)]):
+    for path in without_masks([image for given in inputs for image in images_of(given)]):
         found.setdefault(os.path.realpath(path), path)
     jobs = [
         job for path, name in zip(found.values(), _names(found), strict=True) for job in _frames(path, name, frames)
@@ -139,7 +139,8 @@ def _frames(path: Path, name: str, frames: str | None) -> Iterable[Job]:
     return [Job(path, f"{name}/{number:0{digits}}", name, number) for number in frames_of(frames, count)]
 
 
-def _expand(given: Path) -> list[Path]:
+def images_of(given: Path) -> list[Path]:
+    """The images that a file, a folder or a glob stands for; masks that lie beside theirs are among a glob's."""
     if given.is_dir():
         found = [path for path in given.iterdir() if _is_clinical(path)]
         return sorted([*found, *images_in(given, required=not found)])

@@ -12,6 +12,9 @@ OPTIONS = ("fractional", "whole_image", "deidentify", "preview", "report", "resu
 """Those of `salus.segment_wanted.Wanted`."""
 
 
+RUNTIMES = ("auto", "openvino", "onnxruntime")
+
+
 def add(commands: Any) -> None:
     """Add the command's options."""
     p = commands.add_parser(
@@ -25,8 +28,8 @@ def add(commands: Any) -> None:
         "--resume goes on. Research software, not a medical device. "
         "examples: salus segment scan.png -o OUT; salus segment scans/ 'more/**/*.png' -o OUT --preview --report",
     )
-    p.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="an image, a folder of images, or a glob")
-    p.add_argument("-o", "--out", type=Path, required=True, metavar="OUT", help="the folder for all that is written")
+    p.add_argument("inputs", nargs="+", metavar="INPUT", help="an image, a folder of images, or a glob")
+    p.add_argument("-o", "--out", required=True, metavar="OUT", help="the folder for all that is written")
     p.add_argument(
         "--output", metavar="LIST", help="what to write, with commas: png, overlay, probability, saliency, csv, json, "
         "nifti, labelme, coco, dicom-seg, dicom-sr, dicom-sc (default: png,overlay,csv,json; png always is written)",
@@ -64,7 +67,13 @@ def add(commands: Any) -> None:
         help="bfloat16: faster where the processor has it",
     )
     p.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="default: %(default)s")
-    p.add_argument("--engine", choices=("auto", "openvino", "onnxruntime"), default="auto", help="default: %(default)s")
+    p.add_argument("--runtime", choices=RUNTIMES, default="auto", help="what runs the network (default: %(default)s)")
+    p.add_argument("--engine", choices=("local", "ray", *RUNTIMES), default="local", help="where the work is done: "
+        "here, or by a Ray cluster, which writes Parquet shards and takes URLs (s3://...) as well; a name of --runtime "
+        "still is taken for that (default: %(default)s)")  # fmt: skip
+    p.add_argument("--address", metavar="HOST:PORT", help="of the Ray cluster (default: RAY_ADDRESS, or Ray is started "
+        "on this machine alone)")  # fmt: skip
+    p.add_argument("--shard-size", type=int, metavar="N", help="with ray: inputs of a shard (default: 1000)")
     p.add_argument("--num-parts", type=int, metavar="N", help="share the images out over N runs; see salus merge")
     p.add_argument("--part", type=int, metavar="I", help="which of them this run is, from 1")
     p.add_argument("--workers", type=int, metavar="N", help="images at a time (default: as the processor has cores)")
@@ -81,6 +90,15 @@ def run(asked: argparse.Namespace) -> int:
     from salus.segmenter import Segmenter
     from salus.write.tables import FAILED, FOUND, NONE, Record, document
 
+    if asked.engine in RUNTIMES:  # as it was called before Ray came
+        asked.runtime, asked.engine = asked.engine, "local"
+    if asked.engine == "ray":
+        return _archive(asked)
+    if asked.address or asked.shard_size:
+        raise SalusError("--address and --shard-size go with --engine ray")
+    if any("://" in given for given in (*asked.inputs, asked.out)):
+        raise SalusError("URLs are read and written with --engine ray alone; here give files and folders")
+    asked.inputs, asked.out = [Path(given) for given in asked.inputs], Path(asked.out)
     if asked.workers is not None and asked.workers < 1:
         raise SalusError(f"--workers {asked.workers}: give 1 or more")
     if (asked.num_parts is None) != (asked.part is None):
@@ -93,8 +111,7 @@ def run(asked: argparse.Namespace) -> int:
     jobs = plan(asked.inputs, asked.out, asked.frames)
     if wanted.part:
         jobs = part_of(jobs, *wanted.part)
-    options = {name: getattr(asked, name) for name in ("network", "threshold", "tta", "precision", "device", "engine")}
-    segmenter = Segmenter(**options, streams=min(len(jobs), asked.workers or streams()))
+    segmenter = Segmenter(**_options(asked), streams=min(len(jobs), asked.workers or streams()))
     asked.when_interrupted = "interrupted; what is done stays, and the same command with --resume goes on"
 
     done, watched = 0, sys.stderr.isatty() and len(jobs) > 1
@@ -123,6 +140,44 @@ def run(asked: argparse.Namespace) -> int:
         + f"; {outcome.kept} of them kept from before" * (outcome.kept > 0) + f"; {outcome.seconds:.1f} s"
     )  # fmt: skip
     return 3 if outcome.failed or outcome.unmade else 0
+
+
+def _options(asked: argparse.Namespace) -> dict[str, Any]:
+    """Those of the segmenter."""
+    names = ("network", "threshold", "tta", "precision", "device")
+    return {**{name: getattr(asked, name) for name in names}, "engine": asked.runtime}
+
+
+def _archive(asked: argparse.Namespace) -> int:
+    """Segment with Ray; 3 where files failed."""
+    from salus.archive.run import SHARD_SIZE, Order, segment_archive
+    from salus.errors import SalusError
+    from salus.write.tables import FAILED, FOUND, NONE
+
+    never = ("probability", "saliency", "preview", "report", "json", "output", "fractional", "num_parts", "workers")
+    given = [name for name in never if getattr(asked, name)]
+    if given:
+        raise SalusError(f"--{given[0].replace('_', '-')}: not with --engine ray, which writes Parquet shards of masks")
+    options = _options(asked)
+    options["network"] = options["network"] and str(Path(options["network"]).absolute())
+    out = asked.out if "://" in asked.out else str(Path(asked.out).absolute())
+    size = SHARD_SIZE if asked.shard_size is None else asked.shard_size
+    asked.when_interrupted = "interrupted; finished shards stay, and the same command with --resume goes on"
+    outcome = segment_archive(
+        asked.inputs,
+        Order(out, options, asked.frames, size),
+        asked.address,
+        resume=asked.resume,
+        overwrite=asked.overwrite,
+        told=lambda done, shards: print(f"shards {done}/{shards}", file=sys.stderr, flush=True),
+    )
+    count = outcome.results
+    print(
+        f"{asked.out}: {outcome.inputs} inputs in {outcome.shards} shards: {count[FOUND]} with a tumour, "
+        f"{count[NONE]} without" + f", {count[FAILED]} failed" * (count[FAILED] > 0)
+        + f"; {outcome.kept} shards kept from before" * (outcome.kept > 0)
+    )  # fmt: skip
+    return 3 if count[FAILED] else 0
 
 
 def _outputs(asked: argparse.Namespace) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,13 @@ def write_mask(path: Path, mask: np.ndarray) -> None:
         np.int64(3)
     """
     _write(path, mask.astype(np.uint8) * 255)
+
+
+def mask_png(mask: np.ndarray) -> bytes:
+    """The bytes that `write_mask` writes."""
+    content = BytesIO()
+    Image.fromarray(mask.astype(np.uint8) * 255).save(content, "PNG", compress_level=COMPRESSION)
+    return content.getvalue()
 
 
 def write_map(path: Path, values: np.ndarray) -> None:
