@@ -1,10 +1,10 @@
-"""Throughput of `salus segment --engine ray` beside the plain command, and what 1, 10 and 100 million images would cost.
+"""Throughput of `salus segment --engine ray` beside the plain command, and what millions of images would cost.
 
     python bench/ray_throughput.py [--images 600] [--shard-size 50] [--rounds 2] [--price 0.04] [-o scale.md]
 
-Both are processes of their own, in turn, on the same phantoms. The plain command writes a mask file an image and the tables
-(--output png,csv,json). Ray's rate while it runs is taken from the times at which its shards appear: all but the first of
-each core, divided by the time between those and the last.
+Both are processes of their own, in turn, on the same phantoms. The plain command writes a mask file an image and the
+tables (--output png,csv,json). Ray's rate while it runs is taken from the times at which its shards appear: all but the
+first of each core, divided by the time between those and the last.
 """
 
 from __future__ import annotations

@@ -101,4 +101,4 @@ def _in_store(given: str) -> Iterator[str]:
     if not images:
         raise SalusError(f"{given}: no image in it")
     for path in without_masks(images):
-        yield system.unstrip_protocol(str(path))
+        yield str(system.unstrip_protocol(str(path)))

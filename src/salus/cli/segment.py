@@ -154,7 +154,19 @@ def _archive(asked: argparse.Namespace) -> int:
     from salus.errors import SalusError
     from salus.write.tables import FAILED, FOUND, NONE
 
-    never = ("probability", "saliency", "preview", "report", "json", "output", "fractional", "num_parts", "workers")
+    never = (
+        "probability",
+        "saliency",
+        "preview",
+        "report",
+        "json",
+        "output",
+        "fractional",
+        "num_parts",
+        "workers",
+        "whole_image",
+        "deidentify",
+    )
     given = [name for name in never if getattr(asked, name)]
     if given:
         raise SalusError(f"--{given[0].replace('_', '-')}: not with --engine ray, which writes Parquet shards of masks")

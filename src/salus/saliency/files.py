@@ -6,7 +6,8 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import TypeVar
 
 from PIL import Image, PngImagePlugin
 
@@ -19,6 +20,8 @@ from salus.saliency.map import SaliencyMap
 from salus.saliency.preview import preview
 from salus.scan import IMAGE_SUFFIXES
 from salus.write.whole import write_whole
+
+AnyPath = TypeVar("AnyPath", bound=PurePath)
 
 PREVIEWS = "previews"
 """The folder of previews within the folder of maps, so that the latter holds maps alone."""
@@ -140,7 +143,7 @@ def images_in(folder: Path, required: bool = True) -> list[Path]:
     return found
 
 
-def without_masks(paths: Sequence[Path]) -> list[Path]:
+def without_masks(paths: Sequence[AnyPath]) -> list[AnyPath]:
     """Files less those that are the mask of another one, told by their names: NAME.png, NAME_mask.png."""
     named = {(path.parent, path.stem) for path in paths}
     return [
