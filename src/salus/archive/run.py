@@ -167,11 +167,14 @@ def _made(ray: Any, todo: Sequence[int], order: Order, plan: Plan) -> Iterator[C
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     shards = ray.data.from_items([{"shard": shard} for shard in todo], override_num_blocks=min(len(todo), BLOCKS))
+    first = max(1, min(len(todo), int(ray.cluster_resources().get("CPU", 1))))  # more as the cluster grows
     made = shards.map_batches(
         ShardWorker,
         fn_constructor_args=(order, plan),
         batch_size=1,
-        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=len(todo), max_tasks_in_flight_per_actor=1),
+        compute=ray.data.ActorPoolStrategy(
+            min_size=1, max_size=len(todo), initial_size=first, max_tasks_in_flight_per_actor=1
+        ),
         num_cpus=1,
         max_restarts=-1,
         max_task_retries=RETRIES,
