@@ -349,6 +349,7 @@ def test_uploads_go_when_the_server_is_ended(png, tmp_path, signal, code):
     server = subprocess.Popen(
         [sys.executable, "-m", "salus", "serve", "--no-browser", "--port", "0"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+        preexec_fn=lambda: signals.signal(getattr(signals, signal), signals.SIG_DFL),  # ignored behind nohup
     )  # fmt: skip
     address = re.search(r"http://\S+", server.stdout.readline())[0].rstrip("/")
     assert httpx.post(f"{address}/v1/cases", files={"file": ("JaneDoe.png", png)}).status_code == 201
