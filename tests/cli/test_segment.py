@@ -315,7 +315,7 @@ def many(folder, n, side=1200):
 
 
 def process(*arguments, before="pass"):
-    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # ignored where tests run behind nohup
+    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # where nohup has it ignored
     code = f"import sys; {heed}; {before}; from salus.cli import main; sys.exit(main(sys.argv[1:]))"
     call = [sys.executable, "-c", code, "segment", *map(str, arguments)]
     return subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
