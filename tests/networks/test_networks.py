@@ -167,3 +167,14 @@ def test_a_changed_network_is_refused(tmp_path):
     (folder / CARD).unlink()
     with pytest.raises(SalusError, match="not a Salus network"):
         load_network(folder)
+
+
+def test_a_folder_does_not_say_what_code_is_run(tmp_path, monkeypatch):
+    folder = tmp_path / "net"
+    save_network(build_network("unet", 16), Card("unet", 16, 0.5, False, "test"), folder)
+    (tmp_path / "strange.py").write_text("raise SystemExit('run')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    card = folder / CARD
+    card.write_text(card.read_text(encoding="utf-8").replace('"unet"', '"strange:net"'), encoding="utf-8")
+    with pytest.raises(SalusError, match="not run"):
+        load_network(folder)

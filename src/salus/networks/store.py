@@ -19,7 +19,7 @@ import numpy as np
 from salus.data.prepare import Preprocessing
 from salus.errors import SalusError
 from salus.networks.onnx_file import finish
-from salus.networks.registry import build_network
+from salus.networks.registry import NETWORKS, build_network
 
 CARD, WEIGHTS, ONNX = "network.json", "model.weights.h5", "network.onnx"
 PARITY = 1e-5
@@ -80,7 +80,8 @@ def load_network(folder: Path | str) -> tuple[Card, keras.Model]:
     """Build a network from its folder.
 
     Raises:
-        SalusError: not a network's folder, or the weights are not the ones the card names.
+        SalusError: not a network's folder, the weights are not the ones the card names, or its network is none
+            of Salus's own: a folder from elsewhere must not say what code is run.
     """
     folder = Path(folder)
     try:
@@ -93,6 +94,10 @@ def load_network(folder: Path | str) -> tuple[Card, keras.Model]:
     if checksum != card.weights_sha256:
         raise SalusError(
             f"{folder / WEIGHTS}: changed since it was saved (its checksum differs); copy the network again"
+        )
+    if card.network not in NETWORKS:
+        raise SalusError(
+            f"{folder / CARD}: {card.network!r} is no network of Salus's own, and code of others is not run"
         )
     try:
         model = build_network(card.network, card.size)
