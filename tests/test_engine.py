@@ -118,3 +118,10 @@ def test_auto_takes_what_is_installed(tmp_path, monkeypatch):
 def test_settings_survive_json(tmp_path, name):
     settings = {"name": "für", "card": {"dice": 0.5, "list": [1, None]}}
     assert open_network(write(tmp_path / "a.onnx", json.dumps(settings)), name).settings == settings
+
+
+def test_a_process_that_is_given_few_threads_leaves_the_choice_of_cores_to_the_system(tmp_path):
+    """Pinned, the processes that share a machine would all work on its first core."""
+    pytest.importorskip("openvino")
+    network = open_network(write(tmp_path / "a.onnx"), "openvino", threads=1)
+    assert network.compiled.get_property("ENABLE_CPU_PINNING") is False

@@ -118,6 +118,7 @@ class _OpenVino:
             hints["INFERENCE_PRECISION_HINT"] = "bf16"
         if threads:
             hints["INFERENCE_NUM_THREADS"] = threads
+            hints["ENABLE_CPU_PINNING"] = False  # else processes that share a machine are pinned to its same cores
         if streams > 1:
             hints["NUM_STREAMS"] = streams
         try:

@@ -175,7 +175,7 @@ def _made(ray: Any, todo: Sequence[int], order: Order, plan: Plan) -> Iterator[C
         compute=ray.data.ActorPoolStrategy(
             min_size=1, max_size=len(todo), initial_size=first, max_tasks_in_flight_per_actor=1
         ),
-        num_cpus=1,
+        num_cpus=1,  # the next line is deprecated, without a successor yet; so Ray has an upper limit in pyproject.toml
         ray_remote_args_fn=lambda: {"max_restarts": -1, "max_task_retries": RETRIES},
     )
     for row in made.iter_rows():
