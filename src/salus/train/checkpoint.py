@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from salus.errors import SalusError
 from salus.train.run import HISTORY, read_history, write_by_rename
@@ -25,7 +26,16 @@ def restore(model: keras.Model, folder: Path) -> list[dict[str, float]]:
     history = read_history(folder)
     if history:
         model.load_weights(_weights_file(folder, int(history[-1]["epoch"])))
+        restore_draws(model, int(np.asarray(model.optimizer.iterations)))
     return history
+
+
+def restore_draws(model: keras.Model, steps: int) -> None:
+    """Set a new model's dropout to where it was after some steps of training, for Keras saves no state of it."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.Dropout) and layer.rate > 0:
+            seed, drawn = np.asarray(layer.seed_generator.state)
+            layer.seed_generator.state.assign(np.array([seed, drawn + steps]))
 
 
 class Checkpoint(keras.callbacks.Callback):

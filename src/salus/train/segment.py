@@ -236,17 +236,14 @@ def _state(folder: Path, step: int) -> Path:
 
 def _restore(model: keras.Model, folder: Path) -> int:
     """Load the newest state (weights, optimiser, running mean, dropout); the steps that are done."""
-    import keras
+    from salus.train.checkpoint import restore_draws
 
     states = sorted(folder.glob("step-*.weights.h5"))
     if not states:
         return 0
     model.load_weights(states[-1])
     done = int(states[-1].name[5:11])
-    for layer in model._flatten_layers():  # Keras saves no state of dropout: how often each has drawn
-        if isinstance(layer, keras.layers.Dropout) and layer.rate > 0:
-            seed, drawn = np.asarray(layer.seed_generator.state)
-            layer.seed_generator.state.assign(np.array([seed, drawn + done]))
+    restore_draws(model, done)
     return done
 
 
