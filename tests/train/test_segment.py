@@ -143,6 +143,8 @@ def test_what_cannot_be_trained_on_is_said(tmp_path):
     images, masks = discs(4)
     with pytest.raises(SalusError, match="size"):
         train_segmenter(images[:, :32, :32], masks[:, :32, :32], SMALL, tmp_path, print)
+    with pytest.raises(SalusError, match="--early-steps"):
+        train_segmenter(images, masks, replace(SMALL, early_steps=2), tmp_path, print, tmp_path / "network.onnx")
     with pytest.raises(SalusError, match="no mask"):
         train_segmenter(images, masks & False, SMALL, tmp_path, print)
 

@@ -108,7 +108,8 @@ def train_segmenter(
         crew: who trains together.
 
     Raises:
-        SalusError: the images have another size, no mask shows a tumour, or the loss is no number.
+        SalusError: the images have another size, no mask shows a tumour, the recipe begins with a smaller size although
+            there is a network to begin with, or the loss is no number.
     """
     import keras
 
@@ -121,10 +122,12 @@ def train_segmenter(
         raise SalusError(f"images are {images.shape[1:]}, the recipe's size is {recipe.size}; prepare them at that")
     if not masks.any():
         raise SalusError("no mask shows a tumour; there is nothing to learn")
+    if recipe.early_steps and start_from is not None:
+        raise SalusError("fine-tuning begins at the network's own size; leave out --early-steps, or --start-from")
     folder = crew.mirror(folder)
     folder.mkdir(parents=True, exist_ok=True)
     final = folder / FINISHED
-    first = None if final.exists() else _train_small(images, masks, recipe, folder, log, start_from, crew)
+    first = None if final.exists() else _train_small(images, masks, recipe, folder, log, crew)
     keras.utils.clear_session()
     set_up(recipe.seed, "float32")  # depthwise convolutions are slower in bfloat16
     encoder = IMAGENET if recipe.pretrained and start_from is None and first is None else None
@@ -193,13 +196,7 @@ def _train(
 
 
 def _train_small(
-    images: np.ndarray,
-    masks: np.ndarray,
-    recipe: SegmentRecipe,
-    folder: Path,
-    log: Log,
-    start_from: Path | None,
-    crew: Crew,
+    images: np.ndarray, masks: np.ndarray, recipe: SegmentRecipe, folder: Path, log: Log, crew: Crew
 ) -> list[np.ndarray] | None:
     """The weights that the first training, at a smaller size, ends with; None where the recipe has none."""
     if not recipe.early_steps:
@@ -216,9 +213,8 @@ def _train_small(
     log(f"  first at {small.size} x {small.size}")
     fewer = np.stack([to_bytes(resize(image / np.float32(255), shape)) for image in images])
     shares = np.stack([resize(mask.astype(np.float32), shape) for mask in masks])
-    weights: list[np.ndarray] = train_segmenter(
-        fewer, shares >= 0.5, small, folder / "early", log, start_from, crew
-    ).get_weights()
+    model = train_segmenter(fewer, shares >= 0.5, small, folder / "early", log, crew=crew)
+    weights: list[np.ndarray] = model.get_weights()
     log(f"  then at {recipe.size} x {recipe.size}")
     return weights
 
