@@ -6,6 +6,7 @@ SALUS_SCREENSHOTS=docs/images makes the pictures of the documentation in the sam
 import os
 import shutil
 import zipfile
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -48,28 +49,27 @@ def browser():
 
 @pytest.fixture
 def open_page(browser):
-    """Opens the page; at the end no request may have gone elsewhere, and no error been told."""
-    contexts, hosts, errors = [], set(), []
+    """Opens the page; at its end, while the server runs, no request may have gone elsewhere, no error been told."""
 
+    @contextmanager
     def open_(address, **options):
+        hosts, errors = set(), []
         context = browser.new_context(viewport={"width": 1440, "height": 900}, **options)
         context.set_default_timeout(PATIENT)
-        contexts.append(context)
         page = context.new_page()
         page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
         page.on("console", lambda said: errors.append(said.text) if said.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(address)
-        expect(page.locator("html")).to_have_attribute("data-ready", "yes")
-        hosts.discard("")  # blob: addresses
-        open_.host = urlsplit(address).netloc
-        return page
+        try:
+            page.goto(address)
+            expect(page.locator("html")).to_have_attribute("data-ready", "yes")
+            yield page
+        finally:
+            context.close()
+        assert hosts <= {urlsplit(address).netloc, ""}  # "" is that of blob: addresses
+        assert errors == []
 
-    yield open_
-    for context in contexts:
-        context.close()
-    assert hosts <= {open_.host, ""}
-    assert errors == []
+    return open_
 
 
 def drop(page, *paths):
@@ -118,8 +118,7 @@ def in_image(page, x, y, width=345, height=477):
 
 
 def test_drop_threshold_correct_undo_save_export(open_page, segmenter, phantoms, tmp_path):
-    with running(segmenter) as address:
-        page = open_page(address, color_scheme="dark")
+    with running(segmenter) as address, open_page(address, color_scheme="dark") as page:
         picture(page, "empty")
         drop(page, *phantoms)
         expect(page.locator("#cases li.tumour")).to_have_count(4)
@@ -213,8 +212,7 @@ def test_drop_threshold_correct_undo_save_export(open_page, segmenter, phantoms,
 
 
 def test_a_cine_is_scrubbed_and_measured_in_millimetres(open_page, segmenter, cine):
-    with running(segmenter) as address:
-        page = open_page(address, color_scheme="dark")
+    with running(segmenter) as address, open_page(address, color_scheme="dark") as page:
         drop(page, cine)
         expect(page.locator("#frame-told")).to_have_text("1 of 24")
         expect(page.locator("#chart polyline")).not_to_have_count(0)
@@ -238,8 +236,7 @@ def test_a_cine_is_scrubbed_and_measured_in_millimetres(open_page, segmenter, ci
 
 
 def test_themes_tablet_keyboard_and_names_for_a_screen_reader(open_page, segmenter, phantoms):
-    with running(segmenter) as address:
-        page = open_page(address, color_scheme="light")
+    with running(segmenter) as address, open_page(address, color_scheme="light") as page:
         drop(page, *phantoms)
         expect(page.locator("#cases li.tumour")).to_have_count(4)
         page.locator("#probability").fill("60")
@@ -270,8 +267,7 @@ def test_themes_tablet_keyboard_and_names_for_a_screen_reader(open_page, segment
 def test_a_file_name_that_is_code_is_text(open_page, segmenter, phantoms):
     name = "<img src=x onerror=document.title='run'>\"'.png"
     phantoms[0].rename(phantoms[0].with_name(name))
-    with running(segmenter, folder=phantoms[0].parent) as address:
-        page = open_page(address)
+    with running(segmenter, folder=phantoms[0].parent) as address, open_page(address) as page:
         expect(page.locator("#work-items b").first).to_have_text(name)
         drop(page, phantoms[0].with_name(name))
         expect(page.locator("#cases b")).to_have_text(name)
@@ -284,8 +280,7 @@ def test_a_file_name_that_is_code_is_text(open_page, segmenter, phantoms):
 
 def test_a_worklist_is_reviewed_one_after_another(open_page, segmenter, phantoms):
     folder = phantoms[0].parent
-    with running(segmenter, folder=folder) as address:
-        page = open_page(address, color_scheme="dark")
+    with running(segmenter, folder=folder) as address, open_page(address, color_scheme="dark") as page:
         expect(page.locator("#work-count")).to_have_text("0 of 4 done")
         expect(page.locator("#finding")).to_have_text("One lesion")
         page.click("#save")
