@@ -76,16 +76,11 @@ def run_keras(contestant, asked):
 
     from salus.train.objective import dice_loss
 
-    model, weights = initial_weights(asked.network, asked.size)
+    model, _ = initial_weights(asked.network, asked.size)
     if contestant.startswith("keras"):
-        from salus.networks.authors import in_published_order
-        from salus.networks.originals import original
+        from salus.networks.authors import as_released
 
-        ordered = [weights[layer.name] for layer in in_published_order(model)]
-        model = original(asked.network, asked.size)
-        for layer in (layer for layer in model.layers if layer.weights):
-            shape = layer.kernel.shape
-            layer.set_weights(ordered.pop(next(i for i, (k, _) in enumerate(ordered) if k.shape == tuple(shape))))
+        model = as_released(model, asked.network, asked.size)
     given, truth = inputs(asked.network, asked.batch, asked.size)
     given = given if len(given) > 1 else given[0]
     model.compile(keras.optimizers.Adam(1e-4), loss=dice_loss, jit_compile=False)

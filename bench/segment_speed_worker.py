@@ -54,7 +54,9 @@ def caller(name: str, folder: Path, threads: int):
 
         use_backend("tensorflow")
         set_up(0, "mixed_bfloat16" if precision == "bfloat16" else "float32", threads)
-        model, _ = initial_weights("sa-unet", SIZE)
+        from salus.networks.authors import as_released
+
+        model = as_released(initial_weights("sa-unet", SIZE)[0], "sa-unet", SIZE)
         return (lambda: model.predict_on_batch(given)) if "batch" in name else lambda: model.predict(given, verbose=0)
     if kind == "torch":
         return torch_caller(given, precision, threads)

@@ -44,6 +44,12 @@ def test_speed_shares_ratios_and_marks_are_computed_from_the_medians():
     assert "peak of bfloat16 matrix products 1000 GFLOP/s (best of 3 rounds" in lines[-1]
     assert segment_speed.mark("a", 41, 40)[2:] == ["≤ 40", "MISSED"]
     assert segment_speed.mark("b", 25, 25, at_least=True)[2:] == ["≥ 25", "met"]
+    middle = {"keras-float32": 590.0, "keras-bfloat16": 180.0, "openvino-bfloat16": 100.0}
+    assert segment_speed.engine_marks(middle, {"network": 20.0}, 300.0) == [
+        ["times as fast as Keras predict, float32", "5.9", "≥ 6", "MISSED"],
+        ["times as fast as Keras predict, mixed_bfloat16", "1.8", "≥ 1.7", "met"],
+        ["share of the bfloat16 peak", "0.6667", "≥ 0.65", "met"],
+    ]
 
 
 def test_speed_reads_importtime_and_measures_processes():

@@ -23,7 +23,7 @@ from salus.networks.store import Card, save_network
 from salus.segmenter import SHIPPED, Segmenter
 from salus.train.checkpoint import FINAL
 from salus.train.protocol import Protocol
-from salus.train.run import Settings
+from salus.train.run import Settings, part_folder
 
 SIZE = 32
 
@@ -175,6 +175,29 @@ def test_keras_files_load_into_the_authors_network(network, tmp_path):
         if ending != ".weights.h5":  # whole models: without Salus's classes, and without a Lambda
             whole = keras.saving.load_model(made.files[0], compile=False, safe_mode=True)
             assert np.abs(whole(given if len(given) > 1 else given[0]) - wanted).max() < 1e-6
+
+
+def test_code_that_a_run_names_runs_only_where_it_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "strangers.py").write_text(
+        "from pathlib import Path\nfrom salus.networks.registry import build_network\n"
+        "def factory(size):\n    Path(__file__).with_name('ran').touch()\n    return build_network('unet', size)\n"
+    )
+    name, run = "strangers:factory", tmp_path / "run"
+    part = part_folder(run, name, 1)
+    part.mkdir(parents=True)
+    model = shaken("unet")
+    model.save_weights(part / FINAL)
+    Settings("d", "images", (name,), "file", {}, Protocol(size=SIZE), False, "tensorflow").save(run)
+    for other in (None, "strangers:another"):
+        with pytest.raises(SalusError, match="let it run with --factory strangers:factory"):
+            export_network(str(part), "onnx", tmp_path / "a.onnx", factory=other)
+    assert not (tmp_path / "ran").exists()
+    assert main(["export", str(part), "--format", "onnx", "-o", str(tmp_path / "a.onnx"), "--factory", name]) == 0
+    assert (tmp_path / "ran").exists()
+    given = inputs(1)[0]
+    found = open_network(tmp_path / "a.onnx", "onnxruntime").run({"image": given})["probability"]
+    assert np.abs(found - model.predict(given, verbose=0)).max() < 1e-5
 
 
 @pytest.mark.parametrize("name", ["unet", "unet_sa"])

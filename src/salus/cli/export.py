@@ -36,6 +36,11 @@ def add(commands: Any) -> None:
         default="float32",
         help="of the weights in the file: float16 halves it (not keras), int8 quarters it (litert) (default: float32)",
     )
+    p.add_argument(
+        "--factory",
+        metavar="MODULE:FUNCTION",
+        help="code of your own that NET's settings name and that may run to build its network (default: none runs)",
+    )
     p.set_defaults(run=run)
 
 
@@ -46,6 +51,6 @@ def run(asked: argparse.Namespace) -> None:
     use_backend("tensorflow")
     from salus.export.write import export_network
 
-    made = export_network(asked.net, asked.format, asked.output, asked.precision)
+    made = export_network(asked.net, asked.format, asked.output, asked.precision, asked.factory)
     sizes = ", ".join(f"{file} ({file.stat().st_size:,} bytes)" for file in made.files)
     print(f"{sizes}: differs from the network by at most {made.difference:.1e} (allowed: {made.bound:g})")

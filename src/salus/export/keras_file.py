@@ -19,8 +19,8 @@ def write(source: Source, path: Path, precision: str) -> list[Path]:
     Raises:
         SalusError: the network is none of those that are released as Keras code.
     """
-    from salus.networks.authors import in_published_order
-    from salus.networks.originals import ORIGINALS, original
+    from salus.networks.authors import as_released
+    from salus.networks.originals import ORIGINALS
     from salus.train.backend import no_chatter
 
     if source.network not in ORIGINALS:
@@ -28,10 +28,7 @@ def write(source: Source, path: Path, precision: str) -> list[Path]:
             f"{source.path}: Keras files are written of the released networks, {' and '.join(ORIGINALS)}, and this is "
             f"{source.network}; export it as onnx, openvino or litert"
         )
-    theirs = original(source.network, source.size)
-    ours = in_published_order(source.model())
-    for layer, same in zip((layer for layer in theirs.layers if layer.weights), ours, strict=True):
-        layer.set_weights(same.get_weights())
+    theirs = as_released(source.model(), source.network, source.size)
     with no_chatter():
         theirs.save_weights(path) if path.name.endswith(".weights.h5") else theirs.save(path)
     return [path]

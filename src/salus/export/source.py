@@ -59,11 +59,13 @@ class Source(Protocol):
         """Itself as ONNX with its settings inside."""
 
 
-def open_source(net: str) -> Source:
+def open_source(net: str, factory: str | None = None) -> Source:
     """Read a network.
 
     Args:
         net: see the head of this file.
+        factory: the one package.module:factory that may be imported and called to build a benchmark's network; None
+            runs no code but Salus's own, whatever the run's settings name.
 
     Raises:
         SalusError: missing, damaged, or no network of Salus.
@@ -76,7 +78,7 @@ def open_source(net: str) -> Source:
     if path.is_file():
         return _Segmenter(path)
     if (path / FINAL).is_file():
-        return _from_benchmark(path)
+        return _from_benchmark(path, factory)
     if (path / CARD).is_file():
         return _from_folder(path)
     if not path.exists():
@@ -166,9 +168,9 @@ def _from_folder(folder: Path) -> _Network:
     return _Network(folder, *load_network(folder))
 
 
-def _from_benchmark(folder: Path) -> _Network:
+def _from_benchmark(folder: Path, factory: str | None) -> _Network:
     """The network of a benchmark's part: name and size are in the run's settings, its weights are the final ones."""
-    from salus.networks.registry import build_network, takes_saliency
+    from salus.networks.registry import NETWORKS, build_network, takes_saliency
     from salus.networks.store import Card
     from salus.train.checkpoint import FINAL
     from salus.train.run import Settings, part_folder, parted
@@ -179,6 +181,10 @@ def _from_benchmark(folder: Path) -> _Network:
     if not known:
         raise SalusError(f"{folder}: not a part of the benchmark {run}; name RUN/NETWORK/fold-N")
     network, size = parted(known[0])[0], settings.protocol.size
+    if network not in NETWORKS and network != factory:
+        raise SalusError(
+            f"{folder}: built by code outside Salus, {network}; if you trust it, let it run with --factory {network}"
+        )
     model = build_network(network, size)
     try:
         model.load_weights(folder / FINAL)

@@ -59,7 +59,9 @@ class Exported:
     bound: float
 
 
-def export_network(net: str, kind: str, output: Path | None = None, precision: str = "float32") -> Exported:
+def export_network(
+    net: str, kind: str, output: Path | None = None, precision: str = "float32", factory: str | None = None
+) -> Exported:
     """Export a network.
 
     Args:
@@ -67,6 +69,7 @@ def export_network(net: str, kind: str, output: Path | None = None, precision: s
         kind: one of `FORMATS`.
         output: the file; None takes the network's name, in the current folder.
         precision: of the weights in the file, "float32" or one of `BOUNDS`, if the format has it.
+        factory: see `open_source`.
 
     Raises:
         SalusError: the network cannot be read or has no such format, the file exists or cannot be written, or it
@@ -77,7 +80,7 @@ def export_network(net: str, kind: str, output: Path | None = None, precision: s
         raise SalusError(f"{kind} files have no {precision} weights; choose one of {', '.join(made.PRECISIONS)}")
     if output is not None and not output.name.endswith(made.ENDINGS):
         raise SalusError(f"{output}: {kind} files end with {' or '.join(made.ENDINGS)}")
-    source = open_source(net)
+    source = open_source(net, factory)
     path = output or Path(source.name + made.ENDINGS[0])
     if not path.parent.is_dir():
         raise SalusError(f"{path.parent}: no such folder; make it first")

@@ -20,6 +20,7 @@ import keras
 import numpy as np
 
 from salus.errors import SalusError
+from salus.networks.originals import original
 from salus.networks.registry import PUBLISHED, build_network
 
 Weights = tuple[np.ndarray, np.ndarray]  # kernel, bias
@@ -120,6 +121,21 @@ def _lay_in(model: keras.Model, found: list[Weights], path: Path) -> None:
         if not waiting[shape]:
             raise SalusError(f"{path}: has no further kernel of shape {shape} for layer {layer.name} of {model.name}")
         layer.set_weights(waiting[shape].pop(0))
+
+
+def as_released(model: keras.Model, network: str, size: int) -> keras.Model:
+    """The authors' own graph with the weights of one of Salus's networks.
+
+    Args:
+        model: a `network` of `salus.networks.registry`.
+        network: one of `salus.networks.originals.ORIGINALS`.
+        size: height and width of the input.
+    """
+    theirs = original(network, size)
+    layers = (layer for layer in theirs.layers if layer.weights)
+    for layer, same in zip(layers, in_published_order(model), strict=True):
+        layer.set_weights(same.get_weights())
+    return theirs
 
 
 def in_published_order(model: keras.Model) -> list[keras.layers.Layer]:
