@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from salus.segmenter import cut
+from salus.outline import cut
 from salus.train.augment import LIGHT
 from salus.train.pool import Pool, read_pool
 from salus.train.run import read_json, write_json

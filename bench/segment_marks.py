@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from salus.metrics import score
-from salus.segmenter import NetworkSettings, Segmenter
+from salus.segment_network import NetworkSettings
+from salus.segmenter import Segmenter
 from salus.train.augment_grey import erase_strokes
 from salus.train.augment_marks import draw_random_marks
 from salus.train.run import read_json

@@ -98,7 +98,8 @@ def torch_caller(given, precision: str, threads: int):
 def pipeline(network: str, image: str, steps: int, threads: int) -> dict:
     """Median ms of each part of a call of `Segmenter`, by precision."""
     from salus.saliency.estimate import as_scan
-    from salus.segmenter import Segmenter, ask
+    from salus.segment_network import ask
+    from salus.segmenter import Segmenter
 
     found = {}
     for precision in ("float32", "bfloat16"):

@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +12,10 @@ from PIL import Image
 
 import salus
 from salus.errors import SalusError
+from salus.outline import cut
 from salus.saliency.estimate import as_scan
 from salus.scan import Scan, read_scan
-from salus.segmenter import AHEAD, AT_BORDER, SHIPPED, STRANGE, Segmenter, ask, cut, from_logit, in_order, to_logit
+from salus.segmenter import AT_BORDER, SHIPPED, STRANGE, Segmenter
 
 onnx = pytest.importorskip("onnx")
 helper = pytest.importorskip("onnx.helper")
@@ -175,26 +175,6 @@ def test_tta_averages_with_the_mirrored_image(network, engine):
     assert both.presence == plain.presence
 
 
-def test_the_mean_with_the_mirror_has_a_closed_form():
-    """Of a network that multiplies with a ramp along the columns: the mean of both is the ramp's, which is level."""
-    ramp = np.linspace(0, 1, 8, dtype=np.float32)[:, None]
-
-    class Ramp:
-        def run(self, values):
-            x = values["image"]
-            tells = x.mean(axis=(1, 2)) * np.arange(1, len(x) + 1, dtype=np.float32)[:, None]
-            return {"probability": x * ramp, "saliency": x * ramp, "presence": tells, "strangeness": tells}
-
-    images = np.random.default_rng(0).random((3, 8, 8, 1)).astype(np.float32)
-    found = ask(Ramp(), images, tta=True)
-    np.testing.assert_allclose(found["probability"], images / 2, atol=1e-6)
-    np.testing.assert_allclose(found["saliency"], images / 2, atol=1e-6)
-    means = images.mean(axis=(1, 2))
-    np.testing.assert_allclose(found["presence"], means * [[2.5], [3.5], [4.5]], rtol=1e-5)  # 1, 2, 3 with 4, 5, 6
-    np.testing.assert_allclose(found["strangeness"], means * [[1], [2], [3]], rtol=1e-5)
-    np.testing.assert_allclose(ask(Ramp(), images, tta=False)["probability"], images * ramp)
-
-
 def test_a_network_says_whether_its_mirror_is_asked(tmp_path):
     own = Segmenter(write_network(tmp_path / "a.onnx", tta=True))
     assert (own.tta, Segmenter(own.path, tta=False).tta) == (True, False)
@@ -206,26 +186,6 @@ def test_many_at_a_time_are_as_one_by_one(network):
     segmenter = Segmenter(network, streams=2)
     for many, image in zip(segmenter.each(images, workers=3), images, strict=True):
         np.testing.assert_array_equal(many.probability, segmenter(image).probability)
-
-
-def test_results_come_in_order_and_few_are_taken_ahead():
-    taken, held = [], threading.Semaphore(0)
-
-    def items():
-        for i in range(100):
-            taken.append(i)
-            yield i
-
-    def work(i):
-        held.acquire()
-        return i * i
-
-    results = in_order(work, items(), 2)
-    for _ in range(100):
-        held.release()
-    assert [next(results) for _ in range(5)] == [0, 1, 4, 9, 16]
-    assert len(taken) <= 5 + 2 * AHEAD
-    assert list(results)[-1] == 99**2
 
 
 def test_an_error_of_one_ends_each_but_not_the_segmenter(network, tmp_path):
@@ -279,14 +239,6 @@ def test_a_network_with_another_contract_is_refused(tmp_path):
     ):
         with pytest.raises(SalusError, match="no segmentation network of Salus"):
             Segmenter(write_network(tmp_path / f"{i}.onnx", **changes))
-
-
-def test_cut_and_logits():
-    p = np.array([[0.5, 0.0, 0.9], [0.49, 0.0, 0.9]])
-    assert cut(p, 0.5, 0.3).tolist() == [[False, False, True], [False, False, True]]
-    assert not cut(np.zeros((3, 3)), 0.5, 0.0).any()
-    q = np.linspace(0, 1, 101, dtype=np.float32)
-    np.testing.assert_allclose(from_logit(to_logit(q)), q, atol=2e-6)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from salus.errors import SalusError
+from salus.in_order import in_order
 from salus.processor import processor_cores
 from salus.read.frames import Frames, OneImage, kind_of, open_frames
 from salus.saliency.estimate import as_scan
@@ -31,7 +32,7 @@ from salus.segment_identity import require_neutral_names, text_that_may_remain
 from salus.segment_plan import Job, place
 from salus.segment_products import COCO, write_products
 from salus.segment_wanted import AS_USUAL, CSV, JOURNAL, JSON, PREVIEW, REPORT, Wanted
-from salus.segmenter import Segmentation, Segmenter, in_order
+from salus.segmenter import Segmentation, Segmenter
 from salus.write.journal import Journal, read_journal
 from salus.write.manifest import manifest
 from salus.write.overlay import write_overlay

@@ -2,77 +2,41 @@
 
     scan -> 256 x 256 -> network -> probability at the scan's size -> calibrated -> mask -> lesions
 
-A network is one ONNX file with its settings inside, under the metadata key "salus":
-
-    input   "image"        (n, S, S, 1) float32 in [0, 1]
-    outputs "probability"  (n, S, S, 1);  "saliency" (n, T, T, 1), T = S or less;  "presence" (n, 1), that there is a
-            tumour at all;  "strangeness" (n, 1), how far the image lies from those the network knows, 1 at the limit
-    settings size, threshold, temperature, presence, strange, smallest, name (`NetworkSettings`), and the card's figures
+The network and its file: `salus.segment_network`.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from PIL import Image
-from scipy.ndimage import label
 
 from salus.data.prepare import resize, to_bytes
-from salus.engine import Network, open_network
+from salus.engine import open_network
 from salus.errors import SalusError
-from salus.measure import EIGHT, Lesion, by_size, expected_dice, measure, shifted
+from salus.in_order import in_order
+from salus.measure import Lesion, by_size, expected_dice, measure, shifted
+from salus.outline import cut, from_logit, to_logit
 from salus.saliency.estimate import as_scan
 from salus.scan import Region, Scan, scan_image
+from salus.segment_network import OUTPUTS, ask, read_settings
 
 Given = Scan | np.ndarray | Image.Image | Path | str
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 SHIPPED = Path(str(resources.files("salus"))) / "weights" / "segment.onnx"
 """The network in the package."""
 
-OUTPUTS = {"probability", "saliency", "presence", "strangeness"}
 STRANGE = "unlike the breast ultrasound the network knows"
 """The flag of an image that lies beyond what the network was trained on: a photo, text, another organ."""
 
 AT_BORDER = "a lesion touches the image's border"
-AHEAD = 4
-"""Items that are worked on ahead, or wait to be taken, for each worker of `in_order`."""
-
-
-@dataclass(frozen=True)
-class NetworkSettings:
-    """What a network's file says about how its outputs are read.
-
-    Attributes:
-        name: of the network.
-        size: height and width of its input.
-        threshold: probability from which on a pixel is tumour.
-        temperature: that the logits are divided by, so that probabilities are frequencies.
-        presence: below this probability of any tumour at all the mask is left empty.
-        strange: strangeness above which an image is flagged.
-        smallest: parts that cover less than this share of the image are dropped.
-        tta: it was calibrated on the mean of what it says of an image and of its mirror; see `ask`.
-    """
-
-    name: str
-    size: int
-    threshold: float = 0.5
-    temperature: float = 1.0
-    presence: float = 0.0
-    strange: float = 1.0
-    smallest: float = 0.0005
-    tta: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +119,7 @@ class Segmenter:
     ) -> None:
         self.path = path = Path(network) if network is not None else SHIPPED
         self.network = open_network(path, engine, threads=threads, precision=precision, device=device, streams=streams)
-        self.settings = _read_settings(self.network.settings, path)
+        self.settings = read_settings(self.network.settings, path)
         self.threshold = self.settings.threshold if threshold is None else threshold
         if not 0 < self.threshold < 1:
             raise SalusError(f"threshold {self.threshold}: give a number between 0 and 1")
@@ -298,23 +262,6 @@ def _paste(scan: Scan, looks: Sequence[_Look], name: str) -> np.ndarray:
     return pasted
 
 
-def ask(network: Network, images: np.ndarray, tta: bool) -> dict[str, np.ndarray]:
-    """A network's outputs for some images.
-
-    Args:
-        network: as the head of this file describes.
-        images: (n, S, S, 1) float32 in [0, 1].
-        tta: the outputs are the means of those of the images and of their mirrors, less the strangeness, which is the
-            images' own.
-    """
-    if not tta:
-        return network.run({"image": images})
-    n, both = len(images), network.run({"image": np.concatenate([images, images[:, :, ::-1]])})
-    maps = {name: (both[name][:n] + both[name][n:, :, ::-1]) / 2 for name in ("probability", "saliency")}
-    presence = (both["presence"][:n] + both["presence"][n:]) / 2
-    return maps | {"presence": presence, "strangeness": both["strangeness"][:n]}
-
-
 def segment(given: Given, **options: Any) -> Segmentation:
     """Outline the tumours of one image; the network is loaded at the first call and kept.
 
@@ -337,65 +284,3 @@ def segment(given: Given, **options: Any) -> Segmentation:
 @lru_cache(maxsize=4)
 def _kept(**options: Any) -> Segmenter:
     return Segmenter(**options)
-
-
-def in_order(work: Callable[[T], R], given: Iterable[T], workers: int) -> Generator[R, None, None]:
-    """Work on items in threads; results in the items' order, with few of either in memory at a time.
-
-    The first is worked on alone, so that one thread alone loads what is loaded at the first use.
-
-    Example:
-        >>> list(in_order(abs, [-3, 2, -1], workers=2))
-        [3, 2, 1]
-    """
-    items = iter(given)
-    for first in islice(items, 1):
-        yield work(first)
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[R]] = deque()
-        try:
-            for one in items:
-                waiting.append(pool.submit(work, one))
-                if len(waiting) >= AHEAD * workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
-
-
-def cut(probability: np.ndarray, threshold: float, smallest: float) -> np.ndarray:
-    """A mask of a probability: (h, w) bool where it reaches the threshold, less parts below a share of the image.
-
-    Example:
-        >>> import numpy as np
-        >>> cut(np.array([[0.9, 0.1, 0.1], [0.8, 0.1, 0.7]]), 0.5, 0.3).astype(int).tolist()
-        [[1, 0, 0], [1, 0, 0]]
-    """
-    mask = probability >= threshold
-    parts, count = label(mask, EIGHT)
-    if count:
-        areas = np.bincount(parts.ravel())
-        small = areas < smallest * mask.size
-        small[0] = False
-        mask &= ~small[parts]
-    return mask
-
-
-def to_logit(probability: np.ndarray) -> np.ndarray:
-    """ln(p / (1 - p)), p held within 1e-6 of 0 and 1."""
-    p = np.clip(np.asarray(probability, np.float32), 1e-6, 1 - 1e-6)
-    return np.log(p / (1 - p))
-
-
-def from_logit(logit: np.ndarray) -> np.ndarray:
-    """The sigmoid."""
-    return 1 / (1 + np.exp(-logit))
-
-
-def _read_settings(found: dict[str, Any], path: Path) -> NetworkSettings:
-    try:
-        return NetworkSettings(**{f.name: found[f.name] for f in fields(NetworkSettings) if f.name in found})
-    except TypeError:
-        raise SalusError(f"{path}: is no segmentation network of Salus; export it with salus train") from None

@@ -12,7 +12,8 @@ from PIL import Image
 from salus.data.phantom import write_phantoms
 from salus.engine import open_network
 from salus.errors import SalusError
-from salus.segmenter import Segmenter, from_logit, to_logit
+from salus.outline import from_logit, to_logit
+from salus.segmenter import Segmenter
 from salus.train import segment, segment_batches
 from salus.train.augment import LIGHT
 from salus.train.onnx_weights import load_noted

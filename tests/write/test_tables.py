@@ -104,7 +104,7 @@ def test_a_damaged_journal_is_told(tmp_path, content):
 
 
 def test_the_manifest(records):
-    from salus.segmenter import NetworkSettings
+    from salus.segment_network import NetworkSettings
 
     class Stub:
         settings = NetworkSettings("net", 64)

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 from salus.archive.inputs import inputs_of
 from salus.archive.store import Store, opened
 from salus.errors import SalusError
+from salus.in_order import in_order
 from salus.read.frames import kind_of, open_frames
 from salus.segment_cine import tracked
 from salus.segment_files import examined
 from salus.segment_plan import Job, frames_of
-from salus.segmenter import Segmenter, in_order
+from salus.segmenter import Segmenter
 from salus.write.png import mask_png
 from salus.write.tables import FAILED, Record
 

@@ -13,8 +13,9 @@ from PIL import Image
 
 from salus.errors import SalusError
 from salus.measure import Lesion
+from salus.outline import cut
 from salus.scan import Scan, read_mask, read_scan
-from salus.segmenter import Segmentation, Segmenter, cut
+from salus.segmenter import Segmentation, Segmenter
 from salus.serve.answer import Answer, answer_from, answer_of, png, remeasured, within_regions
 from salus.write.whole import write_whole
 

@@ -14,7 +14,8 @@ from scipy.optimize import minimize_scalar
 from salus.data.prepare import resize
 from salus.measure import expected_dice
 from salus.metrics import score
-from salus.segmenter import NetworkSettings, cut, from_logit
+from salus.outline import cut, from_logit
+from salus.segment_network import NetworkSettings
 from salus.statistics import bootstrap_interval
 from salus.train.run import write_by_rename, write_json
 

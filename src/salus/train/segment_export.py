@@ -77,7 +77,7 @@ def export_segmenter(model: keras.Model, path: Path, settings: dict[str, Any]) -
     Args:
         model: of `with_strangeness`.
         path: the .onnx file.
-        settings: see `salus.segmenter.NetworkSettings`; more is kept as it is.
+        settings: see `salus.segment_network.NetworkSettings`; more is kept as it is.
 
     Raises:
         SalusError: the file's probabilities differ from the network's by more than 1e-4.

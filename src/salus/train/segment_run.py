@@ -217,7 +217,8 @@ class Raw:
 def write_raw(folder: Path, pool: Pool, test: np.ndarray, tta: bool, log: Log) -> None:
     """Ask a fold's network for its test images, and keep what it said."""
     from salus.engine import open_network
-    from salus.segmenter import ask, to_logit
+    from salus.outline import to_logit
+    from salus.segment_network import ask
 
     network = open_network(folder / NETWORK)
     logit = np.empty((len(test), *pool.images.shape[1:]), np.float16)
