@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -214,6 +215,35 @@ def test_a_finished_run_resumes_to_the_same_file(run):
     assert (run / NETWORK).read_bytes() == before
     with pytest.raises(SalusError, match="--resume"):
         start(run, load(run)[0], print)
+
+
+def test_folds_are_added_to_a_finished_run(run, tmp_path, monkeypatch):
+    """With a training that only notes what it was given: the first fold is not made again."""
+    from salus.train import segment_run
+
+    grown = shutil.copytree(run, tmp_path / "run")
+    made = []
+
+    def make(folder, pool, training, wanted, log, crew):
+        if not (folder / NETWORK).exists():
+            made.append((folder.name, len(training)))
+            folder.mkdir()
+            shutil.copy(run / "fold-1" / NETWORK, folder)
+
+    monkeypatch.setattr(segment_run, "_make", make)
+    judged = load(run)[0].judged
+    with pytest.raises(SalusError, match="give as many or more"):
+        resume(grown, lambda line: None, judged=judged - 1)
+    resume(grown, lambda line: None, judged=judged + 1, final=True)
+    pool = read_wanted_pool(grown)
+    held_out = int((pool.fold == judged + 1).sum())
+    groups = np.asarray(pool.groups)
+    left = int((~np.isin(groups, groups[pool.fold == judged + 1])).sum())
+    assert made == [(f"fold-{judged + 1}", left), ("final", len(pool.names))]
+    assert (load(grown)[0].judged, load(grown)[0].final) == (judged + 1, True)
+    with (grown / "images.csv").open(newline="") as file:
+        assert sum(row["fold"] == str(judged + 1) for row in csv.DictReader(file)) == held_out
+    assert json.loads((grown / "card.json").read_text())["judged"]["folds"] == list(range(1, judged + 2))
 
 
 def test_weights_come_back_out_of_the_file(run):

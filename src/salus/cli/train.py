@@ -21,7 +21,12 @@ def add(commands: Any) -> None:
     )
     p.add_argument("data", nargs="*", type=Path, metavar="DATA", help="data sets' folders")
     p.add_argument("-o", "--output", type=Path, metavar="RUN", help="a new folder for the result")
-    p.add_argument("--resume", type=Path, metavar="RUN", help="continue an interrupted run; nothing finished is redone")
+    p.add_argument(
+        "--resume",
+        type=Path,
+        metavar="RUN",
+        help="continue an interrupted run; nothing finished is redone. With --judge or --final: add that to the run",
+    )
     p.add_argument("--name", default="mine", help="what the network is called (default: %(default)s)")
     p.add_argument(
         "--start-from",
@@ -29,9 +34,7 @@ def add(commands: Any) -> None:
         help="shipped, or a network.onnx of this command, to fine-tune (default: ImageNet weights)",
     )
     p.add_argument("--folds", type=int, default=5, metavar="K", help="parts the patients are dealt into (default: 5)")
-    p.add_argument(
-        "--judge", type=int, default=1, metavar="N", help="parts held out in turn, a training each (default: 1)"
-    )
+    p.add_argument("--judge", type=int, metavar="N", help="parts held out in turn, a training each (default: 1)")
     p.add_argument("--final", action="store_true", help="train once more, on every image, and keep that network")
     s = p.add_argument_group("training")
     s.add_argument("--steps", type=int, metavar="N", help="batches at most (default: 1500; fewer for small sets)")
@@ -72,7 +75,7 @@ def run(asked: argparse.Namespace) -> int:
         from salus.train.segment_run import resume
 
         with together.crew(asked, f"salus train --resume {asked.resume}") as crew:
-            resume(asked.resume, _say, crew)
+            resume(asked.resume, _say, crew, judged=asked.judge, final=asked.final)
         return 0
     if not asked.data or asked.output is None:
         raise SalusError("name the data and where the result goes: salus train DATA -o RUN")
@@ -88,7 +91,7 @@ def run(asked: argparse.Namespace) -> int:
         data=tuple(map(str, asked.data)),
         name=asked.name,
         folds=asked.folds,
-        judged=asked.judge,
+        judged=1 if asked.judge is None else asked.judge,
         final=asked.final,
         start_from=str(shipped()) if asked.start_from == "shipped" else asked.start_from,
         limit=asked.limit,

@@ -16,7 +16,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -83,23 +83,40 @@ def start(run: Path, wanted: Wanted, log: Log = print, crew: Crew = ALONE) -> Pa
     pool, prints = _read(wanted, log)
     crew.agree("the options or images", json.dumps([asdict(wanted), prints]))
     run.mkdir(parents=True, exist_ok=True)
-    write_json(run / RUN_FILE, asdict(wanted) | {"recipe": recipe_json(wanted.recipe), "fingerprint": prints})
+    _note(run, wanted, prints)
     return _carry_through(run, wanted, pool, prints, log, crew)
 
 
-def resume(run: Path, log: Log = print, crew: Crew = ALONE) -> Path:
-    """Go on with an interrupted run.
+def resume(run: Path, log: Log = print, crew: Crew = ALONE, *, judged: int | None = None, final: bool = False) -> Path:
+    """Go on with an interrupted run, or add folds or the final network to a finished one.
+
+    Args:
+        run: its folder.
+        log: takes lines of progress.
+        crew: the processes that train together.
+        judged: how many folds from now on, not fewer than before; None leaves it.
+        final: from now on also train on every image.
 
     Raises:
-        SalusError: no run there, or its data have changed.
+        SalusError: no run there, its data have changed, or it judges more folds already.
     """
     run, log = crew.mirror(run), crew.log(log)
     wanted, prints = load(run)
+    if judged is not None and not wanted.judged <= judged <= wanted.folds:
+        raise SalusError(f"{judged} folds judged; {run} has {wanted.judged} of {wanted.folds}, give as many or more")
+    wanted = replace(wanted, judged=judged or wanted.judged, final=wanted.final or final)
     crew.check_batch(wanted.recipe.batch)
     pool, found = _read(wanted, log)
     if found != prints:
         raise SalusError(f"the data have changed since {run} was started; start a new run")
+    if crew.leads:
+        _note(run, wanted, prints)
     return _carry_through(run, wanted, pool, prints, log, crew)
+
+
+def _note(run: Path, wanted: Wanted, prints: dict[str, str]) -> None:
+    """Write down what was asked for."""
+    write_json(run / RUN_FILE, asdict(wanted) | {"recipe": recipe_json(wanted.recipe), "fingerprint": prints})
 
 
 def shipped() -> Path:
