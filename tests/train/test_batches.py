@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from salus.train.backend import feed
 from salus.train.batches import Batches, network_inputs
 
 
@@ -39,3 +40,17 @@ def test_inputs_are_scaled_and_paired():
     np.testing.assert_array_equal(image, saliency)
     assert truth.reshape(4, 4)[:, 0].tolist() == [0, 1, 1, 1]
     assert network_inputs(np.full((1, 2, 2), 255, np.uint8)).max() == 1
+
+
+def test_tensorflow_gets_them_as_an_epoch_orders_them_and_without_a_tuning_thread():
+    """The thread's end can be a minute late; that it is not started is all a test can see soon."""
+    batches = make(seed=3)
+    given = feed(batches)
+    assert int(given.cardinality()) == 3
+    assert given.options().autotune.enabled is False
+    for batches.epoch in (0, 7):
+        for index, (inputs, truth) in enumerate(given):
+            wanted, wanted_truth = batches[index]
+            np.testing.assert_array_equal(inputs, wanted)
+            np.testing.assert_array_equal(truth, wanted_truth)
+    assert [tuple(x.shape) for x in next(iter(feed(make(n=3, saliency=False))))] == [(3, 2, 2, 1)] * 2

@@ -85,6 +85,31 @@ def set_up(seed: int, precision: str = "auto", threads: int | None = None) -> st
     return precision
 
 
+def feed(batches: keras.utils.PyDataset) -> Any:
+    """What `keras.Model.fit` takes batches from, in the order they have when an epoch begins.
+
+    On TensorFlow Keras would make a dataset that tunes itself, in a thread that is told to end just before it can see
+    that it should (`CancellationManager::StartCancel`): where it wakes at once it sleeps on, and the epoch ends when it
+    wakes by itself, up to a minute later. This one does not tune itself.
+
+    Args:
+        batches: each (inputs, truth), arrays or tuples of arrays that differ in their first dimension alone.
+    """
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return batches
+    import tensorflow as tf
+
+    signature = tf.nest.map_structure(lambda x: tf.TensorSpec((None, *x.shape[1:]), x.dtype), batches[0])
+    untuned = tf.data.Options()
+    untuned.autotune.enabled = False
+    made = tf.data.Dataset.from_generator(
+        lambda: map(batches.__getitem__, range(len(batches))), output_signature=signature
+    )
+    return made.apply(tf.data.experimental.assert_cardinality(len(batches))).with_options(untuned)
+
+
 def compiles() -> bool:
     """Whether `jit_compile` pays: on JAX, which needs it; on TensorFlow's CPU it doubles the time."""
     import keras

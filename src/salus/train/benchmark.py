@@ -286,7 +286,8 @@ def one_part(bench: Bench, part: Part, threads: int | None) -> None:
     if not bench.crew.leads:
         return
     model = bench.crew.local(model, lambda: build_network(network, protocol.size))
-    predict(model, split(test[:1]), protocol.batch)  # the first call compiles
+    both_sizes = protocol.batch + len(test) % protocol.batch
+    predict(model, split(test[:both_sizes]), protocol.batch)  # the first call of each size compiles
     began = time.monotonic()
     probability = predict(model, split(test), protocol.batch)
     seconds = time.monotonic() - began

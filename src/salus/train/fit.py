@@ -10,8 +10,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from salus.train.backend import build_optimizer, compiles
-from salus.train.batches import Batches, network_inputs
+from salus.train.backend import build_optimizer, compiles, feed
+from salus.train.batches import Batches
 from salus.train.checkpoint import BEST, FINAL, Checkpoint, restore
 from salus.train.crew import ALONE, Crew
 from salus.train.objective import dice_loss, dsc
@@ -69,8 +69,8 @@ def fit(
     check = Batches(validation.images, validation.masks, validation.saliency, protocol.batch)
     if not checkpoint.finished and len(history) < protocol.epochs:
         model.fit(
-            train,
-            validation_data=check,
+            feed(train),
+            validation_data=feed(check),
             epochs=protocol.epochs,
             initial_epoch=len(history),
             shuffle=False,  # Batches shuffles, from the seed and the epoch
@@ -85,8 +85,9 @@ def fit(
 
 def predict(model: keras.Model, part: Split, batch: int) -> np.ndarray:
     """A model's probabilities for one side of a split: (n, s, s) float32."""
-    inputs = network_inputs(part.images, part.saliency)
-    return np.asarray(model.predict(inputs, batch_size=batch, verbose=0), np.float32)[..., 0]
+    batches = Batches(part.images, part.masks, part.saliency, batch)
+    found = [model.predict_on_batch(batches[index][0]) for index in range(len(batches))]
+    return np.concatenate(found).astype(np.float32, copy=False)[..., 0]
 
 
 class _Epoch(keras.callbacks.Callback):
