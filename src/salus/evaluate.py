@@ -56,7 +56,7 @@ def rows_of(
     return rows
 
 
-def prediction_rows(name: str, fold: int, case: Case, path: Path, size: int = 256) -> list[Row]:
+def prediction_rows(name: str, fold: int, case: Case, path: Path, size: int = 256, *, graded: bool) -> list[Row]:
     """Score one image's prediction made elsewhere (another program, a radiologist), at both resolutions.
 
     Args:
@@ -65,13 +65,14 @@ def prediction_rows(name: str, fold: int, case: Case, path: Path, size: int = 25
         case: a labelled case.
         path: the prediction, of the image's size; see `read_prediction`.
         size: the networks' height and width.
+        graded: whether it is a probability, see `are_graded`.
 
     Raises:
         SalusError: a file is unreadable or of another size than the image.
     """
     shape = case.read_image().shape
     truth = case.read_mask(shape)
-    probability, mask = read_prediction(path, shape)
+    probability, mask = read_prediction(path, shape, graded)
     small_truth = resize(truth, (size, size)) >= 0.5
     small = resize(mask if probability is None else probability, (size, size))
     return [
@@ -121,11 +122,31 @@ def matched(folder: Path, cases: Sequence[Case]) -> list[Path]:
     return [path for path in found if path is not None]
 
 
-def read_prediction(path: Path, shape: tuple[int, int]) -> tuple[np.ndarray | None, np.ndarray]:
+def are_graded(paths: Sequence[Path], workers: int = 4) -> bool:
+    """Whether files from one hand are probabilities: one of them has more than two values, or fractions.
+
+    A probability of a quiet image may have two values, or one, as a mask has; so all are looked at together.
+    """
+
+    def one(path: Path) -> bool:
+        try:
+            values = np.unique(read_labels(path))
+        except SalusError:
+            return False  # is told of where it is scored
+        return len(values) > 2 or bool((values % 1).any())
+
+    with ThreadPoolExecutor(workers) as pool:
+        return any(pool.map(one, paths))
+
+
+def read_prediction(path: Path, shape: tuple[int, int], graded: bool) -> tuple[np.ndarray | None, np.ndarray]:
     """A prediction's file: (probability or None, mask).
 
-    A file with more than two values is read as a probability (8 bits: value / 255; 16 bits: / 65535; float: as it is),
-    cut at one half; one with two as a mask.
+    Args:
+        path: the file.
+        shape: (height, width) of the image.
+        graded: it is a probability (8 bits: value / 255; 16 bits: / 65535; float: as it is), cut at one half; else a
+            mask, where it is above 0.
 
     Raises:
         SalusError: of another size than the image, or neither a mask nor a probability.
@@ -137,7 +158,7 @@ def read_prediction(path: Path, shape: tuple[int, int]) -> tuple[np.ndarray | No
         raise SalusError(
             f"{path}: the prediction is {values.shape[1]} x {values.shape[0]}, its image {shape[1]} x {shape[0]}"
         )
-    if len(np.unique(values)) <= 2:
+    if not graded:
         return None, values > 0
     scale = 1 if values.dtype.kind == "f" else 255 if values.dtype == np.uint8 else 65535
     low, high = values.min(), values.max()
@@ -168,8 +189,9 @@ def evaluate(
         SalusError: a folder is missing, or cases have no prediction.
     """
     cases = _labelled(truth, layout)
-    paths = dict(zip(cases, matched(Path(predictions), cases), strict=True))
-    return _score_each(cases, lambda case: prediction_rows(Path(predictions).name, 0, case, paths[case], size), workers)
+    name, found = Path(predictions).name, matched(Path(predictions), cases)
+    paths, graded = dict(zip(cases, found, strict=True)), are_graded(found, workers)
+    return _score_each(cases, lambda case: prediction_rows(name, 0, case, paths[case], size, graded=graded), workers)
 
 
 def evaluate_network(
@@ -222,12 +244,14 @@ def _score_each(
 def summarise(rows: Sequence[Row]) -> dict[str, Any]:
     """Means over images with their number, by resolution: lesion images, and tumour-free images apart.
 
-    Each score is averaged over the images where it is defined; "tumour_free" tells how many were left empty.
+    Each score is averaged over the images where it is defined; "tumour_free" tells how many were left empty. An image
+    is tumour-free if its truth is empty at its own size: a small lesion may vanish at the network's.
     """
     summary: dict[str, Any] = {}
+    none = {row["case"] for row in rows if row["resolution"] == "native" and not row["area_true"]}
     for resolution in ("network", "native"):
         own = [row for row in rows if row["resolution"] == resolution]
-        lesion, free = [r for r in own if r["area_true"]], [r for r in own if not r["area_true"]]
+        lesion, free = [r for r in own if r["area_true"]], [r for r in own if r["case"] in none]
         scores = {}
         for name in SCORES:
             values = [float(r[name]) for r in lesion if not np.isnan(r[name])]

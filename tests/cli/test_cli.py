@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 
 from salus.cli import main
+from salus.evaluate import read_rows, summarise
+from salus.metrics import SCORES
 
 LABORATORY = ("keras", "tensorflow", "jax", "torch", "pandas", "matplotlib", "sklearn", "h5py", "jinja2")
 
@@ -182,6 +184,33 @@ def test_values_that_are_no_probability_are_one_line(scale, published, tmp_path,
         Image.fromarray(values).save(folder / f"{mask.stem}.tif")
     assert main(["evaluate", str(folder), str(published)]) == 3
     assert capsys.readouterr().err.count("are no probability") == 12
+
+
+def test_a_quiet_probability_among_others_is_no_mask(published, tmp_path, capsys):
+    """One file of a folder has the values of a mask; the others tell that all are probabilities."""
+    folder = tmp_path / "given"
+    folder.mkdir()
+    names = sorted(path.name for path in (published / "masks").iterdir())
+    for name in names:
+        graded = np.where(np.arange(40 * 48).reshape(40, 48) % 2, 1, 0).astype(np.uint8)
+        if name != names[0]:
+            graded[0, 0] = 200
+        Image.fromarray(graded).save(folder / name)
+    assert main(["evaluate", str(folder), str(published), "-o", str(tmp_path / "s.csv")]) == 0
+    found = {r["case"]: r["area_predicted"] for r in read_rows(tmp_path / "s.csv") if r["resolution"] == "native"}
+    assert found.pop(Path(names[0]).stem) == 0
+    assert set(found.values()) == {1}
+    capsys.readouterr()
+    for name in names[1:]:
+        (folder / name).write_bytes((folder / names[0]).read_bytes())
+    assert main(["evaluate", str(folder), str(published), "-o", str(tmp_path / "m.csv")]) == 0
+    assert {r["area_predicted"] for r in read_rows(tmp_path / "m.csv") if r["resolution"] == "native"} == {40 * 48 / 2}
+
+
+def test_a_lesion_that_vanishes_at_the_networks_size_is_a_lesion_still():
+    small = {"case": "a", "dice": 0.0, "area_predicted": 0.0} | dict.fromkeys(SCORES, 0.0)
+    rows = [small | {"resolution": "network", "area_true": 0.0}, small | {"resolution": "native", "area_true": 4.0}]
+    assert [summarise(rows)[of]["tumour_free"]["images"] for of in ("network", "native")] == [0, 0]
 
 
 def test_evaluate_says_where_every_prediction_is_empty(published, tmp_path, capsys):

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from salus.data.folds import Folds, load_folds, make_folds, official_folds, strata_of, validation_part
+from salus.data.folds import (
+    Folds,
+    image_folds,
+    last_part,
+    load_folds,
+    make_folds,
+    official_folds,
+    strata_of,
+    validation_part,
+)
 from salus.errors import SalusError
 
 
@@ -52,10 +61,34 @@ def test_seed_decides():
 
 
 def test_by_image_leaks_and_says_so():
-    groups, strata = sample(3)
-    leaks = make_folds(groups, strata, 4, by_image=True).leaks()
+    groups, _ = sample(3)
+    leaks = image_folds(groups, 4).leaks()
     assert leaks
     assert all(len(names) > 1 and len({groups[n] for n in names}) == 1 for names in leaks.values())
+
+
+@pytest.mark.parametrize(("n", "k", "seed"), [(163, 4, 1), (40, 5, 1), (11, 3, 7)])
+def test_by_image_is_scikit_learns_deal(n, k, seed):
+    model_selection = pytest.importorskip("sklearn.model_selection")
+    names = [f"{i:03}" for i in range(n)]
+    ours = image_folds({name: name for name in reversed(names)}, k, seed)
+    theirs = model_selection.KFold(k, shuffle=True, random_state=seed).split(names)
+    for number, (training, test) in enumerate(theirs, 1):
+        assert ours.split(number) == ([names[i] for i in training], [names[i] for i in test])
+
+
+@pytest.mark.parametrize(("n", "kept"), [(122, 103), (123, 104), (40, 34), (7, 5)])
+def test_the_last_part_is_as_keras_splits_it(n, kept):
+    """int(floor(n * (1 - .15))), as `keras.src.trainers.data_adapters.array_slicing.train_validation_split` has it."""
+    names = [str(i) for i in range(n)]
+    fitting, validation = last_part(names)
+    assert fitting == names[:kept]
+    assert fitting + validation == names
+
+
+def test_one_patient_alone_cannot_be_parted():
+    with pytest.raises(SalusError, match="give more patients"):
+        validation_part(["a", "b"], {"a": "p", "b": "p"})
 
 
 def test_round_trip_and_files_that_do_not_fit(tmp_path):

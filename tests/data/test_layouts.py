@@ -211,6 +211,15 @@ def test_colours_are_labels_and_both_are_lesion(tmp_path: Path, suffix: str) -> 
     assert not cases["ALWI_003"].read_mask(SHAPE).any()
 
 
+def test_a_lesion_in_another_colour_is_no_tumour_free_image(tmp_path: Path) -> None:
+    root = uclm(tmp_path)
+    Image.fromarray(np.full((*SHAPE, 3), (0, 0, 255), np.uint8)).save(root / "masks" / "VITR_000.png")
+    cases = {case.name: case for case in read_data_set(root).cases}
+    with pytest.raises(SalusError, match=r"VITR_000\.png: has no lesion's colour"):
+        cases["VITR_000"].read_mask(SHAPE)
+    assert not cases["ALWI_003"].read_mask(SHAPE).any()
+
+
 @pytest.mark.parametrize("colour", [255, (255, 255, 255), (0, 0, 255)])
 def test_masks_in_other_colours_are_the_published_layout(tmp_path: Path, colour: tuple[int, int, int] | int) -> None:
     data = read_data_set(published(tmp_path, colour))

@@ -119,7 +119,8 @@ def write_run(
             write_json(part / "summary.json", _summary(network, fold, len(chosen), place))
     for name, masks in predictions.items():
         scored = [
-            prediction_rows(name, test[case.name], case, Path(masks) / case.image.name, SIZE) for case in pairs.cases
+            prediction_rows(name, test[case.name], case, Path(masks) / case.image.name, SIZE, graded=False)
+            for case in pairs.cases
         ]
         for fold in assignment.numbers:
             part = part_folder(run, name, fold)

@@ -10,17 +10,19 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 from PIL import Image
 
+from salus.data.case import Case
 from salus.data.folds import Folds
 from salus.errors import SalusError
 from salus.evaluate import read_rows
 from salus.metrics import score
-from salus.train.benchmark import resume, start
+from salus.train.benchmark import parting_of, resume, start
 from salus.train.protocol import Protocol
 from salus.train.run import Settings, part_folder
 
@@ -180,6 +182,29 @@ def test_leakage_is_refused_unless_allowed(published, tmp_path):
     assert "LEAKAGE" in (tmp_path / "yes" / "report.html").read_text()
 
 
+def test_the_protocol_tells_of_the_folds_that_a_file_has(published, tmp_path):
+    names = sorted(p.stem for p in (published / "images").iterdir())
+    Folds({name: 1 + i % 3 for i, name in enumerate(names)}, {n: n for n in names}, "file", 0).save(tmp_path / "f.json")
+    given = settings(published, networks=(), predictions={"R": str(published / "masks")})
+    assert given.protocol.folds != 3
+    start(tmp_path / "run", given, lambda _: None, folds_file=tmp_path / "f.json")
+    assert Settings.load(tmp_path / "run").protocol.folds == 3
+
+
+def test_the_literatures_rule_deals_images_and_validates_on_the_last(published, tmp_path):
+    given = settings(published, networks=(), predictions={"R": str(published / "masks")})
+    protocol = given.protocol.change(fold_rule="by-image", folds=3)
+    start(tmp_path / "run", replace(given, protocol=protocol), lambda _: None)
+    content = json.loads((tmp_path / "run" / "folds.json").read_text())
+    folds = Folds(content["test"], content["groups"], content["rule"], content["seed"])
+    cases = [Case(name, Path(name)) for name in sorted(content["test"])]
+    pairs = SimpleNamespace(cases=cases)
+    parting = parting_of(SimpleNamespace(pairs=pairs, folds=folds, settings=SimpleNamespace(protocol=protocol)), 1)
+    training = [i for i, case in enumerate(cases) if folds.test[case.name] != 1]
+    assert len(training) == 8
+    assert (list(parting.fitting), list(parting.validation)) == (training[:6], training[6:])
+
+
 def test_changed_data_are_not_resumed(published, tmp_path):
     start(
         tmp_path / "run", settings(published, networks=(), predictions={"R": str(published / "masks")}), lambda _: None
@@ -208,6 +233,7 @@ def test_what_cannot_work_is_said_before_training(published, tmp_path):
         ({"saliency": "file"}, "saliency"),
         ({"saliency": "magic"}, "unknown saliency"),
         ({"networks": ()}, "nothing to compare"),
+        ({"networks": ("unet", "unet")}, "unet: is named twice"),
         ({"predictions": {"R": str(tmp_path / "few")}}, "no prediction for 12 of 12"),
         ({"predictions": {"unet": str(published / "masks")}}, "choose another"),
         ({"data": str(tmp_path / "absent")}, "no such folder"),

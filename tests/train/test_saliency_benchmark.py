@@ -217,7 +217,7 @@ def test_what_cannot_work_is_said_at_once(phantoms, tmp_path):
     ):
         with pytest.raises(SalusError, match=message):
             start(tmp_path / "run", Asked((str(phantoms),), methods, folds=3, size=32), print)
-    with pytest.raises(SalusError, match="same folder name"):
+    with pytest.raises(SalusError, match="told apart by their folders' names"):
         start(tmp_path / "run", Asked((str(phantoms), str(phantoms)), ("prior",), folds=3, size=32), print)
     with pytest.raises(SalusError, match=r"run\.json"):
         resume(tmp_path / "absent", print)

@@ -20,7 +20,7 @@ from salus.train.augment import LIGHT
 from salus.train.onnx_weights import load_noted
 from salus.train.segment import SegmentRecipe, train_segmenter
 from salus.train.segment_batches import cut_beside, make_batch
-from salus.train.segment_card import calibrate, coverage, summarise
+from salus.train.segment_card import calibrate, card_text, coverage, seen_before, summarise
 from salus.train.segment_run import NETWORK, Raw, Wanted, load, read_wanted_pool, resume, start
 
 SMALL = SegmentRecipe(steps=4, early_steps=0, batch=2, passes=100, size=64, pretrained=False, augmentation=LIGHT)
@@ -217,6 +217,27 @@ def test_a_finished_run_resumes_to_the_same_file(run):
         start(run, load(run)[0], print)
 
 
+def test_a_run_goes_on_with_the_folds_it_began_with(run, tmp_path):
+    kept = shutil.copytree(run, tmp_path / "run")
+    pool = read_wanted_pool(kept)
+    dealt = json.loads((kept / "folds.json").read_text())
+    assert dealt["test"] == {f"set/{n}": f for n, f in zip(pool.names, pool.fold.tolist(), strict=True)}
+    assert list(dealt["groups"].values()) == list(pool.groups)
+    first = next(iter(dealt["groups"]))
+    (kept / "folds.json").write_text(json.dumps({**dealt, "groups": {**dealt["groups"], first: "set/another patient"}}))
+    with pytest.raises(SalusError, match="patients or near-duplicates are not those"):
+        resume(kept, lambda line: None)
+
+
+def test_two_sets_of_one_name_are_refused(tmp_path):
+    for place in ("one", "two"):
+        write_phantoms(tmp_path / place / "set", 2, seed=5)
+    wanted = Wanted((str(tmp_path / "one" / "set"), str(tmp_path / "two" / "set")), recipe=SMALL)
+    with pytest.raises(SalusError, match="told apart by their folders' names"):
+        start(tmp_path / "run", wanted, lambda line: None)
+    assert not (tmp_path / "run").exists()
+
+
 def test_folds_are_added_to_a_finished_run(run, tmp_path, monkeypatch):
     """With a training that only notes what it was given: the first fold is not made again."""
     from salus.train import segment_run
@@ -275,6 +296,32 @@ def raw_of(logit, presence):
     return Raw(np.arange(n), np.ones(n, int), logit.astype(np.float16), presence, np.zeros(n))
 
 
+def test_a_card_is_json_and_says_of_whom_it_tells(run):
+    def no_constant(name):
+        raise AssertionError(name)
+
+    card = json.loads((run / "card.json").read_text(), parse_constant=no_constant)
+    assert "fitted on these same images" in (run / "card.md").read_text()
+    one = summarise([{"set": "a", "label": "", "share": 0.1, "image": "1", "group": "p", "tumour": 1, "dice": 0.8}])
+    assert (one["a"]["low"], one["a"]["high"]) == (None, None)
+    told = card_text({**card, "seen": ["x"], "judged": {**card["judged"], "asked": "whom", "scores": one}})
+    assert "Each image was asked of whom." in told
+    assert "**Not unseen:** x" in told
+    assert "| a | 1 | 0.800 | – | 0.0% | – | – |" in told
+
+
+def test_scores_on_images_that_the_first_network_had_seen_are_named(run):
+    first, prints = load(run)[0], {"set": json.loads((run / "card.json").read_text())["data"]["set"]["sha256"]}
+    tuned = replace(first, start_from=str(run / NETWORK))
+    assert seen_before(first, prints) == []
+    assert seen_before(tuned, prints) == []  # the same fold is held out
+    for other in (replace(tuned, judged=2), replace(tuned, folds=4), replace(tuned, recipe=replace(SMALL, seed=9))):
+        assert seen_before(other, prints) == [
+            "tiny had been trained on images of set; their scores are not of unseen patients"
+        ]
+    assert seen_before(replace(tuned, judged=2), {"set": "another"}) == []
+
+
 def test_the_temperature_is_the_one_that_was_put_in():
     rng = np.random.default_rng(0)
     true = rng.normal(0, 2, (40, 64, 64))
@@ -298,9 +345,22 @@ def test_summaries_count_what_they_should():
     rows = [
         {**base, "image": "1", "group": "p", "tumour": 1, "dice": 0.8},
         {**base, "image": "2", "group": "p", "tumour": 1, "dice": 0.0},
-        {**base, "image": "3", "group": "q", "tumour": 0, "dice": "", "label": "normal", "empty": 1, "confidence": 0.9},
+        {
+            **base,
+            "image": "3",
+            "group": "q",
+            "tumour": 0,
+            "dice": "",
+            "label": "normal",
+            "empty": 1,
+            "confidence": 0.9,
+            "share": 0.0,
+        },
     ]
     found = summarise(rows)
+    assert found["small tumours"]["lesion_images"] == 2
+    assert "free_images" not in found["small tumours"]
+    assert summarise(rows[2:])["a"] == {"free_images": 1, "left_empty": 1.0}
     assert (found["a"]["dice"], found["a"]["missed"], found["a"]["left_empty"]) == (0.4, 0.5, 1.0)
     assert found["a, one image a patient or cluster"]["dice"] == 0.8
     assert found["a, benign"]["lesion_images"] == 2

@@ -13,7 +13,7 @@ from PIL import Image
 from saliency import picture
 from salus import make_phantom
 from salus.data.duplicates import SAME, fingerprint
-from salus.data.folds import Folds, make_folds
+from salus.data.folds import Folds, image_folds, make_folds
 from salus.data.phantom_marks import draw_marks
 from salus.report.figures import COLOURS, new_figure, style
 from salus.statistics import bootstrap_interval
@@ -39,7 +39,7 @@ def folds(path: Path) -> None:
     figure = new_figure(2.5, 10.2)
     rows = figure.subplots(2, 1)
     for axes, title, by_image in ((rows[0], "By image, as the literature does", True), (rows[1], "Grouped", False)):
-        dealt = make_folds(groups, strata, k=4, seed=1, by_image=by_image)
+        dealt = image_folds(groups, k=4, seed=1) if by_image else make_folds(groups, strata, k=4, seed=1)
         _deal(axes, dealt, title)
     write_svg(
         figure, path, "Images of twelve patients in four folds: by image most patients are torn apart, grouped none is"

@@ -87,13 +87,16 @@ def run(asked: argparse.Namespace) -> int:
     recipe = SegmentRecipe() if asked.start_from is None else replace(SegmentRecipe(), early_steps=0)
     given = {name: getattr(asked, name) for name in ("steps", "early_steps", "batch", "learning_rate", "seed")}
     recipe = replace(recipe, **{name: value for name, value in given.items() if value is not None})
+    first = asked.start_from
+    if first is not None:
+        first = str(shipped() if first == "shipped" else Path(first).absolute())
     wanted = Wanted(
-        data=tuple(map(str, asked.data)),
+        data=tuple(str(folder.absolute()) for folder in asked.data),
         name=asked.name,
         folds=asked.folds,
         judged=1 if asked.judge is None else asked.judge,
         final=asked.final,
-        start_from=str(shipped()) if asked.start_from == "shipped" else asked.start_from,
+        start_from=first,
         limit=asked.limit,
         skip_bad=asked.skip_bad,
         tta=asked.tta,

@@ -53,13 +53,13 @@ class Case:
             shape: (height, width) of the image, which every mask must have.
 
         Raises:
-            SalusError: the case is unlabelled, or a mask has another size than the image.
+            SalusError: the case is unlabelled, or a mask has another size than the image, or is in other colours.
         """
         if self.masks is None:
             raise SalusError(f"{self.image}: has no mask, so it can be segmented but not scored or trained on")
         union, colours = np.zeros(shape, bool), self.lesion_colours
         for path in self.masks:
-            mask = read_mask(path) if colours is None else where_coloured(read_labels(path), colours)
+            mask = read_mask(path) if colours is None else _read_coloured(path, colours)
             if mask.shape != union.shape:
                 raise SalusError(
                     f"{path}: the mask is {mask.shape[1]} x {mask.shape[0]}, its image {shape[1]} x {shape[0]}; "
@@ -105,6 +105,15 @@ class DataSet:
     def labelled(self) -> tuple[Case, ...]:
         """The cases that have a truth."""
         return tuple(case for case in self.cases if case.masks is not None)
+
+
+def _read_coloured(path: Path, colours: tuple[Colour, ...]) -> np.ndarray:
+    """A colour-coded mask; a bright one without any of the colours is no tumour-free image."""
+    values = read_labels(path)
+    mask = where_coloured(values, colours)
+    if not mask.any() and values.max() > 127:
+        raise SalusError(f"{path}: has no lesion's colour, and is not black; see which colours the layout takes")
+    return mask
 
 
 def where_coloured(values: np.ndarray, colours: tuple[Colour, ...]) -> np.ndarray:

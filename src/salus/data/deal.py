@@ -6,7 +6,7 @@ from pathlib import Path
 
 from salus.data.case import DataSet
 from salus.data.duplicates import group_of
-from salus.data.folds import Folds, load_folds, make_folds, official_folds, strata_of
+from salus.data.folds import Folds, image_folds, load_folds, make_folds, official_folds, strata_of
 from salus.data.prepare import Pairs
 
 
@@ -32,6 +32,8 @@ def deal_folds(
         return load_folds(file, groups)
     if rule == "official":
         return official_folds({n: f for n, f in data.official_folds.items() if n in groups}, groups)
+    if rule == "by-image":
+        return image_folds(groups, k, seed)
     area = pairs.masks.mean(axis=(1, 2))
     strata = strata_of([c.name for c in pairs.cases], [c.label for c in pairs.cases], area.tolist())
-    return make_folds(groups, strata, k, seed, by_image=rule == "by-image")
+    return make_folds(groups, strata, k, seed)

@@ -105,9 +105,7 @@ def official_folds(test: Mapping[str, int], groups: Mapping[str, str]) -> Folds:
     return Folds({name: test[name] for name in groups}, dict(groups), "official", 0)
 
 
-def make_folds(
-    groups: Mapping[str, str], strata: Mapping[str, str], k: int = 4, seed: int = 1, *, by_image: bool = False
-) -> Folds:
+def make_folds(groups: Mapping[str, str], strata: Mapping[str, str], k: int = 4, seed: int = 1) -> Folds:
     """Deal the groups of a data set into k folds.
 
     Groups are shuffled, then dealt the largest first, each to the fold that is left most evenly filled: least sum over
@@ -118,7 +116,6 @@ def make_folds(
         strata: the stratum of each case by name, see `strata_of`.
         k: how many folds.
         seed: of the shuffle.
-        by_image: deal single images whatever their group, as the literature does. It leaks.
 
     Raises:
         SalusError: fewer than 2 folds, or fewer groups than folds.
@@ -130,11 +127,8 @@ def make_folds(
     """
     members: dict[str, list[str]] = {}
     for name in sorted(groups):
-        members.setdefault(name if by_image else groups[name], []).append(name)
-    if k < 2:
-        raise SalusError(f"{k} folds: cross-validation needs two or more")
-    if len(members) < k:
-        raise SalusError(f"{len(members)} independent patients or images cannot make {k} folds; use fewer folds")
+        members.setdefault(groups[name], []).append(name)
+    _check_number(k, len(members))
     names = sorted(set(strata.values()))
     total = np.asarray([sum(strata[n] == s for n in groups) for s in names], float)
 
@@ -152,7 +146,38 @@ def make_folds(
         best = min(range(k), key=lambda fold: costs[fold])
         counts[best] += adds
         test.update(dict.fromkeys(members[group], best + 1))
-    return Folds({n: test[n] for n in sorted(groups)}, dict(groups), "by-image" if by_image else "grouped", seed)
+    return Folds({n: test[n] for n in sorted(groups)}, dict(groups), "grouped", seed)
+
+
+def image_folds(groups: Mapping[str, str], k: int = 4, seed: int = 1) -> Folds:
+    """Deal single images as the authors do, by scikit-learn's `KFold(k, shuffle=True, random_state=seed)`.
+
+    It leaks where a patient has several images, or images are nearly the same.
+
+    Args:
+        groups: the group of each case by name; the names' order is that of the alphabet.
+        k: how many folds.
+        seed: of the shuffle.
+
+    Raises:
+        SalusError: fewer than 2 folds, or fewer images than folds.
+
+    Example:
+        >>> image_folds({name: name for name in "abcd"}, k=2).test
+        {'a': 2, 'b': 2, 'c': 1, 'd': 1}
+    """
+    names = np.asarray(sorted(groups))
+    _check_number(k, len(names))
+    order = np.random.RandomState(seed).permutation(len(names))
+    test = {str(name): fold for fold, part in enumerate(np.array_split(order, k), 1) for name in names[part]}
+    return Folds({str(name): test[name] for name in names}, dict(groups), "by-image", seed)
+
+
+def _check_number(k: int, independent: int) -> None:
+    if k < 2:
+        raise SalusError(f"{k} folds: cross-validation needs two or more")
+    if independent < k:
+        raise SalusError(f"{independent} independent patients or images cannot make {k} folds; use fewer folds")
 
 
 def strata_of(names: Sequence[str], labels: Sequence[str | None], area: Sequence[float]) -> dict[str, str]:
@@ -172,19 +197,22 @@ def strata_of(names: Sequence[str], labels: Sequence[str | None], area: Sequence
 def validation_part(
     names: Sequence[str], groups: Mapping[str, str], share: float = 0.15, seed: int | None = None
 ) -> tuple[list[str], list[str]]:
-    """Part the training names of a fold into (fitting, validation).
-
-    The authors validate on the last 15% of the training part. So does this, but whole groups move together.
+    """Part the training names of a fold into (fitting, validation), whole groups on either side.
 
     Args:
         names: the training names, in order.
         groups: the group of each case.
         share: what part validates.
         seed: shuffle the groups first; None takes the last ones as they stand.
+
+    Raises:
+        SalusError: all are of one group.
     """
     order = list(dict.fromkeys(groups[n] for n in names))
     if seed is not None:
         order = [str(g) for g in np.random.default_rng(seed).permutation(order)]
+    if len(order) < 2:
+        raise SalusError("a fold's training part is of one patient; give more patients, for some tell when to stop")
     size = {g: sum(groups[n] == g for n in names) for g in order}
     wanted, taken = max(1, round(share * len(names))), 0
     held: set[str] = set()
@@ -194,3 +222,18 @@ def validation_part(
         held.add(group)
         taken += size[group]
     return [n for n in names if groups[n] not in held], [n for n in names if groups[n] in held]
+
+
+def last_part(names: Sequence[str], share: float = 0.15) -> tuple[list[str], list[str]]:
+    """Part the training names of a fold into (fitting, validation) as the authors do, by Keras's `validation_split`.
+
+    Args:
+        names: the training names, in order.
+        share: what part validates: the last.
+
+    Example:
+        >>> last_part(["a", "b", "c"], 0.3)
+        (['a', 'b'], ['c'])
+    """
+    kept = int(len(names) * (1 - share))
+    return list(names[:kept]), list(names[kept:])

@@ -15,7 +15,7 @@ from salus.data.layouts import read_data_set
 from salus.data.phantom import COLUMNS
 from salus.data.prepare import Pairs, prepare
 from salus.errors import SalusError
-from salus.evaluate import matched, read_prediction
+from salus.evaluate import are_graded, matched, read_prediction
 from salus.report.material import Material
 from salus.train.run import OUTPUTS, fingerprint, part_folder
 from salus.train.source import FILES
@@ -116,10 +116,11 @@ def _one_network(material: Material, network: str, chosen: list[str], evidence: 
 
 def _elsewhere(name: str, folder: Path, chosen: list[str], evidence: Evidence, log: Log) -> None:
     try:
+        paths = matched(folder, evidence.pairs.cases)
+        graded = are_graded(paths)
         for case_name in chosen:
             place = evidence.place[case_name]
-            path = matched(folder, [evidence.pairs.cases[place]])[0]
-            probability, mask = read_prediction(path, evidence.pairs.shapes[place])
+            probability, mask = read_prediction(paths[place], evidence.pairs.shapes[place], graded)
             evidence.probability[name, case_name] = mask.astype(np.float32) if probability is None else probability
     except SalusError as error:
         log(f"{error}: {name} is left out of the panels")

@@ -98,7 +98,7 @@ def duration(seconds: float) -> str:
 
     Example:
         >>> duration(12.34), duration(250), duration(5000), duration(200000)
-        ('12.3 s', '4 min 10 s', '1 h 23 min', '2 d 8 h')
+        ('12.3 s', '4 min 10 s', '1 h 23 min', '2 d 7 h')
     """
     if not isfinite(seconds):
         return DASH
@@ -108,7 +108,7 @@ def duration(seconds: float) -> str:
         return f"{floor(seconds / 60)} min {floor(seconds % 60)} s"
     if seconds < 86400:
         return f"{floor(seconds / 3600)} h {floor(seconds % 3600 / 60)} min"
-    return f"{floor(seconds / 86400)} d {round(seconds % 86400 / 3600)} h"
+    return f"{floor(seconds / 86400)} d {floor(seconds % 86400 / 3600)} h"
 
 
 def digits(score: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -138,7 +139,9 @@ def as_scan(given: Scan | np.ndarray | Path | str) -> Scan:
         pixels = pixels / np.float32(255)
     elif pixels.dtype.kind != "f" or not (pixels.min() >= 0 and pixels.max() <= 1):  # false for NaN too
         raise SalusError(f"{source}: grey values must be uint8, or floating point in 0..1")
-    return given if isinstance(given, Scan) else Scan(pixels.astype(np.float32), source)
+    if isinstance(given, Scan):
+        return given if pixels is given.pixels else replace(given, pixels=pixels)
+    return Scan(pixels.astype(np.float32), source)
 
 
 def _map_from(folder: Path | str | None, scan: Scan) -> np.ndarray:

@@ -13,11 +13,11 @@ import numpy as np
 from salus.cluster import LOCAL, RAY
 from salus.data.case import DataSet
 from salus.data.deal import deal_folds
-from salus.data.folds import Folds, validation_part
+from salus.data.folds import Folds, last_part, validation_part
 from salus.data.layouts import read_data_set
 from salus.data.prepare import Pairs, prepare
 from salus.errors import SalusError
-from salus.evaluate import matched, prediction_rows, rows_of, write_rows
+from salus.evaluate import are_graded, matched, prediction_rows, rows_of, write_rows
 from salus.train.backend import environment, set_up
 from salus.train.crew import ALONE, Crew
 from salus.train.run import (
@@ -105,6 +105,7 @@ def start(
     pairs = _prepared(data, settings, log)
     settings = _checked(replace(settings, layout=data.layout), pairs)
     folds = _folds(data, pairs, settings, folds_file, log)
+    settings = replace(settings, protocol=settings.protocol.change(folds=len(folds.numbers)))
     try:
         run.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -164,6 +165,9 @@ def _checked(settings: Settings, pairs: Pairs) -> Settings:
         saliency = FILES if pairs.saliency is not None else "prior"
     if not settings.networks and not settings.predictions:
         raise SalusError("nothing to compare: name --networks or --predictions NAME=FOLDER")
+    twice = [name for name in settings.networks if settings.networks.count(name) > 1]
+    if twice:
+        raise SalusError(f"{twice[0]}: is named twice among the networks")
     sources = {saliency}
     for entrant in settings.networks:
         network, source = parted(entrant)
@@ -228,10 +232,11 @@ def _external(bench: Bench, name: str, folder: Path) -> None:
     """Score masks made elsewhere on the same folds."""
     cases, folds = bench.pairs.cases, bench.folds
     paths = matched(folder, cases)
+    graded = are_graded(paths)
     rows = [
         row
         for case, path in zip(cases, paths, strict=True)
-        for row in prediction_rows(name, folds.test[case.name], case, path, bench.pairs.size)
+        for row in prediction_rows(name, folds.test[case.name], case, path, bench.pairs.size, graded=graded)
     ]
     for fold in folds.numbers:
         target = part_folder(bench.run, name, fold)
@@ -244,7 +249,10 @@ def parting_of(bench: Bench, fold: int) -> Parting:
     place = {case.name: i for i, case in enumerate(bench.pairs.cases)}
     protocol, groups = bench.settings.protocol, bench.folds.groups
     training, test = bench.folds.split(fold)
-    fitting, validation = validation_part(training, groups, protocol.validation, protocol.seed)
+    if bench.folds.rule == "by-image":
+        fitting, validation = last_part(training, protocol.validation)
+    else:
+        fitting, validation = validation_part(training, groups, protocol.validation, protocol.seed)
     own, checked, held = ([place[name] for name in names] for names in (fitting, validation, test))
     return Parting(own, checked, held, groups, protocol.seed)
 

@@ -19,7 +19,7 @@ from salus.data.folds import Folds
 from salus.data.layouts import read_data_set
 from salus.data.prepare import Pairs, prepare
 from salus.errors import SalusError
-from salus.train.run import fingerprint
+from salus.train.run import fingerprint, read_json, write_json
 
 Log = Callable[[str], None]
 
@@ -73,11 +73,14 @@ def read_pool(
         log: called with lines of progress.
 
     Raises:
-        SalusError: a set cannot be read, or holds no image with a mask.
+        SalusError: two folders have one name, a set cannot be read, or holds no image with a mask.
     """
+    names = [Path(folder).resolve().name for folder in data]
+    if len(set(names)) < len(names):
+        raise SalusError(f"data sets are told apart by their folders' names, and these are {', '.join(names)}; rename")
     parts: list[tuple[str, Pairs, Folds]] = []
     prints: dict[str, str] = {}
-    for folder in data:
+    for name, folder in zip(names, data, strict=True):
         found = read_data_set(folder)
         bad: list[str] = []
         cases = found.labelled
@@ -91,7 +94,6 @@ def read_pool(
         for line in bad:
             log(f"left out: {line}")
         dealt = deal_folds(found, pairs, "grouped", folds, seed)
-        name = Path(folder).name
         prints[name] = fingerprint(cases)["sha256"]
         parts.append((name, pairs, dealt))
         log(f"{folder}: {len(pairs.cases)} images, {int(pairs.masks.any(axis=(1, 2)).sum())} with a tumour")
@@ -112,6 +114,30 @@ def read_pool(
         saliency=np.concatenate(maps) if len(maps) == len(parts) else None,
     )
     return pool, prints
+
+
+def hold_to(pool: Pool, path: Path) -> None:
+    """Keep who belongs together and is tested when, at first; afterwards see that it is still so.
+
+    Patients and the rule for near-duplicates are not in the fingerprint of the images, and folds that were trained on
+    are worth nothing once they are dealt anew.
+
+    Args:
+        pool: the images of a run.
+        path: the run's file of folds.
+
+    Raises:
+        SalusError: it differs from what the file holds.
+    """
+    names = [f"{of}/{name}" for of, name in zip(pool.sets, pool.names, strict=True)]
+    test, groups = (dict(zip(names, of, strict=True)) for of in (pool.fold.tolist(), pool.groups))
+    dealt = {"test": test, "groups": groups}
+    if not path.exists():
+        write_json(path, dealt)
+    elif read_json(path) != dealt:
+        raise SalusError(
+            f"{path}: patients or near-duplicates are not those with which the run was started; start a new run"
+        )
 
 
 def join_groups(groups: Sequence[str], sets: Sequence[str], images: np.ndarray, log: Log = print) -> tuple[str, ...]:

@@ -22,8 +22,8 @@ import numpy as np
 
 from salus.errors import SalusError
 from salus.saliency.quality import Calibration, MapScores, calibrate, score_map
-from salus.train.pool import Pool, read_pool
-from salus.train.run import RUN_FILE, SCORES, read_json, write_by_rename, write_json
+from salus.train.pool import Pool, hold_to, read_pool
+from salus.train.run import FOLDS, RUN_FILE, SCORES, read_json, write_by_rename, write_json
 from salus.train.saliency_fold import FoldMaps, map_fold
 from salus.train.source import FILES, TRUTH, parse_source
 
@@ -70,13 +70,13 @@ def start(run: Path, asked: Asked, log: Log = print) -> None:
         source = parse_source(method)
         if source.base == TRUTH or source.changes:
             raise SalusError(f"{method}: name plain methods here; truth and changes are for salus benchmark")
-    if len({Path(folder).name for folder in asked.data}) < len(asked.data):
-        raise SalusError("two data sets have the same folder name; results could not be told apart")
     pool, found = pool_of(asked, log)
     try:
         run.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SalusError(f"{run}: cannot be made ({error.strerror})") from None
+    (run / FOLDS).unlink(missing_ok=True)  # of a run that was killed in its first moments
+    hold_to(pool, run / FOLDS)
     write_json(run / RUN_FILE, {**asdict(asked), "fingerprint": found})
     _carry_through(run, asked, pool, log)
 
@@ -96,6 +96,7 @@ def resume(run: Path, log: Log = print) -> None:
     pool, found = pool_of(asked, log)
     if found != known:
         raise SalusError(f"the data have changed since {run} was started; start a new run")
+    hold_to(pool, run / FOLDS)
     _carry_through(run, asked, pool, log)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from salus.data.prepare import resize
+from salus.engine import open_network
 from salus.measure import expected_dice
 from salus.metrics import score
 from salus.outline import cut, from_logit
@@ -93,8 +94,9 @@ def make_card(
     card: dict[str, Any] = {
         "settings": asdict(settings),
         "data": {name: {"images": pool.sets.count(name), "sha256": prints[name]} for name in dict.fromkeys(pool.sets)},
-        "trained_on": "every image" if wanted.final else f"all but fold 1 of {wanted.folds}",
+        "trained_on": _trained_on(final=wanted.final, folds=wanted.folds),
         "started_from": "ImageNet" if wanted.start_from is None else Path(wanted.start_from).name,
+        "seen": seen_before(wanted, prints),
         "recipe": asdict(wanted.recipe),
         "limits": " ".join(LIMITS.split()),
         "failures": list(FAILURES),
@@ -106,11 +108,43 @@ def make_card(
     card["judged"] = {
         "folds": sorted({int(fold) for fold in raw.fold}),
         "of": wanted.folds,
+        "asked": "a network trained without its fold, not of this one"
+        if wanted.final
+        else "this network, trained without the fold"
+        if wanted.judged == 1
+        else "the network trained without its fold; this one is that of fold 1",
         "scores": summarise(rows),
         "calibration": reliability(raw, pool.masks, settings.temperature),
         "coverage": coverage(rows),
     }
     return rows, card
+
+
+def seen_before(wanted: Wanted, prints: dict[str, str]) -> list[str]:
+    """A line for each set of which held-out images may have trained the network that this run started from.
+
+    Args:
+        wanted: what the run was asked to do.
+        prints: the fingerprint of each set.
+    """
+    if wanted.start_from is None or not wanted.judged:
+        return []
+    first = open_network(Path(wanted.start_from)).settings
+    told = first.get("card", {})
+    known = {one["sha256"] for one in told.get("data", {}).values()}
+    same_deal = told.get("recipe", {}).get("seed") == wanted.recipe.seed and wanted.judged == 1
+    if told.get("trained_on") == _trained_on(final=False, folds=wanted.folds) and same_deal:
+        return []
+    start = first.get("name", "the network it started from")
+    return [
+        f"{start} had been trained on images of {name}; their scores are not of unseen patients"
+        for name, value in prints.items()
+        if value in known
+    ]
+
+
+def _trained_on(*, final: bool, folds: int) -> str:
+    return "every image" if final else f"all but fold 1 of {folds}"
 
 
 def _score_one(raw: Raw, index: int, pool: Pool, settings: NetworkSettings) -> dict[str, Any]:
@@ -146,14 +180,15 @@ def _score_one(raw: Raw, index: int, pool: Pool, settings: NetworkSettings) -> d
 
 def summarise(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Dice with its 95% interval (patients drawn whole) by set, label and size; tumour-free images left empty."""
-    sizes = np.quantile([r["share"] for r in rows if r["tumour"]], [1 / 3, 2 / 3]) if rows else (0, 0)
+    shares = [r["share"] for r in rows if r["tumour"]]
+    sizes = np.quantile(shares, [1 / 3, 2 / 3]) if shares else (0, 0)
     of: dict[str, Callable[[dict[str, Any]], bool]] = {}
     for name in sorted({r["set"] for r in rows}):
         of[name] = lambda r, name=name: r["set"] == name  # type: ignore[misc]
         of[f"{name}, one image a patient or cluster"] = _first_of_group(rows, name)
         for label in sorted({r["label"] for r in rows if r["set"] == name and r["label"]}):
             of[f"{name}, {label}"] = lambda r, name=name, label=label: (r["set"], r["label"]) == (name, label)  # type: ignore[misc]
-    of["small tumours"] = lambda r: r["share"] <= sizes[0]
+    of["small tumours"] = lambda r: 0 < r["share"] <= sizes[0]
     of["medium tumours"] = lambda r: sizes[0] < r["share"] <= sizes[1]
     of["large tumours"] = lambda r: r["share"] > sizes[1]
     found = {}
@@ -166,8 +201,8 @@ def summarise(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
             entry |= {
                 "lesion_images": len(lesions),
                 "dice": round(interval.mean, 4),
-                "low": round(interval.low, 4),
-                "high": round(interval.high, 4),
+                "low": _known(interval.low, 4),
+                "high": _known(interval.high, 4),
                 "missed": round(float(np.mean([r["dice"] < 0.1 for r in lesions])), 4),
             }
         if free:
@@ -175,6 +210,11 @@ def summarise(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         if entry:
             found[title] = entry
     return found
+
+
+def _known(value: float, digits: int) -> float | None:
+    """Rounded; None, which is null in JSON, where there is nothing to tell of."""
+    return None if np.isnan(value) else round(float(value), digits)
 
 
 def _first_of_group(rows: list[dict[str, Any]], name: str) -> Callable[[dict[str, Any]], bool]:
@@ -196,8 +236,8 @@ def reliability(raw: Raw, masks: np.ndarray, temperature: float, bins: int = 10)
         values = from_logit(raw.logit[:, ::THINNED, ::THINNED].astype(np.float32) / t)
         one = bin_up(values, truth, bins)
         found[when] = {
-            "stated": [round(float(v), 4) for v in one.said],
-            "seen": [round(float(v), 4) for v in one.seen],
+            "stated": [_known(v, 4) for v in one.said],
+            "seen": [_known(v, 4) for v in one.seen],
             "error": round(one.error, 5),
         }
     return found
@@ -237,10 +277,13 @@ def card_text(card: dict[str, Any]) -> str:
         judged = card["judged"]
         lines += [
             "",
-            f"## Scores on patients it never saw (fold {', '.join(map(str, judged['folds']))} of {judged['of']})",
+            f"## Scores on unseen patients (fold {', '.join(map(str, judged['folds']))} of {judged['of']})",
             "",
-            "At each image's own size; 95% intervals by bootstrap over patients or clusters of near-duplicates. "
-            "Missed: Dice below 0.1.",
+            f"Each image was asked of {judged['asked']}. At each image's own size; 95% intervals by bootstrap over "
+            "patients or clusters of near-duplicates. Missed: Dice below 0.1. Temperature and the limits of presence "
+            "and strangeness were fitted on these same images, so what is left empty and the calibration after the "
+            "temperature are not of unseen ones.",
+            *[f"\n**Not unseen:** {line}" for line in card.get("seen", ())],
             "",
             "| images | lesion images | DSC | 95% | missed | tumour-free images | left empty |",
             "|---|---|---|---|---|---|---|",
@@ -248,7 +291,8 @@ def card_text(card: dict[str, Any]) -> str:
         for title, e in judged["scores"].items():
             dice = "– | – | –"
             if "dice" in e:
-                dice = f"{e['dice']:.3f} | {e['low']:.3f} to {e['high']:.3f} | {e['missed']:.1%}"
+                interval = "–" if e["low"] is None else f"{e['low']:.3f} to {e['high']:.3f}"
+                dice = f"{e['dice']:.3f} | {interval} | {e['missed']:.1%}"
             free = f"{e['free_images']} | {e['left_empty']:.1%}" if "free_images" in e else "– | –"
             lines.append(f"| {title} | {e.get('lesion_images', '–')} | {dice} | {free} |")
         before, after = judged["calibration"]["before"]["error"], judged["calibration"]["after"]["error"]

@@ -1,6 +1,7 @@
 """`salus train`: train on labelled folders, judge on held-out patients, calibrate, and write one network file.
 
 RUN/run.json              what was asked for
+RUN/folds.json            who belongs together, and is tested when
 RUN/fold-N/               the fold's training state, network.onnx, raw.npz (its outputs on the fold's test images)
 RUN/final/                the same for the network trained on every image, where one was asked for
 RUN/images.csv            every test image: scores at its own size, as the finished network's settings cut it
@@ -25,8 +26,8 @@ import numpy as np
 
 from salus.errors import SalusError
 from salus.train.crew import ALONE, Crew
-from salus.train.pool import Pool, read_pool
-from salus.train.run import RUN_FILE, read_json, write_by_rename, write_json
+from salus.train.pool import Pool, hold_to, read_pool
+from salus.train.run import FOLDS, RUN_FILE, read_json, write_by_rename, write_json
 from salus.train.segment import SegmentRecipe, recipe_json, train_segmenter
 from salus.train.segment_export import export_segmenter, with_strangeness
 
@@ -81,9 +82,15 @@ def start(run: Path, wanted: Wanted, log: Log = print, crew: Crew = ALONE) -> Pa
     crew.check_batch(wanted.recipe.batch)
     run, log = crew.mirror(run), crew.log(log)
     pool, prints = _read(wanted, log)
+    from salus.train.segment_card import seen_before
+
     crew.agree("the options or images", json.dumps([asdict(wanted), prints]))
     run.mkdir(parents=True, exist_ok=True)
+    (run / FOLDS).unlink(missing_ok=True)  # of a run that was killed in its first moments
+    hold_to(pool, run / FOLDS)
     _note(run, wanted, prints)
+    for line in seen_before(wanted, prints):
+        log(f"mind: {line}")
     return _carry_through(run, wanted, pool, prints, log, crew)
 
 
@@ -110,6 +117,7 @@ def resume(run: Path, log: Log = print, crew: Crew = ALONE, *, judged: int | Non
     if found != prints:
         raise SalusError(f"the data have changed since {run} was started; start a new run")
     if crew.leads:
+        hold_to(pool, run / FOLDS)
         _note(run, wanted, prints)
     return _carry_through(run, wanted, pool, prints, log, crew)
 

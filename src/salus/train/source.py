@@ -153,7 +153,7 @@ def changed(maps: np.ndarray, source: Source, pairs: Pairs, parting: Parting) ->
 
 
 def _shuffled(values: np.ndarray, parting: Parting) -> np.ndarray:
-    """Within each part, every image gets the map of the next one in a random order: never its own."""
+    """Within each part, every image gets the map of the next one in a random order: its own where it is alone."""
     rng, found = np.random.default_rng(parting.seed), values.copy()
     for part in (parting.fitting, parting.validation, parting.test):
         order = rng.permutation(np.asarray(part))
