@@ -266,7 +266,9 @@ def main() -> None:
         shipped, marks = commands(asked, Path(place))
     rows = [f"| {' | '.join(row)} |" for row in [*marks, *first]]
     head = f"{processor_name()}, {asked.threads} threads{', a quick run: times mean little' * asked.quick}."
-    text = "\n".join([head, "", *compared, *shipped, "", "| mark | found | wanted | |", "|---|---|---|---|", *rows, ""])
+    title = f"# Speed of salus segment\n\n    python bench/segment_speed.py --threads {asked.threads} -o FILE\n"
+    marks_head = ["", "| mark | found | wanted | |", "|---|---|---|---|"]
+    text = "\n".join([title, head, "", *compared, *shipped, *marks_head, *rows, ""])
     print(text)
     if asked.output:
         asked.output.write_text(text, encoding="utf-8")
