@@ -20,7 +20,7 @@ from salus.train.augment import LIGHT
 from salus.train.onnx_weights import load_noted
 from salus.train.segment import SegmentRecipe, train_segmenter
 from salus.train.segment_batches import cut_beside, make_batch
-from salus.train.segment_card import calibrate, card_text, coverage, seen_before, summarise
+from salus.train.segment_card import calibrate, card_text, certainty, coverage, seen_before, summarise
 from salus.train.segment_run import NETWORK, Raw, Wanted, load, read_wanted_pool, resume, start
 
 SMALL = SegmentRecipe(steps=4, early_steps=0, batch=2, passes=100, size=64, pretrained=False, augmentation=LIGHT)
@@ -366,6 +366,11 @@ def test_summaries_count_what_they_should():
     assert found["a, benign"]["lesion_images"] == 2
     assert coverage(rows)["dice"][-1] == pytest.approx(0.6)
     assert coverage(rows)["dice"][0] == 1.0
+    bands = certainty(rows)
+    assert bands[0] == {"from": 0.0, "outlined": 2, "dice": 0.4, "empty": 0, "rightly": None}
+    assert bands[-1] == {"from": 0.9, "outlined": 0, "dice": None, "empty": 1, "rightly": 1.0}
+    wrongly = {**rows[0], "empty": 1, "confidence": 0.95, "dice": 0.0}
+    assert certainty([*rows, wrongly])[-1]["rightly"] == 0.5
 
 
 def test_logits_and_probabilities_are_inverse():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,9 @@ THINNED = 4
 
 GRID = np.round(np.arange(0, 0.96, 0.01), 2)
 """Limits of presence that are tried."""
+
+BANDS = (0.0, 0.6, 0.7, 0.8, 0.9, 1.01)
+"""Of confidence, for the card's table."""
 
 USUAL = 98
 """Per cent of held-out images that are not flagged as strange."""
@@ -116,6 +120,7 @@ def make_card(
         "scores": summarise(rows),
         "calibration": reliability(raw, pool.masks, settings.temperature),
         "coverage": coverage(rows),
+        "certainty": certainty(rows),
     }
     return rows, card
 
@@ -253,6 +258,25 @@ def coverage(rows: list[dict[str, Any]]) -> dict[str, list[float]]:
     return {"share": [round(float(s), 1) for s in shares], "dice": [round(float(v), 4) for v in running[at]]}
 
 
+def certainty(rows: list[dict[str, Any]]) -> list[dict[str, float | int | None]]:
+    """What stated confidences came to, in bands: the mean Dice of outlines, and how often "no tumour" was right."""
+    found: list[dict[str, float | int | None]] = []
+    for low, high in pairwise(BANDS):
+        band = [r for r in rows if low <= r["confidence"] < high]
+        outlined = [r["dice"] if r["tumour"] else 0.0 for r in band if not r["empty"]]
+        empty = [1 - r["tumour"] for r in band if r["empty"]]
+        found.append(
+            {
+                "from": low,
+                "outlined": len(outlined),
+                "dice": _known(np.mean(outlined), 4) if outlined else None,
+                "empty": len(empty),
+                "rightly": _known(np.mean(empty), 4) if empty else None,
+            }
+        )
+    return found
+
+
 def write_card(run: Path, card: dict[str, Any]) -> None:
     """Write card.json and card.md."""
     write_json(run / "card.json", card)
@@ -304,5 +328,12 @@ def card_text(card: dict[str, Any]) -> str:
             "| share of images it is surest of | " + " | ".join(f"{v:.0%}" for v in shares) + " |",
             "|---|" + "---|" * len(shares),
             "| mean DSC (rightly empty: 1) | " + " | ".join(f"{v:.3f}" for v in dice_at) + " |",
+            "",
+            "| confidence from | images outlined | their mean DSC | images left empty | of them without a tumour |",
+            "|---|---|---|---|---|",
         ]
+        for one in judged.get("certainty", ()):
+            dice = "–" if one["dice"] is None else f"{one['dice']:.3f}"
+            right = "–" if one["rightly"] is None else f"{one['rightly']:.0%}"
+            lines.append(f"| {one['from']:g} | {one['outlined']} | {dice} | {one['empty']} | {right} |")
     return "\n".join(lines) + "\n"
