@@ -49,7 +49,7 @@ class Segmentation:
         saliency: (height, width) float32 in [0, 1], where the network looked.
         presence: probability that the image shows a tumour at all.
         lesions: each connected part, the largest first.
-        confidence: in [0, 1]: with lesions the Dice to expect, without 1 - presence, which is no frequency (see the card).
+        confidence: in [0, 1]: with lesions the Dice to expect; without, 1 - presence, which is no frequency.
         strangeness: how far the image lies from those the network knows, about 1 at the limit.
         flags: what a reader must know, one line each.
         spacing: (row, column) size of a pixel in mm, None where the source does not say.
