@@ -63,11 +63,22 @@ def initial_weights(network, size):
     return model, {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
 
 
+def keras_as_it_comes():
+    """Keras on TensorFlow without what `use_backend` turns on (oneDNN), as the originals have it."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    import keras
+
+    assert keras.backend.backend() == "tensorflow"
+
+
 def run_keras(contestant, asked):
     """One of the Keras contestants."""
     from salus.train.backend import set_up, use_backend
 
-    use_backend("tensorflow")
+    if contestant.startswith("keras"):
+        keras_as_it_comes()
+    else:
+        use_backend("tensorflow")
     import numpy as np
 
     precision = {"salus": "auto", "keras-bfloat16": "mixed_bfloat16"}.get(contestant, "float32")

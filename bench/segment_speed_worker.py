@@ -49,10 +49,10 @@ def caller(name: str, folder: Path, threads: int):
     kind, precision = name.split("-")[0], name.split("-")[-1]
     given, _ = inputs("sa-unet", 1, SIZE)
     if kind == "keras":
-        from networks import initial_weights
-        from salus.train.backend import set_up, use_backend
+        from networks import initial_weights, keras_as_it_comes
+        from salus.train.backend import set_up
 
-        use_backend("tensorflow")
+        keras_as_it_comes()
         set_up(0, "mixed_bfloat16" if precision == "bfloat16" else "float32", threads)
         from salus.networks.authors import as_released
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from salus.errors import SalusError
-from salus.train.backend import environment, set_up, use_backend
+from salus.train.backend import ONEDNN, environment, set_up, use_backend
 
 
 def losses(backend, network, weights):
@@ -29,6 +29,20 @@ def test_tensorflow_and_jax_train_to_the_same_losses(tmp_path):
     jax = losses("jax", "sa-unet", tmp_path / "w.npz")
     assert jax == pytest.approx(tensorflow, abs=2e-4)
     assert tensorflow[-1] < tensorflow[0]
+
+
+@pytest.mark.parametrize(("asked", "found"), [(None, "on"), ("0", "off")])
+def test_onednn_is_on_unless_the_user_turned_it_off(asked, found):
+    surroundings = {k: v for k, v in os.environ.items() if k not in ("KERAS_BACKEND", ONEDNN)}
+    surroundings |= {} if asked is None else {ONEDNN: asked}
+    code = """
+from salus.train.backend import environment, use_backend
+use_backend("tensorflow")
+from tensorflow.python.util import _pywrap_util_port
+print(environment()["oneDNN"], _pywrap_util_port.IsMklEnabled())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=surroundings)
+    assert done.stdout.split() == [found, str(found == "on")], done.stderr[-2000:]
 
 
 def test_unknown_choices_are_refused():

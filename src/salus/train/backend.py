@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 BACKENDS = ("tensorflow", "jax", "torch")
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
+ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
+"""Turns TensorFlow's faster convolutions on, which it leaves off on processors without AVX512-VNNI."""
 
 
 def use_backend(name: str | None = None) -> str:
@@ -48,6 +50,7 @@ def use_backend(name: str | None = None) -> str:
             raise SalusError(f'{package} is not installed; run: pip install "salus[{extra}]"')
     os.environ["KERAS_BACKEND"] = chosen
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault(ONEDNN, "1")
     with no_chatter():
         importlib.import_module("keras")
     return chosen
@@ -153,6 +156,8 @@ def environment() -> dict[str, str]:
     found["processor"] = processor_name()
     found["cores"] = str(processor_cores())
     found["bfloat16"] = " ".join(f for f in processor_flags() if f in BFLOAT16) or "none"
+    if ONEDNN in os.environ:
+        found["oneDNN"] = "on" if os.environ[ONEDNN] == "1" else "off"
     for package in ("salus", "keras", "tensorflow", "tensorflow-cpu", "jax", "numpy", "scipy", "pillow"):
         try:
             found[package] = version(package)
