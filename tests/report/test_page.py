@@ -204,6 +204,47 @@ def test_damaged_part_is_named(make_run: Callable[..., Path]) -> None:
         build_report(run, lambda line: None)
 
 
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("folds.json", '{"rule": "grouped", "seed": 1, "test": ["a"], "groups": {}}'),
+        ("folds.json", '{"rule": "grouped", "seed": 1, "test": {"000": "x"}, "groups": {"000": "a"}}'),
+        ("folds.json", '{"rule": "grouped", "seed": 1, "test": {"000": 1}, "groups": {}}'),
+        ("folds.json", '{"rule": "grouped", "seed": 1, "test": {"000": 1}, "groups": null}'),
+        ("data.json", "{}"),
+        ("run.json", {"networks": [1, 2]}),
+        ("run.json", {"networks": "unet"}),
+        ("run.json", {"predictions": None}),
+        ("run.json", {"predictions": ["Reader"]}),
+        ("unet/fold-1/history.csv", "epoch,seconds,loss\n1,2,3\n"),
+        ("unet/fold-1/summary.json", {"gflop": "many"}),
+    ],
+)
+def test_damaged_files_are_named(make_run: Callable[..., Path], file: str, content: str | dict[str, object]) -> None:
+    run = make_run(n=6)
+    if isinstance(content, dict):
+        content = json.dumps(json.loads((run / file).read_text(encoding="utf-8")) | content)
+    (run / file).write_text(content, encoding="utf-8")
+    with pytest.raises(SalusError, match=Path(file).name.replace(".", r"\.")):
+        build_report(run, lambda line: None)
+
+
+@pytest.mark.parametrize("kept", [0, 0.5])
+def test_damaged_outputs_cost_the_curves_alone(make_run: Callable[..., Path], kept: float) -> None:
+    run, said = make_run(n=6), []
+    path = run / "unet" / "fold-1" / "outputs.npz"
+    path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
+    build_report(run, said.append)
+    assert any("outputs.npz: unreadable" in line and "no curves of unet" in line for line in said)
+    assert (run / "report.html").is_file()
+
+
+def test_a_file_is_no_run(tmp_path: Path) -> None:
+    (tmp_path / "afile").touch()
+    with pytest.raises(SalusError, match="afile: is a file"):
+        build_report(tmp_path / "afile", lambda line: None)
+
+
 def test_no_run(tmp_path: Path) -> None:
     with pytest.raises(SalusError, match="no such file"):
         build_report(tmp_path, lambda line: None)

@@ -49,6 +49,23 @@ class Folds:
             members.setdefault(self.groups[name], []).append(name)
         return {g: names for g, names in members.items() if len({self.test[n] for n in names}) > 1}
 
+    @classmethod
+    def load(cls, path: Path) -> Folds:
+        """Read what `save` wrote, of a run.
+
+        Raises:
+            SalusError: missing or damaged.
+        """
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            test = {name: int(fold) for name, fold in content["test"].items()}
+            groups = {name: str(content["groups"][name]) for name in test}
+            return cls(test, groups, str(content["rule"]), int(content["seed"]))
+        except FileNotFoundError:
+            raise SalusError(f"{path}: no such file; is {path.parent} the folder of a run?") from None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise SalusError(f"{path}: damaged ({type(error).__name__}: {error}); copy the run again") from None
+
     def save(self, path: Path) -> None:
         """Write as JSON.
 

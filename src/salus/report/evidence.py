@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -92,8 +94,10 @@ def outputs(material: Material, network: str) -> Iterator[tuple[Path, list[str],
                 names = [str(name) for name in content["names"]]
                 probability = content["probability"].astype(np.float32)
                 maps = content["saliency"] if "saliency" in content.files else None
-        except (OSError, ValueError, KeyError) as error:
+        except OSError as error:
             raise SalusError(f"{path}: unreadable ({error})") from None
+        except (ValueError, KeyError, EOFError, BadZipFile, zlib.error):
+            raise SalusError(f"{path}: unreadable, the file is damaged") from None
         yield path, names, probability, maps
 
 

@@ -179,12 +179,11 @@ def read_material(run: Path) -> Material:
         SalusError: no run there, or a file in it is damaged.
     """
     settings = Settings.load(run)
-    content = read_json(run / FOLDS)
+    folds = Folds.load(run / FOLDS)
     try:
-        folds = Folds(content["test"], content["groups"], content["rule"], content["seed"])
         print_of_data = str(read_json(run / DATA)["sha256"])
-    except (KeyError, TypeError) as error:
-        raise SalusError(f"{run}: folds.json or data.json is damaged ({error}); copy the run again") from None
+    except KeyError as error:
+        raise SalusError(f"{run / DATA}: damaged ({error} is missing); copy the run again") from None
     entrants = _entrants(settings)
     rows: list[Row] = []
     summaries: dict[Key, dict[str, Any]] = {}
@@ -203,13 +202,13 @@ def read_material(run: Path) -> Material:
                 missing.append(f"{entrant.title}, fold {fold}: {state}")
                 continue
             if entrant.trained:
-                summaries[entrant.name, fold] = read_json(folder / SUMMARY)
+                summaries[entrant.name, fold] = _summary(folder / SUMMARY)
             rows += _rows(folder / PART_SCORES)
     return Material(
         run=run,
         settings=settings,
         folds=folds,
-        environment=read_json(run / ENVIRONMENT),
+        environment={name: str(value) for name, value in read_json(run / ENVIRONMENT).items()},
         fingerprint=print_of_data,
         entrants=entrants,
         rows=rows,
@@ -227,6 +226,15 @@ def _entrants(settings: Settings) -> tuple[Entrant, ...]:
         Entrant(name, title if titles.count(title) == 1 else name, place, trained)
         for place, ((name, trained), title) in enumerate(zip(names, titles, strict=True))
     )
+
+
+def _summary(path: Path) -> dict[str, Any]:
+    content = read_json(path)
+    words = ("network", "saliency", "precision", "backend")
+    odd = [name for name, value in content.items() if name not in words and not isinstance(value, int | float)]
+    if odd:
+        raise SalusError(f"{path}: damaged, {odd[0]} is no number; remove its folder, then resume the run")
+    return content
 
 
 def _rows(path: Path) -> list[Row]:

@@ -76,8 +76,13 @@ class Settings:
         content = read_json(run / RUN_FILE)
         try:
             protocol = Protocol.from_json(content.pop("protocol"))
-            return cls(protocol=protocol, **{**content, "networks": tuple(content["networks"])})
-        except (KeyError, TypeError) as error:
+            networks, predictions = content["networks"], content["predictions"]
+            if not isinstance(networks, list) or not all(isinstance(name, str) for name in networks):
+                raise TypeError("networks is no list of names")
+            if not isinstance(predictions, dict) or not all(isinstance(f, str) for f in predictions.values()):
+                raise TypeError("predictions does not tell folders by name")
+            return cls(protocol=protocol, **{**content, "networks": tuple(networks)})
+        except (KeyError, TypeError, AttributeError) as error:
             raise SalusError(f"{run / RUN_FILE}: not a run of this Salus version ({error})") from None
 
 
@@ -99,7 +104,11 @@ def read_history(folder: Path) -> list[dict[str, float]]:
         return []
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+            rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+        absent = {"epoch", "seconds", "loss", "val_loss"} - set(rows[0] if rows else ())
+        if rows and absent:
+            raise ValueError(f"no column {min(absent)}")
+        return rows
     except (OSError, ValueError, TypeError) as error:
         raise SalusError(f"{path}: unreadable ({error}); remove its folder, then resume the run") from None
 
@@ -125,6 +134,8 @@ def read_json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SalusError(f"{path}: no such file; is {path.parent} the folder of a run?") from None
+    except NotADirectoryError:
+        raise SalusError(f"{path.parent}: is a file; name the folder of a run") from None
     except (OSError, ValueError, RecursionError) as error:
         raise SalusError(f"{path}: unreadable ({error})") from None
     if not isinstance(content, dict):
