@@ -196,4 +196,6 @@ def _settings(text: str, path: Path) -> dict[str, Any]:
 
 
 def _unreadable(path: Path, error: Exception) -> SalusError:
-    return SalusError(f"{path}: cannot be read as a network ({' '.join(str(error).split())[:120]})")
+    return SalusError(
+        f"{path}: cannot be read as a network, give the .onnx file of one ({' '.join(str(error).split())[:120]})"
+    )

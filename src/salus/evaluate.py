@@ -119,7 +119,10 @@ def matched(folder: Path, cases: Sequence[Case]) -> list[Path]:
             f"{folder}: no prediction for {len(missing)} of {len(cases)} cases, e.g. {', '.join(missing[:3])}; "
             "name each file as its image"
         )
-    return [path for path in found if path is not None]
+    paths = [path for path in found if path is not None]
+    if paths and all(path.samefile(case.image) for path, case in zip(paths, cases, strict=True)):
+        raise SalusError(f"{folder}: holds the images themselves; name the folder of what was predicted of them")
+    return paths
 
 
 def are_graded(paths: Sequence[Path], workers: int = 4) -> bool:

@@ -20,6 +20,9 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
 """What a file may hold, whatever its suffix; Pillow reads others too, some by starting another program."""
 
+MIN_SIDE = 8
+"""The shortest side of an image in which anything is looked for, in pixels."""
+
 MAX_PIXELS = 16_000_000
 """Images above this many pixels are refused before they are decoded; a sonogram has about 1 million."""
 

@@ -89,7 +89,7 @@ class Segmenter:
     """A network, loaded once, for many images. Safe to use from several threads.
 
     Args:
-        network: an .onnx file that `salus train` wrote; None takes the one in the package.
+        network: an .onnx file that `salus train` wrote; None or "shipped" takes the one in the package.
         threshold: probability from which on a pixel is tumour; None takes the network's own.
         tta: also look at the mirrored image and average, at twice the time (test-time augmentation); None does what
             the network was calibrated for.
@@ -117,7 +117,7 @@ class Segmenter:
         device: str = "cpu",
         streams: int = 1,
     ) -> None:
-        self.path = path = Path(network) if network is not None else SHIPPED
+        self.path = path = SHIPPED if network in (None, "shipped") else Path(network)
         self.network = open_network(path, engine, threads=threads, precision=precision, device=device, streams=streams)
         self.settings = read_settings(self.network.settings, path)
         self.threshold = self.settings.threshold if threshold is None else threshold

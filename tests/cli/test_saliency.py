@@ -195,3 +195,13 @@ raise SystemExit(saliency.run(top.parse_args(
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_folders_that_are_none_are_told_before_work_starts(tmp_path):
+    image = tmp_path / "a.png"
+    Image.fromarray(np.zeros((32, 32), np.uint8)).save(image)
+    with pytest.raises(SalusError, match=r"a\.png: is a file; name a folder"):
+        salus(image, "-o", image, "--method", "prior")
+    with pytest.raises(SalusError, match="absent: no such folder of maps"):
+        salus(image, "-o", tmp_path / "out", "--maps-from", tmp_path / "absent")
+    assert not (tmp_path / "out").exists()

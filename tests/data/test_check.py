@@ -125,6 +125,12 @@ def test_odd_masks_are_warned_of(root: Path) -> None:
     assert exit_code(report, strict=True) == 1
 
 
+def test_images_too_small_to_look_into_are_warned_of(root: Path) -> None:
+    for part in ("images", "masks"):
+        Image.fromarray(np.zeros((4, 40), np.uint8)).save(root / part / "s5.png")
+    assert "1 images have fewer than 8 pixels a side" in only(run(root), "warning")
+
+
 def test_jpeg_noise_is_not_a_third_value(root: Path) -> None:
     table = (root / "manifest.csv").read_text().replace("masks/s0.png", "masks/s0.jpg")
     (root / "manifest.csv").write_text(table)

@@ -1,6 +1,7 @@
 """NIfTI, COCO and LabelMe files, read back by others."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -92,6 +93,14 @@ def test_coco_is_read_by_its_own_tools(tmp_path):
         rows, columns = np.nonzero(read.annToMask(one))
         assert one["bbox"] == [columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1]
         assert one["area"] == len(rows)
+
+
+def test_coco_names_the_images_as_their_files_are(tmp_path):
+    nothing = np.zeros((4, 5), bool)
+    items = [("a", replace(found_in(nothing), source="x/a.JPG")), ("cine/0002", replace(found_in(nothing, frame=2)))]
+    write_coco(tmp_path / "coco.json", items)
+    images = json.loads((tmp_path / "coco.json").read_text(encoding="utf-8"))["images"]
+    assert [image["file_name"] for image in images] == ["a.JPG", "cine/0002.png"]
 
 
 def test_run_lengths_by_hand():

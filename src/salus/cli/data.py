@@ -20,7 +20,7 @@ def add(commands: Any) -> None:
         description="Counts, sizes, unreadable or mismatched files, odd masks, near-duplicates, suspected marks. "
         "Exit code 0: usable; 1: errors; with --strict 1 for warnings too.",
     )
-    p.add_argument("folder", type=Path, metavar="FOLDER")
+    p.add_argument("folder", type=Path, metavar="FOLDER", help="of the data set")
     p.add_argument("--layout", metavar="NAME", help="how the folder is laid out (default: detected)")
     p.add_argument("--json", action="store_true", help="print everything as JSON")
     p.add_argument("--strict", action="store_true", help="exit with 1 for warnings too")
@@ -31,11 +31,16 @@ def add(commands: Any) -> None:
         help="deal a data set into folds and save them",
         description="Folds grouped by patient, where unknown by near-duplicate cluster, even in label and lesion size.",
     )
-    p.add_argument("folder", type=Path, metavar="FOLDER")
-    p.add_argument("-o", "--output", type=Path, required=True, metavar="JSON")
-    p.add_argument("-k", "--folds", type=int, default=4)
-    p.add_argument("--rule", choices=("grouped", "by-image", "official"), default="grouped")
-    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("folder", type=Path, metavar="FOLDER", help="of the data set")
+    p.add_argument("-o", "--output", type=Path, required=True, metavar="JSON", help="the file to write")
+    p.add_argument("-k", "--folds", type=int, default=4, metavar="K", help="how many (default: %(default)s)")
+    p.add_argument(
+        "--rule",
+        choices=("grouped", "by-image", "official"),
+        default="grouped",
+        help="by patient or near-duplicate, by image as the literature does, or the set's own (default: %(default)s)",
+    )
+    p.add_argument("--seed", type=int, default=1, metavar="S", help="of the deal (default: %(default)s)")
     p.add_argument("--layout", metavar="NAME", help="how the folder is laid out (default: detected)")
     p.set_defaults(run=folds)
 
@@ -46,7 +51,7 @@ def add(commands: Any) -> None:
     )
     p.add_argument("folder", type=Path, metavar="FOLDER", help="a new folder")
     p.add_argument("-n", type=int, default=40, metavar="N", help="how many (default: %(default)s)")
-    p.add_argument("--seed", type=int, default=0, metavar="S")
+    p.add_argument("--seed", type=int, default=0, metavar="S", help="the same gives the same (default: %(default)s)")
     p.add_argument("--normal", type=float, default=0.15, help="share without a tumour (default: %(default)s)")
     p.add_argument("--marks", type=float, default=0.0, help="share with calipers and text (default: %(default)s)")
     p.set_defaults(run=phantom)

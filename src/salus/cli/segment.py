@@ -52,8 +52,12 @@ def add(commands: Any) -> None:
     p.add_argument("--report", action="store_true", help="report.json: versions, checksums, settings, timing, failures")
     p.add_argument("--json", action="store_true", help="print lesions.json of these images, and nothing else")
     p.add_argument("--resume", action="store_true", help="skip what an earlier run into OUT finished")
-    p.add_argument("--overwrite", action="store_true", help="replace what is in OUT (default: refuse to)")
-    p.add_argument("--network", metavar="FILE", help="an .onnx file of salus train (default: the one in the package)")
+    p.add_argument(
+        "--overwrite", action="store_true", help="replace what is of the same name in OUT (default: refuse to)"
+    )
+    p.add_argument(
+        "--network", metavar="FILE", help="the .onnx of salus train, or .xml of salus export (default: shipped)"
+    )
     p.add_argument("--threshold", type=float, metavar="P", help="probability of tumour (default: the network's own)")
     p.add_argument(
         "--tta",
@@ -127,12 +131,15 @@ def run(asked: argparse.Namespace) -> int:
     def warned(line: str) -> None:
         print(f"salus: {line}", file=sys.stderr, flush=True)
 
+    if wanted.part and (wanted.preview or "coco" in wanted.outputs):
+        warned("coco.json and contact sheets are of all parts: salus merge OUT --coco --preview makes them")
     outcome = segment_all(jobs, asked.out, segmenter, wanted, told, warned)
     if asked.json:
         print(json.dumps(document(outcome.records), indent=1))
         return 3 if outcome.failed or outcome.unmade else 0
-    if len(jobs) <= 20:
-        print(*(str(record) for record in outcome.records if record.result != FAILED), sep="\n")
+    for record in outcome.records if len(jobs) <= 20 else ():
+        if record.result != FAILED:
+            print(record)
     count = {result: sum(r.result == result for r in outcome.records) for result in (FOUND, NONE, FAILED)}
     print(
         f"{asked.out}: {len(jobs)} {'image' if len(jobs) == 1 else 'images'}: {count[FOUND]} with a tumour, "
@@ -171,7 +178,8 @@ def _archive(asked: argparse.Namespace) -> int:
     if given:
         raise SalusError(f"--{given[0].replace('_', '-')}: not with --engine ray, which writes Parquet shards of masks")
     options = _options(asked)
-    options["network"] = options["network"] and str(Path(options["network"]).absolute())
+    if options["network"] not in (None, "shipped"):
+        options["network"] = str(Path(options["network"]).absolute())
     out = asked.out if "://" in asked.out else str(Path(asked.out).absolute())
     size = SHARD_SIZE if asked.shard_size is None else asked.shard_size
     asked.when_interrupted = "interrupted; finished shards stay, and the same command with --resume goes on"

@@ -24,7 +24,9 @@ def add(commands: Any) -> None:
     p.add_argument("--port", type=int, default=8765, metavar="N", help="default: %(default)s")
     p.add_argument("--no-browser", action="store_true", help="print the address alone")
     n = p.add_argument_group("network")
-    n.add_argument("--network", metavar="FILE", help="an .onnx file of salus train (default: the one in the package)")
+    n.add_argument(
+        "--network", metavar="FILE", help="the .onnx of salus train, or .xml of salus export (default: shipped)"
+    )
     n.add_argument("--threshold", type=float, metavar="P", help="probability of tumour (default: the network's own)")
     n.add_argument(
         "--tta",

@@ -21,7 +21,7 @@ from salus.data.case import Case, DataSet
 from salus.data.duplicates import Duplicates, Fingerprint, cluster, fingerprint, group_of
 from salus.data.marks import KINDS, Marks, find_marks
 from salus.errors import SalusError
-from salus.scan import image_size, may_hold_colour, read_labels
+from salus.scan import MIN_SIDE, image_size, may_hold_colour, read_labels
 
 SIZE_CLASSES = (0.01, 0.05, 0.15, 0.30)
 """Bounds of the lesion-size classes, shares of the image."""
@@ -254,7 +254,9 @@ def _warnings(
     normals = [one for one in seen if one.case.label == "normal"]
     large = [cluster for cluster in found.clusters if len(cluster) >= max(20, 0.1 * len(seen))]
     marks = sorted({name for names in marked.values() for name in names})
+    small = [s.case.name for s in seen if s.shape and min(s.shape) < MIN_SIDE]
     images = [
+        (small, f"images have fewer than {MIN_SIDE} pixels a side; salus segment and salus saliency refuse them"),
         ([s.case.name for s in seen if s.grey_mask], "masks hold more than two values; all above 0 counts as lesion"),
         ([s.case.name for s in tumours if s.share == 0], "masks are empty, though the label names a tumour"),
         ([s.case.name for s in normals if s.share], "masks hold a lesion, though the label is normal"),

@@ -13,13 +13,10 @@ from salus.saliency.confidence import gate as gate_maps
 from salus.saliency.contour import FORMS
 from salus.saliency.map import SaliencyMap
 from salus.saliency.methods import get_confidence, get_method, get_prior, prior_map
-from salus.scan import IMAGE_SUFFIXES, MAX_PIXELS, Scan, read_scan
+from salus.scan import IMAGE_SUFFIXES, MAX_PIXELS, MIN_SIDE, Scan, read_scan
 
 SIZE = 256
 """Height and width of the square at which maps are estimated, whatever the image's shape."""
-
-MIN_SIDE = 8
-"""The shortest side of an image that has a saliency."""
 
 FILES = "file"
 """The method that reads maps from a folder."""

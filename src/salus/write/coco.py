@@ -33,7 +33,8 @@ def write_coco(path: Path, items: Iterable[tuple[str, Segmentation]]) -> None:
     annotations: list[dict[str, Any]] = []
     for number, (name, found) in enumerate(items, 1):
         height, width = found.mask.shape
-        images.append({"id": number, "file_name": f"{name}.png", "height": height, "width": width})
+        suffix = ".png" if found.frame is not None else Path(found.source).suffix or ".png"  # a frame has no file
+        images.append({"id": number, "file_name": f"{name}{suffix}", "height": height, "width": width})
         labels = labels_of(found)
         for lesion in found.lesions:
             top, left, tall, wide = lesion.box
