@@ -64,11 +64,8 @@ def initial_weights(network, size):
 
 
 def keras_as_it_comes():
-    """Keras on TensorFlow without what `use_backend` turns on (oneDNN), as the originals have it."""
+    """Say that Keras runs on TensorFlow, without what `use_backend` turns on (oneDNN), as the originals have it."""
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    import keras
-
-    assert keras.backend.backend() == "tensorflow"
 
 
 def run_keras(contestant, asked):

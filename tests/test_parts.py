@@ -46,7 +46,8 @@ def test_parts_merged_equal_one_run(scans, tmp_path, command, capsys):
     whole, shared = tmp_path / "whole", tmp_path / "shared"
     assert command("segment", scans, "-o", whole) == 3
     for part in (1, 2, 3):
-        assert command("segment", scans, "-o", shared, "--num-parts", 3, "--part", part) in (0, 3)
+        assert command("segment", scans, "-o", shared, "--num-parts", 3, "--part", part, "--preview") in (0, 3)
+    assert "salus merge OUT --coco --preview makes them" in capsys.readouterr().err
     assert not (shared / "lesions.csv").exists()
     assert command("merge", shared, "--preview") == 3
     assert figures(shared / "lesions.csv") == figures(whole / "lesions.csv")

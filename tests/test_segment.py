@@ -282,3 +282,8 @@ def test_the_how_to_runs(capsys):
     for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
         exec(block, names)
     assert "confidence" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not SHIPPED.is_file(), reason="no network is shipped yet")
+def test_the_network_in_the_package_has_a_name():
+    assert Segmenter("shipped").path == Segmenter().path == SHIPPED

@@ -7,6 +7,7 @@ probability resized back before it is cut at the threshold).
 from __future__ import annotations
 
 import csv
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -120,7 +121,7 @@ def matched(folder: Path, cases: Sequence[Case]) -> list[Path]:
             "name each file as its image"
         )
     paths = [path for path in found if path is not None]
-    if paths and all(path.samefile(case.image) for path, case in zip(paths, cases, strict=True)):
+    if list(map(os.path.realpath, paths)) == [os.path.realpath(case.image) for case in cases]:
         raise SalusError(f"{folder}: holds the images themselves; name the folder of what was predicted of them")
     return paths
 
@@ -203,7 +204,7 @@ def evaluate_network(
     """Outline every image of a data set at its own size, as `salus segment` does, and score that.
 
     Args:
-        network: an .onnx file of `salus train`; None takes the one in the package.
+        network: an .onnx file of `salus train`; None or "shipped" takes the one in the package.
         truth: the data set's folder.
         layout: how it is laid out; None detects it.
         size: height and width of the "network" resolution.

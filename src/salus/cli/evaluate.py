@@ -41,8 +41,7 @@ def run(asked: argparse.Namespace) -> int:
     if len(asked.folders) != (1 if asked.network else 2):
         raise SalusError("name the folders: salus evaluate PREDICTIONS TRUTH, or salus evaluate --network FILE TRUTH")
     if asked.network:
-        network = None if asked.network == "shipped" else asked.network
-        rows, failures = evaluate_network(network, asked.folders[0], layout=asked.layout)
+        rows, failures = evaluate_network(asked.network, asked.folders[0], layout=asked.layout)
     else:
         rows, failures = evaluate(*asked.folders, layout=asked.layout)
     for failure in failures:

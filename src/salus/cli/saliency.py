@@ -49,13 +49,9 @@ def run(asked: argparse.Namespace) -> int:
     method = asked.method or (FILES if asked.maps_from else "learned")
     if (method == FILES) != (asked.maps_from is not None):
         raise SalusError("--method file and --maps-from FOLDER belong together; give both, or neither")
-    if asked.maps_from is not None and not asked.maps_from.is_dir():
-        raise SalusError(f"{asked.maps_from}: no such folder of maps")
     settings = Settings(method, asked.gate, asked.one_contour, asked.maps_from)
     jobs = plan(asked.inputs, asked.output, settings, previews=asked.preview, overwrite=asked.overwrite)
     require(method, asked.gate)  # what is missing is told before work starts
-    if asked.output.exists() and not asked.output.is_dir():
-        raise SalusError(f"{asked.output}: is a file; name a folder with -o")
     asked.output.mkdir(parents=True, exist_ok=True)
     asked.when_interrupted = "interrupted; the same command continues where it stopped"
 

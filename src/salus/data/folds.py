@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -50,20 +51,21 @@ class Folds:
         return {g: names for g, names in members.items() if len({self.test[n] for n in names}) > 1}
 
     @classmethod
-    def load(cls, path: Path) -> Folds:
-        """Read what `save` wrote, of a run.
+    def from_json(cls, content: Mapping[str, Any], path: Path) -> Folds:
+        """What `save` wrote.
+
+        Args:
+            content: of the file.
+            path: for the message.
 
         Raises:
-            SalusError: missing or damaged.
+            SalusError: it is damaged.
         """
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
             test = {name: int(fold) for name, fold in content["test"].items()}
             groups = {name: str(content["groups"][name]) for name in test}
             return cls(test, groups, str(content["rule"]), int(content["seed"]))
-        except FileNotFoundError:
-            raise SalusError(f"{path}: no such file; is {path.parent} the folder of a run?") from None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise SalusError(f"{path}: damaged ({type(error).__name__}: {error}); copy the run again") from None
 
     def save(self, path: Path) -> None:

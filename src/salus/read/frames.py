@@ -25,7 +25,7 @@ class Frames(Protocol):
     """
 
     @property
-    def source(self) -> str: ...  # noqa: D102
+    def source(self) -> str: ...  # noqa: D102  (told above; so are the next two)
     @property
     def count(self) -> int: ...  # noqa: D102
     @property

@@ -179,7 +179,7 @@ def read_material(run: Path) -> Material:
         SalusError: no run there, or a file in it is damaged.
     """
     settings = Settings.load(run)
-    folds = Folds.load(run / FOLDS)
+    folds = Folds.from_json(read_json(run / FOLDS), run / FOLDS)
     try:
         print_of_data = str(read_json(run / DATA)["sha256"])
     except KeyError as error:

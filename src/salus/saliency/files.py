@@ -74,9 +74,13 @@ def plan(
         overwrite: what exists is made again.
 
     Raises:
-        SalusError: two images of the same name, a folder without images, an output that would replace an input, or a
-            map is there that was made with other settings.
+        SalusError: two images of the same name, a folder without images, an output that would replace an input, no
+            folder where one is named, or a map is there that was made with other settings.
     """
+    if folder.exists() and not folder.is_dir():
+        raise SalusError(f"{folder}: is a file; name a folder with -o")
+    if settings.folder is not None and not settings.folder.is_dir():
+        raise SalusError(f"{settings.folder}: no such folder of maps")
     named: dict[str, Path] = {}
     for path in (image for given in inputs for image in (images_in(given) if given.is_dir() else [given])):
         first = named.setdefault(path.stem, path)

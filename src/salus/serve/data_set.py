@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import os
 import threading
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from zipfile import ZIP_STORED, ZipFile
@@ -52,7 +53,8 @@ class DataSetFolder:
                 name = self._name(case, frame.number if many else None, letter if len(parts) > 1 else None)
                 for folder, values in (("images", pixels), ("masks", mask)):
                     content = png(part.of(values))
-                    write_whole(self.root / folder / f"{name}.png", lambda path, c=content: path.write_bytes(c))  # type: ignore[misc]
+                    whole = partial(Path.write_bytes, data=content)
+                    write_whole(self.root / folder / f"{name}.png", whole)
                 self._note(name, case)
 
     def remove(self, case: str, frame: FrameFiles, many: bool) -> None:

@@ -11,7 +11,7 @@ from typing import IO
 try:
     import fcntl
 except ImportError:  # Windows, where what a killed server leaves stays until the system clears its temporary files
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # a module otherwise
 
 PREFIX, LOCK = "salus-serve-", "lock"
 

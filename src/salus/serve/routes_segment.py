@@ -38,7 +38,7 @@ async def segment(
     file: Annotated[UploadFile, File(description="PNG, JPEG, TIFF, BMP, DICOM, NIfTI or NRRD")],
     threshold: Threshold = None,
     frame: Annotated[int, Query(ge=1, description="of a file with several, from 1")] = 1,
-    maps: Maps = [],  # noqa: B006
+    maps: Maps = [],  # noqa: B006  (FastAPI copies it)
 ) -> Answer:
     """Outline the tumours of one image; the same numbers as `salus.segment`."""
     stored = _stored(serving, [file])
@@ -55,7 +55,7 @@ async def segment_batch(
     serving: Shared,
     files: Annotated[list[UploadFile], File(description="images and cines, every frame is segmented")],
     threshold: Threshold = None,
-    maps: Maps = [],  # noqa: B006
+    maps: Maps = [],  # noqa: B006  (FastAPI copies it)
 ) -> StreamingResponse:
     """Outline the tumours of many images. A line of JSON for each as soon as it is done, in order:
     `{"file": 1, "frame": 1, "frames": 1, "answer": {...}}` or `{"file": 1, "error": "..."}`; then

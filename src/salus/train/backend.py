@@ -157,7 +157,7 @@ def environment() -> dict[str, str]:
     found["cores"] = str(processor_cores())
     found["bfloat16"] = " ".join(f for f in processor_flags() if f in BFLOAT16) or "none"
     if ONEDNN in os.environ:
-        found["oneDNN"] = "on" if os.environ[ONEDNN] == "1" else "off"
+        found["oneDNN"] = "on" if os.environ[ONEDNN].lower() in ("1", "true") else "off"
     for package in ("salus", "keras", "tensorflow", "tensorflow-cpu", "jax", "numpy", "scipy", "pillow"):
         try:
             found[package] = version(package)

@@ -139,7 +139,7 @@ def resume(
     data = read_data_set(settings.data, settings.layout)
     if fingerprint(data.labelled)["sha256"] != read_json(run / DATA)["sha256"]:
         raise SalusError(f"{settings.data}: has changed since {run} was started; start a new run")
-    folds = Folds.load(run / FOLDS)
+    folds = Folds.from_json(read_json(run / FOLDS), run / FOLDS)
     pairs = _prepared(data, settings, log)
     _carry_through(Bench(run, settings, folds, pairs, log, crew), threads, engine, address)
 

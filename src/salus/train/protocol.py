@@ -100,4 +100,4 @@ PRESETS: dict[str, Protocol] = {
         size=64, folds=2, fold_rule="grouped", epochs=30, learning_rate=2e-4, restore_best=True, precision="auto"
     ),
 }
-"""Protocols by name: `published` with leakage shut out, `literature` to the letter, `demo` in a minute or two."""
+"""Protocols by name: `published` with leakage shut out, `literature` to the letter, `demo` in some minutes."""

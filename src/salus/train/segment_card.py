@@ -183,16 +183,20 @@ def _score_one(raw: Raw, index: int, pool: Pool, settings: NetworkSettings) -> d
     return row
 
 
+def _belongs(name: str, label: str | None, row: dict[str, Any]) -> bool:
+    return row["set"] == name and label in (None, row["label"])
+
+
 def summarise(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Dice with its 95% interval (patients drawn whole) by set, label and size; tumour-free images left empty."""
     shares = [r["share"] for r in rows if r["tumour"]]
     sizes = np.quantile(shares, [1 / 3, 2 / 3]) if shares else (0, 0)
     of: dict[str, Callable[[dict[str, Any]], bool]] = {}
     for name in sorted({r["set"] for r in rows}):
-        of[name] = lambda r, name=name: r["set"] == name  # type: ignore[misc]
+        of[name] = partial(_belongs, name, None)
         of[f"{name}, one image a patient or cluster"] = _first_of_group(rows, name)
         for label in sorted({r["label"] for r in rows if r["set"] == name and r["label"]}):
-            of[f"{name}, {label}"] = lambda r, name=name, label=label: (r["set"], r["label"]) == (name, label)  # type: ignore[misc]
+            of[f"{name}, {label}"] = partial(_belongs, name, label)
     of["small tumours"] = lambda r: 0 < r["share"] <= sizes[0]
     of["medium tumours"] = lambda r: sizes[0] < r["share"] <= sizes[1]
     of["large tumours"] = lambda r: r["share"] > sizes[1]
