@@ -35,6 +35,7 @@ import numpy as np
 from keras import layers
 
 from salus.errors import SalusError
+from salus.networks.depthwise import depthwise
 
 STAGES = (
     (1, 3, 1, 1, 16),
@@ -116,8 +117,7 @@ def _block(
     entry = x
     if expand > 1:
         x = _conv(x, layers.Conv2D(entry.shape[-1] * expand, 1, use_bias=folded, name=f"{name}_expand"))
-    spread = layers.DepthwiseConv2D(kernel, strides=step, padding="same", use_bias=folded, name=f"{name}_depthwise")
-    x = _conv(x, spread)
+    x = _conv(x, depthwise(kernel, step, folded, f"{name}_depthwise"))
     x = _conv(x, layers.Conv2D(filters, 1, use_bias=folded, name=f"{name}_project"), relu=False)
     same = step == 1 and entry.shape[-1] == filters
     return layers.Add(name=f"{name}_add")([entry, x]) if same else x

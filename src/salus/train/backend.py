@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from salus import __version__
 from salus.errors import SalusError
 from salus.processor import BFLOAT16, processor_cores, processor_flags, processor_name
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 BACKENDS = ("tensorflow", "jax", "torch")
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
+MAKERS = 8
+"""Processes at most that make batches for a GPU."""
+
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 """Turns TensorFlow's faster convolutions on, which it leaves off on processors without AVX512-VNNI."""
 
@@ -120,6 +124,14 @@ def compiles() -> bool:
     return keras.backend.backend() == "jax"
 
 
+def batch_makers() -> int:
+    """Processes that make batches while the backend computes on a GPU; 0 where it computes on the processor itself."""
+    import keras
+
+    on_gpu = keras.backend.backend() == "jax" and _jax_with_gpu()
+    return max(1, min(MAKERS, processor_cores() - 1)) if on_gpu else 0
+
+
 def build_optimizer(model: keras.Model) -> None:
     """Make a compiled model's optimiser variables now.
 
@@ -155,10 +167,13 @@ def environment() -> dict[str, str]:
     found = {"python": platform.python_version(), "system": platform.platform(), "machine": platform.machine()}
     found["processor"] = processor_name()
     found["cores"] = str(processor_cores())
+    if devices := _jax_devices():
+        found["devices"] = devices
     found["bfloat16"] = " ".join(f for f in processor_flags() if f in BFLOAT16) or "none"
     if ONEDNN in os.environ:
         found["oneDNN"] = "on" if os.environ[ONEDNN].lower() in ("1", "true") else "off"
-    for package in ("salus", "keras", "tensorflow", "tensorflow-cpu", "jax", "numpy", "scipy", "pillow"):
+    found["salus"] = __version__
+    for package in ("keras", "tensorflow", "tensorflow-cpu", "jax", "numpy", "scipy", "pillow"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:
@@ -178,6 +193,17 @@ def no_chatter() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+def _jax_devices() -> str:
+    """What JAX computes on where Keras runs on it, e.g. "NVIDIA H100 80GB HBM3"; else empty."""
+    import keras
+
+    if keras.backend.backend() != "jax":
+        return ""
+    import jax
+
+    return ", ".join(sorted({device.device_kind for device in jax.devices()}))
 
 
 def _jax_with_gpu() -> bool:

@@ -156,7 +156,7 @@ def _train(
     """All steps of a training, or those that are left, on a network with its first weights."""
     import keras
 
-    from salus.train.backend import build_optimizer, compiles
+    from salus.train.backend import batch_makers, build_optimizer, compiles
     from salus.train.objective import saliency_loss
 
     steps = max(1, min(recipe.steps, recipe.passes * len(images) // recipe.batch))
@@ -179,7 +179,7 @@ def _train(
     if done:
         log(f"  resumes after step {done}")
     began, losses = time.monotonic(), []
-    for step, (x, y) in enumerate(batches(images, masks, recipe, done, steps), done + 1):
+    for step, (x, y) in enumerate(batches(images, masks, recipe, done, steps, batch_makers()), done + 1):
         found = model.train_on_batch(x, y, return_dict=True)
         losses.append(float(found["loss"]))
         if not np.isfinite(losses[-1]):

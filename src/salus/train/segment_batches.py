@@ -5,9 +5,13 @@ Each batch depends on the recipe's seed and the step's number alone, so that a r
 
 from __future__ import annotations
 
+import tempfile
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,34 +27,81 @@ WINDOW = (0.4, 0.85)
 """Sides of a window that is cut beside the tumour, as shares of the image's."""
 
 
+AHEAD = 3
+"""Batches that each maker has begun or finished before they are wanted."""
+
+Drawn = tuple[np.ndarray, np.ndarray]
+"""Images (b, s, s) uint8 and masks (b, s, s) bool."""
+
+
 def batches(
-    images: np.ndarray, masks: np.ndarray, recipe: SegmentRecipe, done: int, steps: int
+    images: np.ndarray, masks: np.ndarray, recipe: SegmentRecipe, done: int, steps: int, processes: int = 0
 ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
-    """Augmented batches of the steps that are left, each from (seed, step), made while the one before is used."""
-    with ThreadPoolExecutor(1) as pool:
-        waiting = deque(
-            pool.submit(make_batch, images, masks, recipe, step) for step in range(done, min(done + 3, steps))
-        )
-        for step in range(done, steps):
-            made = waiting.popleft().result()
-            if step + 3 < steps:
-                waiting.append(pool.submit(make_batch, images, masks, recipe, step + 3))
-            yield made
-
-
-def make_batch(
-    images: np.ndarray, masks: np.ndarray, recipe: SegmentRecipe, step: int
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """One batch: images (b, s, s, 1) float32 in [0, 1] and the truth of each output.
+    """Augmented batches of the steps that are left, each from (seed, step), made while the ones before are used.
 
     Args:
         images: (n, s, s) uint8.
         masks: (n, s, s) bool.
         recipe: the settings.
+        done: steps that were made before.
+        steps: of the whole training.
+        processes: that make batches; 0 makes them in a thread of this process. The batches are the same.
+    """
+    with _makers(images, masks, recipe, processes) as begin:
+        ahead = AHEAD * max(1, processes)
+        waiting = deque(begin(step) for step in range(done, min(done + ahead, steps)))
+        for step in range(done, steps):
+            drawn = waiting.popleft().result()
+            if step + ahead < steps:
+                waiting.append(begin(step + ahead))
+            yield as_inputs(*drawn)
+
+
+@contextmanager
+def _makers(
+    images: np.ndarray, masks: np.ndarray, recipe: SegmentRecipe, processes: int
+) -> Iterator[Callable[[int], Future[Drawn]]]:
+    """What begins to draw a step's batch; the images reach other processes as files that all of them map."""
+    lesion = np.asarray(masks.any(axis=(1, 2)))
+    if not processes:
+        with ThreadPoolExecutor(1) as pool:
+            yield lambda step: pool.submit(draw_batch, images, masks, lesion, recipe, step)
+        return
+    with tempfile.TemporaryDirectory(prefix="salus-") as folder:
+        paths = Path(folder) / "images.npy", Path(folder) / "masks.npy"
+        for path, values in zip(paths, (images, masks), strict=True):
+            np.save(path, values, allow_pickle=False)
+        makers = ProcessPoolExecutor(processes, get_context("spawn"), _map_files, (*paths, lesion, recipe))
+        try:
+            yield lambda step: makers.submit(_draw_mapped, step)
+        finally:
+            makers.shutdown(cancel_futures=True)
+
+
+_mapped: tuple[np.ndarray, np.ndarray, np.ndarray, SegmentRecipe]
+"""In a process that makes batches: what it makes them from."""
+
+
+def _map_files(images: Path, masks: Path, lesion: np.ndarray, recipe: SegmentRecipe) -> None:
+    global _mapped
+    _mapped = np.load(images, mmap_mode="r"), np.load(masks, mmap_mode="r"), lesion, recipe
+
+
+def _draw_mapped(step: int) -> Drawn:
+    return draw_batch(*_mapped, step)
+
+
+def draw_batch(images: np.ndarray, masks: np.ndarray, lesion: np.ndarray, recipe: SegmentRecipe, step: int) -> Drawn:
+    """One step's images and masks, augmented: (b, s, s) uint8 and (b, s, s) bool.
+
+    Args:
+        images: (n, s, s) uint8.
+        masks: (n, s, s) bool.
+        lesion: (n,) bool, which masks show a tumour.
+        recipe: the settings.
         step: which; the same step gives the same batch.
     """
     rng = np.random.default_rng((recipe.seed, step))
-    lesion = masks.any(axis=(1, 2))
     with_tumour, free = np.flatnonzero(lesion), np.flatnonzero(~lesion)
     x: list[np.ndarray] = []
     y: list[np.ndarray] = []
@@ -62,13 +113,22 @@ def make_batch(
         x_one, y_one = augment(image, mask, rng, recipe.augmentation)
         x.append(x_one)
         y.append(y_one)
-    truth = np.stack(y)
-    side = recipe.size // 4
-    share = truth.reshape(len(y), side, 4, side, 4).mean(axis=(2, 4), dtype=np.float32)
-    return np.stack(x)[..., None].astype(np.float32) / 255, {
-        "probability": truth[..., None].astype(np.float32),
+    return np.stack(x), np.stack(y)
+
+
+def as_inputs(images: np.ndarray, masks: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """What a step takes: images (b, s, s, 1) float32 in [0, 1] and the truth of each output.
+
+    Args:
+        images: (b, s, s) uint8, s a multiple of 4.
+        masks: (b, s, s) bool.
+    """
+    n, side = len(masks), masks.shape[1] // 4
+    share = masks.reshape(n, side, 4, side, 4).mean(axis=(2, 4), dtype=np.float32)
+    return images[..., None].astype(np.float32) / 255, {
+        "probability": masks[..., None].astype(np.float32),
         "saliency": share[..., None],
-        "presence": truth.reshape(len(y), -1).max(axis=1, keepdims=True).astype(np.float32),
+        "presence": masks.reshape(n, -1).max(axis=1, keepdims=True).astype(np.float32),
     }
 
 
