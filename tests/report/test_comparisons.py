@@ -12,6 +12,7 @@ import pytest
 
 from salus.report.comparisons import compare, findings
 from salus.report.material import Material, read_material
+from salus.report.setting_tables import machine
 from salus.statistics import holm
 
 
@@ -88,3 +89,14 @@ def test_one_network_alone(make_run: Callable[..., Path]) -> None:
     material = read_material(make_run(n=6, networks=("unet",)))
     (said,) = findings(material, compare(material))
     assert said.startswith("U-Net scored a mean DSC of ")
+
+
+def test_the_machine_names_its_gpu_and_not_that_jax_ran_on_the_processor(material: Material) -> None:
+    noted = {"processor": "One", "cores": "2", "system": "Linux", "python": "3.11"}
+    told = {
+        device: machine(replace(material, environment=noted | {"devices": device})) for device in ("NVIDIA H200", "cpu")
+    }
+    assert told == {
+        "NVIDIA H200": "One, 2 cores, NVIDIA H200, Linux, python 3.11",
+        "cpu": "One, 2 cores, Linux, python 3.11",
+    }

@@ -160,10 +160,24 @@ def has_bfloat16() -> bool:
     return _jax_with_gpu() or not set(BFLOAT16).isdisjoint(processor_flags())
 
 
-def environment() -> dict[str, str]:
-    """What a result depends on beside settings and data: versions, machine, processor."""
+def versions() -> dict[str, str]:
+    """Of Salus and of the packages that its results depend on, those that are installed; starts no backend."""
     from importlib.metadata import PackageNotFoundError, version
 
+    found = {"salus": __version__}
+    for package in ("keras", "tensorflow", "tensorflow-cpu", "jax", "numpy", "scipy", "pillow"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def environment() -> dict[str, str]:
+    """What a result depends on beside settings and data: versions, machine, processor.
+
+    On JAX it asks for the devices, which starts JAX: processes that train together are to be connected before.
+    """
     found = {"python": platform.python_version(), "system": platform.platform(), "machine": platform.machine()}
     found["processor"] = processor_name()
     found["cores"] = str(processor_cores())
@@ -172,13 +186,7 @@ def environment() -> dict[str, str]:
     found["bfloat16"] = " ".join(f for f in processor_flags() if f in BFLOAT16) or "none"
     if ONEDNN in os.environ:
         found["oneDNN"] = "on" if os.environ[ONEDNN].lower() in ("1", "true") else "off"
-    found["salus"] = __version__
-    for package in ("keras", "tensorflow", "tensorflow-cpu", "jax", "numpy", "scipy", "pillow"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+    return found | versions()
 
 
 @contextmanager

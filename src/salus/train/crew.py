@@ -204,10 +204,10 @@ def assembled(devices: int | None, hosts: str | None, host: int | None, again: s
 
 def _meet(hosts: Hosts, devices: int | None, again: str) -> Line:
     """Wait for the other processes; they must be alike."""
-    from salus.train.backend import environment
+    from salus.train.backend import versions
 
-    versions = {k: v for k, v in environment().items() if k in ("salus", "keras", "jax")}
-    told = {"number of hosts": str(len(hosts.names)), "--devices": str(devices)} | versions
+    own = {k: v for k, v in versions().items() if k in ("salus", "keras", "jax")}
+    told = {"number of hosts": str(len(hosts.names)), "--devices": str(devices)} | own
     return Line.meet(hosts, told, partial(end_process, again=again))
 
 
