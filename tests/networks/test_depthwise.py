@@ -1,4 +1,4 @@
-"""The sum of shifted copies against Keras's own depthwise convolution, whose results and gradients it must have."""
+"""The sum of shifted copies against Keras's own depthwise convolution, whose results it must have."""
 
 import json
 import subprocess
@@ -21,7 +21,7 @@ def test_shifted_copies_are_the_convolution(kernel, stride, side, use_bias):
     image = rng.normal(size=(2, side, side + 6, 5)).astype(np.float32)
     settings = {"strides": stride, "padding": "same", "use_bias": use_bias}
     own, ours = (kind(kernel, **settings) for kind in (layers.DepthwiseConv2D, ShiftedDepthwise))
-    expected = own(image)
+    own.build(image.shape)
     ours.build(image.shape)
     assert [w.shape for w in ours.weights] == [w.shape for w in own.weights]
     values = [rng.normal(size=w.shape) for w in own.weights]
@@ -36,14 +36,14 @@ def test_tensorflow_keeps_its_own_and_jax_gets_the_sum():
     code = """
 from salus.train.backend import environment, use_backend
 use_backend("jax")
-import json, keras, numpy as np
+import json, keras
 from salus.networks.efficientnet_lite import efficientnet_lite0
 image = keras.Input((32, 32, 1))
 model = keras.Model(image, efficientnet_lite0(image, folded=True))
 kinds = sorted({type(layer).__name__ for layer in model.layers if layer.name.endswith("_depthwise")})
-print(json.dumps([kinds, environment()["devices"]]))
+print(json.dumps([kinds, environment().get("gpu")]))
 """
     pytest.importorskip("jax", reason="jax is not installed (pip install 'salus[jax]')")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert json.loads(done.stdout.splitlines()[-1]) == [["ShiftedDepthwise"], "cpu"]
+    assert json.loads(done.stdout.splitlines()[-1]) == [["ShiftedDepthwise"], None]

@@ -2,9 +2,7 @@
 
 import csv
 import json
-import multiprocessing
 import shutil
-import tempfile
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -17,11 +15,11 @@ from salus.engine import open_network
 from salus.errors import SalusError
 from salus.outline import from_logit, to_logit
 from salus.segmenter import Segmenter
-from salus.train import segment, segment_batches
+from salus.train import segment, segment_makers
 from salus.train.augment import LIGHT
 from salus.train.onnx_weights import load_noted
 from salus.train.segment import SegmentRecipe, train_segmenter
-from salus.train.segment_batches import as_inputs, batches, cut_beside, draw_batch
+from salus.train.segment_batches import as_inputs, cut_beside, draw_batch
 from salus.train.segment_card import calibrate, card_text, certainty, coverage, seen_before, summarise
 from salus.train.segment_run import NETWORK, Raw, Wanted, load, read_wanted_pool, resume, start
 
@@ -53,27 +51,6 @@ def test_a_step_always_gives_the_same_batch():
         np.testing.assert_array_equal(y[name], same[name])
     other, _ = make_batch(images, masks, SMALL, 8)
     assert (x != other).any()
-
-
-def test_processes_make_the_batches_that_a_thread_makes():
-    images, masks = discs(12, free=3)
-    alone, shared = (list(batches(images, masks, SMALL, 2, 9, processes)) for processes in (0, 2))
-    assert len(alone) == len(shared) == 7
-    for (x, y), (again, same) in zip(alone, shared, strict=True):
-        np.testing.assert_array_equal(x, again)
-        for name in y:
-            np.testing.assert_array_equal(y[name], same[name])
-
-
-def test_a_training_given_up_ends_the_processes_and_removes_their_files(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    images, masks = discs(12, free=3)
-    begun = batches(images, masks, SMALL, 0, 9, processes=1)
-    next(begun)
-    assert len(list(tmp_path.iterdir())) == 1
-    begun.close()
-    assert not list(tmp_path.iterdir())
-    assert not multiprocessing.active_children()
 
 
 def test_truths_agree_with_each_other():
@@ -123,17 +100,17 @@ def test_a_killed_training_goes_on_as_if_it_had_not_been(tmp_path, monkeypatch):
     images, masks = discs(12, free=2)
     whole = train_segmenter(images, masks, SMALL, tmp_path / "a", lambda line: None).get_weights()
 
-    real = segment_batches.draw_batch
+    real = segment_makers.draw_batch
 
     def dies(*arguments):
         if arguments[-1] == 3:
             raise RuntimeError("killed")
         return real(*arguments)
 
-    monkeypatch.setattr(segment_batches, "draw_batch", dies)
+    monkeypatch.setattr(segment_makers, "draw_batch", dies)
     with pytest.raises(RuntimeError):
         train_segmenter(images, masks, SMALL, tmp_path / "b", lambda line: None)
-    monkeypatch.setattr(segment_batches, "draw_batch", real)
+    monkeypatch.setattr(segment_makers, "draw_batch", real)
     said = []
     resumed = train_segmenter(images, masks, SMALL, tmp_path / "b", said.append).get_weights()
     assert "resumes after step 2" in said[0]

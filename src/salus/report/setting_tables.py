@@ -141,9 +141,12 @@ def _cost(material: Material, entrant: Entrant, done: list[dict[str, Any]]) -> L
 def machine(material: Material) -> str:
     """The machine and versions in a line."""
     e = material.environment
-    parts = [e.get("processor", ""), f"{e['cores']} cores" if "cores" in e else ""]
-    parts += [e["devices"]] if e.get("devices", "cpu") != "cpu" else []
-    parts += [e.get("system", "")]
+    parts = [
+        e.get("processor", ""),
+        f"{e['cores']} cores" if "cores" in e else "",
+        e.get("gpu", ""),
+        e.get("system", ""),
+    ]
     versions = [f"{n} {e[n]}" for n in ("python", "salus", "keras", "tensorflow", "tensorflow-cpu", "jax") if n in e]
     return ", ".join(p for p in (*parts, *versions) if p)
 

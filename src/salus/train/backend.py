@@ -176,13 +176,13 @@ def versions() -> dict[str, str]:
 def environment() -> dict[str, str]:
     """What a result depends on beside settings and data: versions, machine, processor.
 
-    On JAX it asks for the devices, which starts JAX: processes that train together are to be connected before.
+    On JAX it asks for the GPU, which starts JAX: processes that train together are to be connected before.
     """
     found = {"python": platform.python_version(), "system": platform.platform(), "machine": platform.machine()}
     found["processor"] = processor_name()
     found["cores"] = str(processor_cores())
-    if devices := _jax_devices():
-        found["devices"] = devices
+    if gpu := _jax_gpu():
+        found["gpu"] = gpu
     found["bfloat16"] = " ".join(f for f in processor_flags() if f in BFLOAT16) or "none"
     if ONEDNN in os.environ:
         found["oneDNN"] = "on" if os.environ[ONEDNN].lower() in ("1", "true") else "off"
@@ -203,15 +203,15 @@ def no_chatter() -> Iterator[None]:
         os.close(nowhere)
 
 
-def _jax_devices() -> str:
-    """What JAX computes on where Keras runs on it, e.g. "NVIDIA H100 80GB HBM3"; else empty."""
+def _jax_gpu() -> str:
+    """What JAX computes on where Keras runs on it, e.g. "NVIDIA H200"; empty where that is the processor."""
     import keras
 
     if keras.backend.backend() != "jax":
         return ""
     import jax
 
-    return ", ".join(sorted({device.device_kind for device in jax.devices()}))
+    return ", ".join(sorted({device.device_kind for device in jax.devices() if device.platform != "cpu"}))
 
 
 def _jax_with_gpu() -> bool:

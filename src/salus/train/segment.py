@@ -19,7 +19,7 @@ from salus.errors import SalusError
 from salus.train.augment import STRONG, Augmentation
 from salus.train.crew import ALONE, Crew
 from salus.train.run import write_by_rename
-from salus.train.segment_batches import batches
+from salus.train.segment_makers import batches
 
 if TYPE_CHECKING:
     import keras

@@ -5,13 +5,6 @@ Each batch depends on the recipe's seed and the step's number alone, so that a r
 
 from __future__ import annotations
 
-import tempfile
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
-from multiprocessing import get_context
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,68 +20,8 @@ WINDOW = (0.4, 0.85)
 """Sides of a window that is cut beside the tumour, as shares of the image's."""
 
 
-AHEAD = 3
-"""Batches that each maker has begun or finished before they are wanted."""
-
 Drawn = tuple[np.ndarray, np.ndarray]
 """Images (b, s, s) uint8 and masks (b, s, s) bool."""
-
-
-def batches(
-    images: np.ndarray, masks: np.ndarray, recipe: SegmentRecipe, done: int, steps: int, processes: int = 0
-) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
-    """Augmented batches of the steps that are left, each from (seed, step), made while the ones before are used.
-
-    Args:
-        images: (n, s, s) uint8.
-        masks: (n, s, s) bool.
-        recipe: the settings.
-        done: steps that were made before.
-        steps: of the whole training.
-        processes: that make batches; 0 makes them in a thread of this process. The batches are the same.
-    """
-    with _makers(images, masks, recipe, processes) as begin:
-        ahead = AHEAD * max(1, processes)
-        waiting = deque(begin(step) for step in range(done, min(done + ahead, steps)))
-        for step in range(done, steps):
-            drawn = waiting.popleft().result()
-            if step + ahead < steps:
-                waiting.append(begin(step + ahead))
-            yield as_inputs(*drawn)
-
-
-@contextmanager
-def _makers(
-    images: np.ndarray, masks: np.ndarray, recipe: SegmentRecipe, processes: int
-) -> Iterator[Callable[[int], Future[Drawn]]]:
-    """What begins to draw a step's batch; the images reach other processes as files that all of them map."""
-    lesion = np.asarray(masks.any(axis=(1, 2)))
-    if not processes:
-        with ThreadPoolExecutor(1) as pool:
-            yield lambda step: pool.submit(draw_batch, images, masks, lesion, recipe, step)
-        return
-    with tempfile.TemporaryDirectory(prefix="salus-") as folder:
-        paths = Path(folder) / "images.npy", Path(folder) / "masks.npy"
-        for path, values in zip(paths, (images, masks), strict=True):
-            np.save(path, values, allow_pickle=False)
-        makers = ProcessPoolExecutor(processes, get_context("spawn"), _map_files, (*paths, lesion, recipe))
-        try:
-            yield lambda step: makers.submit(_draw_mapped, step)
-        finally:
-            makers.shutdown(cancel_futures=True)
-
-
-_mapped: tuple[np.ndarray, np.ndarray, np.ndarray, SegmentRecipe]
-"""In a process that makes batches: what it makes them from."""
-
-
-def _map_files(images: Path, masks: Path, lesion: np.ndarray, recipe: SegmentRecipe) -> None:
-    global _mapped
-    _mapped = np.load(images, mmap_mode="r"), np.load(masks, mmap_mode="r"), lesion, recipe
-
-
-def _draw_mapped(step: int) -> Drawn:
-    return draw_batch(*_mapped, step)
 
 
 def draw_batch(images: np.ndarray, masks: np.ndarray, lesion: np.ndarray, recipe: SegmentRecipe, step: int) -> Drawn:
