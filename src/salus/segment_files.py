@@ -109,8 +109,9 @@ def run(
     again = {job.name for job in todo}
     records = {name: r for name, r in earlier.items() if r.result != FAILED and name not in again}
     order = list(dict.fromkeys([*(job.name for job in jobs), *records]))
-    with Journal(folder / wanted.named(JOURNAL), settings, records.values()) as journal:
-        try:
+    journal = Journal(folder / wanted.named(JOURNAL), settings, records.values())
+    try:
+        with journal:
             work = partial(
                 _segment, folder=folder, segmenter=segmenter, kinds=wanted.kinds, whole_image=wanted.whole_image
             )
@@ -121,11 +122,12 @@ def run(
                     journal.add(record)
                     records[record.name] = record
                     told(record)
-        except BaseException:
-            with suppress(OSError):  # the first error is the one to tell
-                _write_tables(folder, tracked([records[name] for name in order if name in records]), wanted)
-            raise
-        journal.end()
+            journal.end()
+    except BaseException:
+        with suppress(OSError, SalusError):  # the first error is the one to tell
+            records = read_journal(journal.path)[1]  # Ctrl-C may fall between its line and ours
+            _write_tables(folder, tracked([records[name] for name in order if name in records]), wanted)
+        raise
     every = tracked([records[name] for name in order])
     records = {record.name: record for record in every}
     if wanted.deidentify and (line := text_that_may_remain(every, wanted)):

@@ -353,6 +353,21 @@ def test_what_is_done_stays_when_it_is_stopped_and_resume_goes_on(tmp_path, netw
     }
 
 
+def test_an_interrupt_right_after_a_line_of_the_journal_loses_nothing(tmp_path, scans, command, monkeypatch):
+    """The tables then hold what the journal holds, though the run itself had not yet noted it."""
+    add = segment_files.Journal.add
+
+    def interrupted(journal, record):
+        add(journal, record)
+        if record.name == "b":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(segment_files.Journal, "add", interrupted)
+    assert command(scans, "-o", tmp_path / "out") == 130
+    assert [one["name"] for one in written(tmp_path / "out")] == ["a", "b"]
+    assert {row["name"] for row in table(tmp_path / "out")} == {"a", "b"}
+
+
 def test_a_full_disk_is_one_line_and_resume_goes_on(tmp_path, network, command, scans):
     """Files may not grow beyond a limit: what a full disk is to a program, but for the words."""
     many(scans / "large", 2, 400)
