@@ -271,6 +271,29 @@ def test_folds_are_added_to_a_finished_run(run, tmp_path, monkeypatch):
     assert json.loads((grown / "card.json").read_text())["judged"]["folds"] == list(range(1, judged + 2))
 
 
+def test_the_final_network_goes_on_from_the_first_folds(run, tmp_path):
+    """At a rate of nothing it ends where that began."""
+    grown = shutil.copytree(run, tmp_path / "run")
+    asked = json.loads((grown / "run.json").read_text())
+    asked["recipe"]["learning_rate"] = 1e-9
+    (grown / "run.json").write_text(json.dumps(asked))
+    for wrong in ({"final_steps": 1}, {"final": True, "final_steps": 0}):
+        with pytest.raises(SalusError, match="--final-steps"):
+            resume(grown, lambda line: None, **wrong)
+    said = []
+    with eagerly():
+        resume(grown, said.append, final=True, final_steps=1)
+    assert sum("step 1/1" in line for line in said) == 1
+    given = {"image": np.random.default_rng(1).random((1, 64, 64, 1), np.float32)}
+    first, last = (open_network(grown / where / NETWORK).run(given) for where in ("fold-1", "final"))
+    np.testing.assert_allclose(last["probability"], first["probability"], atol=1e-3)
+    card = json.loads((grown / "card.json").read_text())
+    assert card["trained_on"] == "every image"
+    assert card["started_from"] == "ImageNet by way of fold 1's network, which it goes on from for 1 steps"
+    with pytest.raises(SalusError, match="begun in another way"):
+        resume(grown, lambda line: None, final_steps=2)
+
+
 def test_weights_come_back_out_of_the_file(run):
     from salus.networks.segment_net import segment_net
 

@@ -36,6 +36,12 @@ def add(commands: Any) -> None:
     p.add_argument("--folds", type=int, default=5, metavar="K", help="parts the patients are dealt into (default: 5)")
     p.add_argument("--judge", type=int, metavar="N", help="parts held out in turn, a training each (default: 1)")
     p.add_argument("--final", action="store_true", help="train once more, on every image, and keep that network")
+    p.add_argument(
+        "--final-steps",
+        type=int,
+        metavar="N",
+        help="let that network go on from the first part's for N batches (default: train it from the beginning)",
+    )
     s = p.add_argument_group("training")
     s.add_argument("--steps", type=int, metavar="N", help="batches at most (default: 1500; fewer for small sets)")
     s.add_argument(
@@ -75,7 +81,8 @@ def run(asked: argparse.Namespace) -> int:
         from salus.train.segment_run import resume
 
         with together.crew(asked, f"salus train --resume {asked.resume}") as crew:
-            resume(asked.resume, _say, crew, judged=asked.judge, final=asked.final)
+            more = {"judged": asked.judge, "final": asked.final, "final_steps": asked.final_steps}
+            resume(asked.resume, _say, crew, **more)
         return 0
     if not asked.data or asked.output is None:
         raise SalusError("name the data and where the result goes: salus train DATA -o RUN")
@@ -96,6 +103,7 @@ def run(asked: argparse.Namespace) -> int:
         folds=asked.folds,
         judged=1 if asked.judge is None else asked.judge,
         final=asked.final,
+        final_steps=asked.final_steps,
         start_from=first,
         limit=asked.limit,
         skip_bad=asked.skip_bad,

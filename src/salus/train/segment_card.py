@@ -99,7 +99,7 @@ def make_card(
         "settings": asdict(settings),
         "data": {name: {"images": pool.sets.count(name), "sha256": prints[name]} for name in dict.fromkeys(pool.sets)},
         "trained_on": _trained_on(final=wanted.final, folds=wanted.folds),
-        "started_from": "ImageNet" if wanted.start_from is None else Path(wanted.start_from).name,
+        "started_from": _started_from(wanted),
         "seen": seen_before(wanted, prints),
         "recipe": asdict(wanted.recipe),
         "limits": " ".join(LIMITS.split()),
@@ -150,6 +150,13 @@ def seen_before(wanted: Wanted, prints: dict[str, str]) -> list[str]:
 
 def _trained_on(*, final: bool, folds: int) -> str:
     return "every image" if final else f"all but fold 1 of {folds}"
+
+
+def _started_from(wanted: Wanted) -> str:
+    first = "ImageNet" if wanted.start_from is None else Path(wanted.start_from).name
+    if not wanted.final or wanted.final_steps is None:
+        return first
+    return f"{first} by way of fold 1's network, which it goes on from for {wanted.final_steps:,} steps"
 
 
 def _score_one(raw: Raw, index: int, pool: Pool, settings: NetworkSettings) -> dict[str, Any]:

@@ -50,6 +50,8 @@ class Wanted:
         folds: into how many parts patients are dealt.
         judged: how many of them are held out in turn, each with a training of its own; 0 judges nothing.
         final: train once more, on every image, and make that the result.
+        final_steps: of that training, which then goes on from the first fold's network at its own size; None trains
+            from the beginning.
         start_from: a network file to fine-tune; None starts from ImageNet's weights.
         limit: images of each set at most; None takes all.
         skip_bad: leave out what cannot be read.
@@ -62,6 +64,7 @@ class Wanted:
     folds: int = 5
     judged: int = 1
     final: bool = False
+    final_steps: int | None = None
     start_from: str | None = None
     limit: int | None = None
     skip_bad: bool = False
@@ -79,6 +82,7 @@ def start(run: Path, wanted: Wanted, log: Log = print, crew: Crew = ALONE) -> Pa
         raise SalusError(f"{run}: holds a run already; continue it with: salus train --resume {run}")
     if not 0 <= wanted.judged <= wanted.folds or (wanted.judged == 0 and not wanted.final):
         raise SalusError(f"{wanted.judged} of {wanted.folds} folds judged; give 1 to {wanted.folds}, or 0 with --final")
+    _check_final(wanted)
     crew.check_batch(wanted.recipe.batch)
     run, log = crew.mirror(run), crew.log(log)
     pool, prints = _read(wanted, log)
@@ -94,7 +98,15 @@ def start(run: Path, wanted: Wanted, log: Log = print, crew: Crew = ALONE) -> Pa
     return _carry_through(run, wanted, pool, prints, log, crew)
 
 
-def resume(run: Path, log: Log = print, crew: Crew = ALONE, *, judged: int | None = None, final: bool = False) -> Path:
+def resume(
+    run: Path,
+    log: Log = print,
+    crew: Crew = ALONE,
+    *,
+    judged: int | None = None,
+    final: bool = False,
+    final_steps: int | None = None,
+) -> Path:
     """Go on with an interrupted run, or add folds or the final network to a finished one.
 
     Args:
@@ -103,15 +115,26 @@ def resume(run: Path, log: Log = print, crew: Crew = ALONE, *, judged: int | Non
         crew: the processes that train together.
         judged: how many folds from now on, not fewer than before; None leaves it.
         final: from now on also train on every image.
+        final_steps: of that training, as in `Wanted`; None leaves it.
 
     Raises:
-        SalusError: no run there, its data have changed, or it judges more folds already.
+        SalusError: no run there, its data have changed, it judges more folds already, or its final network was made in
+            another way.
     """
     run, log = crew.mirror(run), crew.log(log)
     wanted, prints = load(run)
     if judged is not None and not wanted.judged <= judged <= wanted.folds:
         raise SalusError(f"{judged} folds judged; {run} has {wanted.judged} of {wanted.folds}, give as many or more")
-    wanted = replace(wanted, judged=judged or wanted.judged, final=wanted.final or final)
+    begun = (run / FINAL).exists()
+    if final_steps is not None and begun and final_steps != wanted.final_steps:
+        raise SalusError(f"{run / FINAL}: was begun in another way; leave out --final-steps, or delete that folder")
+    wanted = replace(
+        wanted,
+        judged=judged or wanted.judged,
+        final=wanted.final or final,
+        final_steps=wanted.final_steps if final_steps is None else final_steps,
+    )
+    _check_final(wanted)
     crew.check_batch(wanted.recipe.batch)
     pool, found = _read(wanted, log)
     if found != prints:
@@ -120,6 +143,16 @@ def resume(run: Path, log: Log = print, crew: Crew = ALONE, *, judged: int | Non
         hold_to(pool, run / FOLDS)
         _note(run, wanted, prints)
     return _carry_through(run, wanted, pool, prints, log, crew)
+
+
+def _check_final(wanted: Wanted) -> None:
+    if wanted.final_steps is None:
+        return
+    if not wanted.final or not wanted.judged or wanted.final_steps < 1:
+        raise SalusError(
+            f"--final-steps {wanted.final_steps}: goes with --final and at least one fold judged, whose network the "
+            "final one goes on from; give 1 or more"
+        )
 
 
 def _note(run: Path, wanted: Wanted, prints: dict[str, str]) -> None:
@@ -189,7 +222,7 @@ def _carry_through(run: Path, wanted: Wanted, pool: Pool, prints: dict[str, str]
             write_raw(folder, pool, test, wanted.tta, log)
     if wanted.final:
         log(f"final: all {len(pool.names)} images")
-        _make(run / FINAL, pool, np.arange(len(pool.names)), wanted, log, crew)
+        _make(run / FINAL, pool, np.arange(len(pool.names)), _for_final(run, wanted), log, crew)
     if not crew.leads:
         return run / NETWORK
     raw = read_raw(run, judged, pool)
@@ -203,6 +236,14 @@ def _carry_through(run: Path, wanted: Wanted, pool: Pool, prints: dict[str, str]
     write_card(run, card)
     log(f"{path}: {path.stat().st_size / 1e6:.1f} MB; try it: salus segment IMAGE -o OUT --network {path}")
     return path
+
+
+def _for_final(run: Path, wanted: Wanted) -> Wanted:
+    """How the final network is trained."""
+    if wanted.final_steps is None:
+        return wanted
+    recipe = replace(wanted.recipe, steps=wanted.final_steps, early_steps=0)
+    return replace(wanted, start_from=str(run / "fold-1" / NETWORK), recipe=recipe)
 
 
 def _make(folder: Path, pool: Pool, training: np.ndarray, wanted: Wanted, log: Log, crew: Crew) -> None:
