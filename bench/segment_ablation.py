@@ -2,10 +2,11 @@
 
     python bench/segment_ablation.py HOME ELSEWHERE -o RUN [--size 128] [--steps 700] [--only NAME,NAME]
 
-Each variant changes one thing of `salus train`'s recipe and is trained on all but the first fold of HOME alone, then
-asked for that fold and for every image of ELSEWHERE. Scores are at the network's size, without a limit of presence:
-mean Dice of images with a tumour, the share of tumour-free images left empty, and how well presence tells these from
-the others (AUC). RUN/NAME.json keeps what is done; the same command goes on after an interruption.
+Each variant changes one thing of `salus train`'s recipe, without its first steps at a smaller size, and is trained on
+all but the first fold of HOME alone, then asked for that fold and for every image of ELSEWHERE. Scores are at the
+network's size, without a limit of presence: mean Dice of images with a tumour, the share of tumour-free images left
+empty, and how well presence tells these from the others (AUC). RUN/NAME.json keeps what is done; the same command goes
+on after an interruption.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from salus.outline import cut
-from salus.train.augment import LIGHT
+from salus.train.augment import LIGHT, STRONG
 from salus.train.pool import Pool, read_pool
 from salus.train.run import read_json, write_json
 from salus.train.segment import SegmentRecipe, train_segmenter
@@ -36,6 +37,8 @@ def variants(base: SegmentRecipe) -> dict[str, SegmentRecipe]:
         "batch norm": replace(base, folded=False),
         "light augmentation": replace(base, augmentation=LIGHT),
         "no tumour-free windows": replace(base, free_share=0.0),
+        "no pasted or covered lesions": replace(base, pasted=0.0),
+        "no marks drawn or erased": replace(base, augmentation=replace(STRONG, marks=0.0, erase=0.0)),
         "no ImageNet weights": replace(base, pretrained=False),
         "no dropout": replace(base, dropout=0.0),
     }
@@ -74,7 +77,7 @@ def main() -> None:
     training = np.flatnonzero(~np.isin(groups, groups[test]))
     asked.run.mkdir(parents=True, exist_ok=True)
     rows = []
-    for name, recipe in variants(SegmentRecipe(size=asked.size, steps=asked.steps)).items():
+    for name, recipe in variants(SegmentRecipe(size=asked.size, steps=asked.steps, early_steps=0)).items():
         path = asked.run / f"{name.replace(' ', '-')}.json"
         if not path.exists() and (not asked.only or name in asked.only.split(",")):
             print(name, flush=True)
