@@ -367,6 +367,18 @@ def test_the_limit_of_presence_parts_what_can_be_parted():
     assert 0.3 < found.presence <= 0.8
 
 
+@pytest.mark.parametrize("outlined", [20, 5, 2])
+def test_the_limit_of_presence_is_the_lowest_that_leaves_nine_in_ten_empty(outlined):
+    """Of twenty tumour-free images eighteen; their presences are .025, .075 and so on to .975."""
+    masks = np.zeros((21, 64, 64), bool)
+    masks[20, 20:40, 20:40] = True
+    logit = np.full(masks.shape, -4.0)
+    logit[20 - outlined :, 20:40, 20:40] = 4.0
+    presence = np.append((np.arange(20) + 0.5) / 20, 0.1)  # what becomes of the tumour does not count
+    assert calibrate(raw_of(logit, presence), "x", 64, masks).presence == (0.88 if outlined > 2 else 0.0)
+    assert calibrate(raw_of(logit, np.ones(21)), "x", 64, masks).presence == (0.95 if outlined > 2 else 0.0)
+
+
 def test_summaries_count_what_they_should():
     base = {"set": "a", "label": "benign", "share": 0.1, "empty": 0, "confidence": 0.5}
     rows = [

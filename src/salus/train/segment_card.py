@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -33,6 +33,9 @@ THINNED = 4
 GRID = np.round(np.arange(0, 0.96, 0.01), 2)
 """Limits of presence that are tried."""
 
+LEFT_EMPTY = 0.9
+"""Part of the tumour-free held-out images that the limit of presence leaves empty."""
+
 BANDS = (0.0, 0.6, 0.7, 0.8, 0.9, 1.01)
 """Of confidence, for the card's table."""
 
@@ -55,9 +58,9 @@ FAILURES = (
 def calibrate(raw: Raw, name: str, size: int, pool_masks: np.ndarray, tta: bool = False) -> NetworkSettings:
     """Fit temperature, presence and the limit of strangeness to held-out outputs.
 
-    The temperature minimises the cross-entropy of the pixels (Guo et al. 2017). The limit of presence maximises the
-    mean of two figures: Dice over images with a tumour, and the share of tumour-free ones that are left empty; without
-    tumour-free images it is 0.
+    The temperature minimises the cross-entropy of the pixels (Guo et al. 2017). The limit of presence is the lowest
+    that leaves `LEFT_EMPTY` of the tumour-free images empty, so that no more tumours are given up than that takes;
+    without tumour-free images it is 0.
 
     Args:
         raw: the outputs.
@@ -79,15 +82,11 @@ def calibrate(raw: Raw, name: str, size: int, pool_masks: np.ndarray, tta: bool 
     lesion = truth.any(axis=(1, 2))
     if lesion.all() or not lesion.any():
         return settings
-    masks = [cut(from_logit(one.astype(np.float32) / temperature), 0.5, settings.smallest) for one in raw.logit]
-    dice = np.array([2 * (m & t).sum() / max(m.sum() + t.sum(), 1) for m, t in zip(masks, truth, strict=True)])
-    empty = np.array([not m.any() for m in masks])
-    worth = [
-        np.mean(np.where(raw.presence < limit, 0, dice)[lesion]) + np.mean((empty | (raw.presence < limit))[~lesion])
-        for limit in GRID
-    ]
-    best = np.flatnonzero(np.isclose(worth, max(worth)))
-    return NetworkSettings(**asdict(settings) | {"presence": float(GRID[best[len(best) // 2]])})
+    free = [from_logit(one.astype(np.float32) / temperature) for one in raw.logit[~lesion]]
+    empty = np.array([not cut(one, settings.threshold, settings.smallest).any() for one in free])
+    left = [np.mean(empty | (raw.presence[~lesion] < limit)) for limit in GRID]
+    enough = np.flatnonzero(np.array(left) >= LEFT_EMPTY)
+    return replace(settings, presence=float(GRID[enough[0]] if len(enough) else GRID[-1]))
 
 
 def make_card(
