@@ -74,3 +74,52 @@ def test_scale_takes_the_rate_from_when_shards_appear():
     times = [100 + 2 * (1 + i // 2) for i in range(20)]
     assert ray_throughput.steady_rate(times, 50, 2) == pytest.approx(50)
     assert ray_throughput.costs(10, 2000, 0.05, (36_000_000,)) == ["| 36 million | 1,000 | 10 h | 50 | 72 GB |"]
+
+
+def test_pytorch_carries_the_network_out_as_keras_does():
+    torch = pytest.importorskip("torch", reason="only bench/segment_gpu.py needs PyTorch")
+    import keras
+
+    import segment_gpu
+    from salus.networks.efficientnet_lite import IMAGENET
+    from salus.networks.segment_net import OUTPUTS, segment_net
+
+    rng = np.random.default_rng(0)
+    keras.utils.set_random_seed(0)
+    model = segment_net(64, IMAGENET)
+    model.set_weights([w + rng.normal(0, 0.01, w.shape).astype(w.dtype) for w in model.get_weights()])
+    images = rng.random((2, 64, 64, 1), np.float32) ** np.array([1, 5], np.float32)[:, None, None, None]
+    told = model.predict(images, verbose=0)
+    weights = segment_gpu.Parameters(model, "cpu")
+    found = segment_gpu.run(model, torch.from_numpy(images).permute(0, 3, 1, 2), weights.of, training=False)
+    for name in OUTPUTS:
+        values = found[name].detach().numpy()
+        values = values.transpose(0, 2, 3, 1) if values.ndim == 4 else values
+        assert np.abs(values - told[name]).max() < 1e-2 * np.ptp(told[name])  # the two images differ
+    for one, other in zip(weights.to_keras(weights.row), model.get_weights(), strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_networks_trained_side_by_side_are_those_that_train_makes(tmp_path, monkeypatch):
+    """With a small network in place of the real one: what is tested is loss, schedule, optimiser and both sizes."""
+    pytest.importorskip("torch", reason="only bench/segment_gpu.py needs PyTorch")
+    from dataclasses import replace
+
+    import segment_gpu
+    from salus.train.segment import FINISHED, train_segmenter
+    from tests.train.test_segment import SMALL, discs, tiny_net
+
+    monkeypatch.setattr("salus.networks.segment_net.segment_net", tiny_net)
+    images, masks = discs(12, free=2)
+    recipe = replace(SMALL, early_size=SMALL.size // 2, steps=12, early_steps=12, dropout=0.0, learning_rate=1e-2)
+    model = train_segmenter(images, masks, recipe, tmp_path / "a", lambda line: None)
+    told = model.get_weights()
+    parts = {"final": np.arange(12), "fold-1": np.arange(4, 12)}
+    segment_gpu.train_all(images, masks, parts, recipe, tmp_path / "b", 0)
+
+    def apart(name):
+        model.load_weights(tmp_path / "b" / name / FINISHED)
+        return max(float(np.abs(one - other).max()) for one, other in zip(told, model.get_weights(), strict=True))
+
+    assert apart("final") < 1e-4
+    assert apart("fold-1") > 1e-3

@@ -31,6 +31,13 @@ AHEAD = 3
 def batches(
     images: np.ndarray, masks: np.ndarray, recipe: SegmentRecipe, done: int, steps: int, processes: int = 0
 ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+    """What the steps that are left take; the arguments are those of `drawn_batches`."""
+    return (as_inputs(*drawn) for drawn in drawn_batches(images, masks, recipe, done, steps, processes))
+
+
+def drawn_batches(
+    images: np.ndarray, masks: np.ndarray, recipe: SegmentRecipe, done: int, steps: int, processes: int = 0
+) -> Iterator[Drawn]:
     """Augmented batches of the steps that are left, each from (seed, step), made while the ones before are used.
 
     Args:
@@ -54,7 +61,7 @@ def batches(
                     waiting.append(begin(step + ahead))
             except BrokenProcessPool:
                 raise SalusError("a process that makes batches was killed, perhaps for want of memory") from None
-            yield as_inputs(*drawn)
+            yield drawn
 
 
 @contextmanager
