@@ -276,7 +276,7 @@ def segment(given: Given, **options: Any) -> Segmentation:
     Example:
         >>> from salus import make_phantom, segment
         >>> segment(make_phantom(3).image).network
-        'salus-3'
+        'salus-4'
     """
     return _kept(**options)(given)
 

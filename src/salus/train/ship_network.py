@@ -1,6 +1,6 @@
 """Put a trained segmentation network into the package, its weights as float16.
 
-    salus train BUSBRA BUSI -o RUN --name salus-3 --judge 2 --final
+    salus train BUSBRA BUSI -o RUN --name salus-4 --judge 5 --final --early-steps 6000 --steps 3000
     python -m salus.train.ship_network RUN -o src/salus/weights
 
 The file halves; engines turn the weights back into float32 when they load it. How far that moves the answers is taken
