@@ -36,7 +36,7 @@ def variants(base: SegmentRecipe) -> dict[str, SegmentRecipe]:
         "a third of the learning rate": replace(base, learning_rate=base.learning_rate / 3),
         "batch norm": replace(base, folded=False),
         "light augmentation": replace(base, augmentation=LIGHT),
-        "no tumour-free windows": replace(base, free_share=0.0),
+        "no tumour-free images made": replace(base, free_share=0.0),
         "no pasted or covered lesions": replace(base, pasted=0.0),
         "no marks drawn or erased": replace(base, augmentation=replace(STRONG, marks=0.0, erase=0.0)),
         "no ImageNet weights": replace(base, pretrained=False),
