@@ -37,7 +37,7 @@ def variants(base: SegmentRecipe) -> dict[str, SegmentRecipe]:
         "batch norm": replace(base, folded=False),
         "light augmentation": replace(base, augmentation=LIGHT),
         "no tumour-free images made": replace(base, free_share=0.0),
-        "no pasted or covered lesions": replace(base, pasted=0.0),
+        "no pasted lesions": replace(base, pasted=0.0),
         "no marks drawn or erased": replace(base, augmentation=replace(STRONG, marks=0.0, erase=0.0)),
         "no ImageNet weights": replace(base, pretrained=False),
         "no dropout": replace(base, dropout=0.0),
@@ -73,8 +73,7 @@ def main() -> None:
     home, _ = read_pool([asked.home], size=asked.size)
     away, _ = read_pool([asked.elsewhere], size=asked.size)
     test = np.flatnonzero(home.fold == 1)
-    groups = np.asarray(home.groups)
-    training = np.flatnonzero(~np.isin(groups, groups[test]))
+    training = home.training(1)
     asked.run.mkdir(parents=True, exist_ok=True)
     rows = []
     for name, recipe in variants(SegmentRecipe(size=asked.size, steps=asked.steps, early_steps=0)).items():

@@ -15,9 +15,8 @@ from __future__ import annotations
 
 import argparse
 import os
-import threading
 import time
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +29,9 @@ import torch
 import torch.nn.functional as F
 from keras import layers
 
-from salus.data.prepare import resize, to_bytes
+from salus.errors import SalusError
 from salus.train.run import write_by_rename
-from salus.train.segment import EARLY_SEED, FINISHED, SegmentRecipe, _spread
+from salus.train.segment import FINISHED, SegmentRecipe, count_steps, early_recipe, learning_rates, shrink, take_over
 from salus.train.segment_makers import drawn_batches
 
 BETAS, EPSILON = (0.9, 0.999), 1e-7
@@ -106,7 +105,7 @@ def carry_out(layer: Any, given: list[torch.Tensor], of: dict[int, torch.Tensor]
         case "Conv2D" | "DepthwiseConv2D":
             kernel = of[id(layer.kernel)]
             groups = 1
-            if layer.__class__.__name__ == "DepthwiseConv2D":  # (1, c, h, w) to (c, 1, h, w)
+            if type(layer).__name__ == "DepthwiseConv2D":  # (1, c, h, w) to (c, 1, h, w)
                 kernel, groups = kernel.transpose(0, 1), x.shape[1]
             sides, step = layer.kernel_size, layer.strides[0]
             over = [max((-(-n // step) - 1) * step + k - n, 0) for n, k in zip(x.shape[2:], sides, strict=True)]
@@ -175,7 +174,7 @@ class Training:
     """One network's training: a step on fixed buffers, which a GPU repeats as one graph."""
 
     def __init__(self, model: keras.Model, recipe: SegmentRecipe, steps: int, device: str) -> None:
-        self.model, self.recipe, self.steps, self.device = model, recipe, steps, device
+        self.model, self.recipe, self.steps = model, recipe, steps
         self.weights = Parameters(model, device)
         self.mean = torch.zeros_like(self.weights.row)
         self.first, self.second = torch.zeros_like(self.mean), torch.zeros_like(self.mean)
@@ -252,16 +251,19 @@ class Training:
         stream.synchronize()
 
     def result(self) -> list[np.ndarray]:
-        """The running mean of the weights, as Keras has them."""
+        """The running mean of the weights, as Keras has them.
+
+        Raises:
+            SalusError: the loss was no number.
+        """
+        if not bool(torch.isfinite(self.losses).all()):
+            raise SalusError("the loss is no number; lower the learning rate")
         return self.weights.to_keras(self.mean)
 
 
 def schedule(recipe: SegmentRecipe, steps: int) -> list[list[float]]:
     """For every step the learning rate, Adam's corrected one, and how much of the running mean stays."""
-    warm = max(1, steps // 10)
-    rate = keras.optimizers.schedules.CosineDecay(
-        recipe.learning_rate / 20, max(1, steps - warm), warmup_target=recipe.learning_rate, warmup_steps=warm
-    )
+    rate = learning_rates(recipe, steps)
     with keras.device("cpu"):
         rates = [float(rate(step)) for step in range(steps)]
     one, two = BETAS
@@ -285,7 +287,7 @@ def side_by_side(
         masks: (n, s, s) bool.
         parts: places of each network's training images.
         recipe: of one size: its `early_steps` are not looked at.
-        begin: the weights of each network to begin with; None begins with ImageNet's.
+        begin: the weights of each network to begin with; None begins as the recipe says.
         processes: that make batches for each network.
     """
     from salus.networks.efficientnet_lite import IMAGENET
@@ -296,35 +298,31 @@ def side_by_side(
     for name, part in parts.items():
         keras.utils.clear_session()
         keras.utils.set_random_seed(recipe.seed)
-        model = segment_net(recipe.size, None if begin else IMAGENET, recipe.dropout, recipe.attention, recipe.folded)
-        if begin:
-            model.set_weights([_spread(own, new.shape) for own, new in zip(begin[name], model.weights, strict=True)])
-        steps = max(1, min(recipe.steps, recipe.passes * len(part) // recipe.batch))
-        trainings[name] = Training(model, recipe, steps, device)
+        encoder = IMAGENET if recipe.pretrained and begin is None else None
+        model = segment_net(recipe.size, encoder, recipe.dropout, recipe.attention, recipe.folded)
+        if begin is not None:
+            take_over(model, begin[name])
+        trainings[name] = Training(model, recipe, count_steps(recipe, len(part)), device)
         if device == "cuda":
             trainings[name].capture()
-    threads = [
-        threading.Thread(target=one.carry_through, args=(images[parts[name]], masks[parts[name]], processes))
-        for name, one in trainings.items()
-    ]
     began = time.monotonic()
-    for thread in threads:
-        thread.start()
-    while any(thread.is_alive() for thread in threads):
-        until = time.monotonic() + 10
-        for thread in threads:
-            thread.join(max(0.0, until - time.monotonic()))
-        spent = time.monotonic() - began
-        print(f"{spent:6.0f} s at {recipe.size}: {'  '.join(map(_progress, trainings.values()))}", flush=True)
+    with ThreadPoolExecutor(len(trainings)) as threads:
+        waiting = {
+            threads.submit(one.carry_through, images[parts[name]], masks[parts[name]], processes)
+            for name, one in trainings.items()
+        }
+        while waiting:
+            done, waiting = wait(waiting, timeout=10)
+            spent = time.monotonic() - began
+            print(f"{spent:6.0f} s at {recipe.size}: {'  '.join(map(_progress, trainings.values()))}", flush=True)
+            for one in done:
+                one.result()  # tells what went wrong there, if anything did
     return {name: one.result() for name, one in trainings.items()}
 
 
 def _progress(training: Training) -> str:
     done = int(training.done)
-    loss = float(training.losses[max(0, done - 100) : max(1, done)].mean())
-    if not np.isfinite(loss):
-        raise SystemExit("the loss is no number")
-    return f"{done}/{training.steps} {loss:.3f}"
+    return f"{done}/{training.steps} {float(training.losses[max(0, done - 100) : max(1, done)].mean()):.3f}"
 
 
 def train_all(
@@ -342,18 +340,8 @@ def train_all(
     torch.backends.cudnn.benchmark = True
     weights = None
     if recipe.early_steps:
-        small = replace(
-            recipe,
-            steps=recipe.early_steps,
-            size=recipe.early_size,
-            learning_rate=recipe.early_rate,
-            early_steps=0,
-            seed=recipe.seed + EARLY_SEED,
-        )
-        shape = (small.size, small.size)
-        fewer = np.stack([to_bytes(resize(image / np.float32(255), shape)) for image in images])
-        shares = np.stack([resize(mask.astype(np.float32), shape) for mask in masks])
-        weights = side_by_side(fewer, shares >= 0.5, parts, small, None, processes)
+        small = early_recipe(recipe)
+        weights = side_by_side(*shrink(images, masks, small.size), parts, small, None, processes)
     weights = side_by_side(images, masks, parts, recipe, weights, processes)
     with keras.device("cpu"):
         for name, values in weights.items():
@@ -376,15 +364,12 @@ def main() -> None:
     if wanted.start_from or wanted.final_steps is not None or not wanted.recipe.folded:
         raise SystemExit("only for trainings from ImageNet's weights, without batch norm")
     pool = read_wanted_pool(asked.run)
-    groups = np.asarray(pool.groups)
-    parts = {
-        f"fold-{fold}": np.flatnonzero(~np.isin(groups, groups[pool.fold == fold]))
-        for fold in range(1, wanted.judged + 1)
-    }
+    parts = {f"fold-{fold}": pool.training(fold) for fold in range(1, wanted.judged + 1)}
     if wanted.final:
-        parts["final"] = np.arange(len(groups))
+        parts["final"] = np.arange(len(pool.names))
     parts = {name: part for name, part in parts.items() if not (asked.run / name / FINISHED).exists()}
-    train_all(pool.images, pool.masks, parts, wanted.recipe, asked.run, asked.processes)
+    if parts:
+        train_all(pool.images, pool.masks, parts, wanted.recipe, asked.run, asked.processes)
 
 
 if __name__ == "__main__":

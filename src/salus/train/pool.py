@@ -50,6 +50,11 @@ class Pool:
     masks: np.ndarray
     saliency: np.ndarray | None
 
+    def training(self, fold: int) -> np.ndarray:
+        """Places of the images that may train where a fold is tested: of none of its patients or clusters."""
+        groups = np.asarray(self.groups)
+        return np.flatnonzero(~np.isin(groups, groups[self.fold == fold]))
+
 
 def read_pool(
     data: Sequence[str],

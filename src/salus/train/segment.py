@@ -142,7 +142,7 @@ def train_segmenter(
     with crew.scope():
         model = build(encoder)
         if first is not None:
-            model.set_weights([_spread(own, new.shape) for own, new in zip(first, model.weights, strict=True)])
+            take_over(model, first)
         elif start_from is not None:
             load_noted(model, start_from)
         crew.share_out(model)
@@ -159,13 +159,13 @@ def _train(
     from salus.train.backend import batch_makers, build_optimizer, compiles
     from salus.train.objective import saliency_loss
 
-    steps = max(1, min(recipe.steps, recipe.passes * len(images) // recipe.batch))
-    warm = max(1, steps // 10)
-    rate = keras.optimizers.schedules.CosineDecay(
-        recipe.learning_rate / 20, max(1, steps - warm), warmup_target=recipe.learning_rate, warmup_steps=warm
-    )
+    steps = count_steps(recipe, len(images))
     optimizer = keras.optimizers.AdamW(
-        rate, weight_decay=recipe.decay, clipnorm=1.0, use_ema=True, ema_momentum=recipe.average
+        learning_rates(recipe, steps),
+        weight_decay=recipe.decay,
+        clipnorm=1.0,
+        use_ema=True,
+        ema_momentum=recipe.average,
     )
     loss = {"probability": saliency_loss, "saliency": saliency_loss, "presence": "binary_crossentropy"}
     model.compile(
@@ -201,7 +201,32 @@ def _train_small(
     """The weights that the first training, at a smaller size, ends with; None where the recipe has none."""
     if not recipe.early_steps:
         return None
-    small = replace(
+    small = early_recipe(recipe)
+    log(f"  first at {small.size} x {small.size}")
+    model = train_segmenter(*shrink(images, masks, small.size), small, folder / "early", log, crew=crew)
+    weights: list[np.ndarray] = model.get_weights()
+    log(f"  then at {recipe.size} x {recipe.size}")
+    return weights
+
+
+def count_steps(recipe: SegmentRecipe, images: int) -> int:
+    """How many steps a training on so many images takes."""
+    return max(1, min(recipe.steps, recipe.passes * images // recipe.batch))
+
+
+def learning_rates(recipe: SegmentRecipe, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+    """The learning rate of each of so many steps."""
+    import keras
+
+    warm = max(1, steps // 10)
+    return keras.optimizers.schedules.CosineDecay(
+        recipe.learning_rate / 20, max(1, steps - warm), warmup_target=recipe.learning_rate, warmup_steps=warm
+    )
+
+
+def early_recipe(recipe: SegmentRecipe) -> SegmentRecipe:
+    """The recipe of the first training, at a smaller size."""
+    return replace(
         recipe,
         steps=recipe.early_steps,
         size=recipe.early_size,
@@ -209,14 +234,18 @@ def _train_small(
         early_steps=0,
         seed=recipe.seed + EARLY_SEED,
     )
-    shape = (small.size, small.size)
-    log(f"  first at {small.size} x {small.size}")
+
+
+def shrink(images: np.ndarray, masks: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images (n, s, s) uint8 and masks (n, s, s) bool, both to (n, size, size)."""
+    shape = (size, size)
     fewer = np.stack([to_bytes(resize(image / np.float32(255), shape)) for image in images])
-    shares = np.stack([resize(mask.astype(np.float32), shape) for mask in masks])
-    model = train_segmenter(fewer, shares >= 0.5, small, folder / "early", log, crew=crew)
-    weights: list[np.ndarray] = model.get_weights()
-    log(f"  then at {recipe.size} x {recipe.size}")
-    return weights
+    return fewer, np.stack([resize(mask.astype(np.float32), shape) for mask in masks]) >= 0.5
+
+
+def take_over(model: keras.Model, weights: list[np.ndarray]) -> None:
+    """Give a network the weights of one for another size."""
+    model.set_weights([_spread(own, new.shape) for own, new in zip(weights, model.weights, strict=True)])
 
 
 def _spread(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

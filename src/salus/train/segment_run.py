@@ -210,11 +210,10 @@ def _read(wanted: Wanted, log: Log) -> tuple[Pool, dict[str, str]]:
 def _carry_through(run: Path, wanted: Wanted, pool: Pool, prints: dict[str, str], log: Log, crew: Crew) -> Path:
     from salus.train.segment_card import calibrate, make_card, write_card
 
-    groups = np.asarray(pool.groups)
     judged = range(1, wanted.judged + 1)
     for fold in judged:
         test = np.flatnonzero(pool.fold == fold)
-        training = np.flatnonzero(~np.isin(groups, groups[test]))
+        training = pool.training(fold)
         folder = run / f"fold-{fold}"
         log(f"fold {fold} of {wanted.folds}: {len(training)} images to train on, {len(test)} held out")
         _make(folder, pool, training, wanted, log, crew)
