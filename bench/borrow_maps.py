@@ -16,10 +16,12 @@ import numpy as np
 from PIL import Image
 
 from salus.data.layouts import read_data_set
-from salus.data.prepare import prepare, to_bytes
-from salus.train.run import RUN_FILE, read_json
-from salus.train.saliency_benchmark import Asked, pool_of
-from salus.train.ship import read_maps
+from salus.data.prepare import prepare
+from salus.lab.saliency.benchmark import pool_of
+from salus.lab.saliency.config import Asked
+from salus.lab.saliency.release import read_maps
+from salus.lab.training.run_folder import RUN_FILE, read_json
+from salus.preprocess import to_bytes
 
 SIDE = 32
 

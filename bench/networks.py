@@ -56,7 +56,7 @@ def initial_weights(network, size):
     """A Salus network with seeded weights, by layer: what every contestant starts from."""
     import keras
 
-    from salus.networks.registry import build_network
+    from salus.lab.networks.registry import build_network
 
     keras.utils.set_random_seed(0)
     model = build_network(network, size)
@@ -70,7 +70,7 @@ def keras_as_it_comes():
 
 def run_keras(contestant, asked):
     """One of the Keras contestants."""
-    from salus.train.backend import set_up, use_backend
+    from salus.lab.training.backend import set_up, use_backend
 
     if contestant.startswith("keras"):
         keras_as_it_comes()
@@ -82,11 +82,11 @@ def run_keras(contestant, asked):
     precision = set_up(0, precision, asked.threads)
     import keras
 
-    from salus.train.objective import dice_loss
+    from salus.lab.training.losses import dice_loss
 
     model, _ = initial_weights(asked.network, asked.size)
     if contestant.startswith("keras"):
-        from salus.networks.authors import as_released
+        from salus.lab.export.import_keras import as_released
 
         model = as_released(model, asked.network, asked.size)
     given, truth = inputs(asked.network, asked.batch, asked.size)
@@ -99,7 +99,7 @@ def run_keras(contestant, asked):
 
 def run_torch(asked):
     """The PyTorch contestant; its weights come through a Salus network."""
-    from salus.train.backend import use_backend
+    from salus.lab.training.backend import use_backend
 
     use_backend("tensorflow")
     _, weights = initial_weights(asked.network, asked.size)

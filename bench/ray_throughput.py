@@ -75,7 +75,7 @@ def main() -> None:
     p.add_argument("--price", type=float, default=0.04, help="of a core hour (default: %(default)s)")
     p.add_argument("-o", "--output", type=Path, help="write the tables here, as Markdown")
     asked = p.parse_args()
-    from salus.data.phantom import write_phantoms
+    from salus.data.phantom.make import write_phantoms
     from salus.processor import processor_name
 
     cores = os.cpu_count() or 1

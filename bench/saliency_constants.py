@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from salus.data.deal import deal_folds
 from salus.data.layouts import read_data_set
 from salus.data.prepare import prepare
-from salus.saliency import anatomy, hybrid
-from salus.saliency.cues import Seen, look
-from salus.saliency.superpixels import WORKING
+from salus.data.split import deal_folds
+from salus.saliency.methods import anatomy, hybrid
+from salus.saliency.methods.cues import Seen, look
+from salus.saliency.methods.superpixels import WORKING
 
 RANGES: dict[str, dict[str, tuple[float, float]]] = {
     "anatomy": {

@@ -17,10 +17,10 @@ from scipy.ndimage import binary_dilation
 
 from salus.data.layouts import read_data_set
 from salus.data.prepare import prepare
-from salus.saliency.methods import get_method
-from salus.saliency.quality import score_map
-from salus.train.augment_grey import erase_strokes
-from salus.train.augment_marks import draw_random_marks
+from salus.lab.training.augment.annotations import draw_random_marks
+from salus.lab.training.augment.grey import erase_strokes
+from salus.metrics.saliency import score_map
+from salus.saliency.registry import get_method
 
 
 def main() -> None:

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from salus.report.material import title_of
-from salus.statistics import bootstrap_interval, holm, paired_difference
-from salus.train.run import parted
+from salus.lab.benchmark.config import parted
+from salus.lab.report.material import title_of
+from salus.metrics.statistics import bootstrap_interval, holm, paired_difference
 
 Scores = dict[str, dict[str, float]]
 

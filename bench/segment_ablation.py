@@ -19,11 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from salus.outline import cut
-from salus.train.augment import LIGHT, STRONG
-from salus.train.pool import Pool, read_pool
-from salus.train.run import read_json, write_json
-from salus.train.segment import SegmentRecipe, train_segmenter
+from salus.lab.segmentation.recipe import SegmentRecipe
+from salus.lab.segmentation.train import train_segmenter
+from salus.lab.training.augment.compose import LIGHT
+from salus.lab.training.augment.settings import STRONG
+from salus.lab.training.cross_validation import Pool, read_pool
+from salus.lab.training.run_folder import read_json, write_json
+from salus.segmentation.postprocess import cut
 
 SMALLEST = 0.0005
 

@@ -15,13 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-from salus.metrics import score
-from salus.segment_network import NetworkSettings
-from salus.segmenter import Segmenter
-from salus.train.augment_grey import erase_strokes
-from salus.train.augment_marks import draw_random_marks
-from salus.train.run import read_json
-from salus.train.segment_run import NETWORK, load, read_wanted_pool
+from salus.lab.segmentation.config import NETWORK, load
+from salus.lab.segmentation.run import read_wanted_pool
+from salus.lab.training.augment.annotations import draw_random_marks
+from salus.lab.training.augment.grey import erase_strokes
+from salus.lab.training.run_folder import read_json
+from salus.metrics.segmentation import score
+from salus.segmentation.network import NetworkSettings
+from salus.segmentation.segmenter import Segmenter
 
 VERSIONS = ("as they are", "marks painted in", "strokes painted out")
 

@@ -63,7 +63,7 @@ STAND_IN = """
 import sys
 from pathlib import Path
 from PIL import Image
-from salus.segmenter import Segmenter
+from salus.segmentation.segmenter import Segmenter
 given, out, network = Path(sys.argv[1]), Path(sys.argv[3]), sys.argv[5]
 segmenter = Segmenter(network)
 out.mkdir(exist_ok=True)
@@ -187,7 +187,7 @@ def imports(text: str, top: int = 8) -> list[tuple[str, float]]:
 
 def commands(asked: argparse.Namespace, folder: Path) -> tuple[list[str], list[list[str]]]:
     """Parts b, c and d: lines and marks."""
-    from salus.data.phantom import write_phantoms
+    from salus.data.phantom.make import write_phantoms
 
     there = subprocess.run([sys.executable, "-m", "salus", "segment", "--help"], capture_output=True, check=False)
     segment = ["-m", "salus", "segment"] if there.returncode == 0 else ["-c", STAND_IN]
@@ -255,9 +255,9 @@ def main() -> None:
     p.add_argument("-o", "--output", type=Path, help="write the tables here, as Markdown")
     asked = p.parse_args()
     from salus.processor import processor_name
-    from salus.segmenter import SHIPPED
+    from salus.weights import SHIPPED_NETWORK
 
-    asked.network = asked.network or str(SHIPPED)
+    asked.network = asked.network or str(SHIPPED_NETWORK)
     asked.rounds, asked.steps, asked.phantoms, asked.counts = (
         (2, 2, 3, (4, 12)) if asked.quick else (5, 8, 40, (200, 1000))
     )

@@ -20,7 +20,7 @@ PUBLISHED, PEAK = "published.onnx", "gemm.onnx"
 def prepare(folder: Path, threads: int) -> dict:
     """Export the published network with seeded weights, and the matrix products; their arithmetic in GFLOP."""
     from networks import initial_weights
-    from salus.train.backend import set_up, use_backend
+    from salus.lab.training.backend import set_up, use_backend
 
     use_backend("tensorflow")
     set_up(0, "float32", threads)
@@ -28,8 +28,8 @@ def prepare(folder: Path, threads: int) -> dict:
     import onnx
     from onnx import helper, numpy_helper
 
-    from salus.networks.flops import flops
-    from salus.networks.store import Card, export_onnx
+    from salus.lab.networks.flops import flops
+    from salus.lab.networks.store import Card, export_onnx
 
     model, _ = initial_weights("sa-unet", SIZE)
     export_onnx(model, Card("sa-unet", SIZE, 0.5, True, "random"), folder / PUBLISHED)
@@ -50,11 +50,11 @@ def caller(name: str, folder: Path, threads: int):
     given, _ = inputs("sa-unet", 1, SIZE)
     if kind == "keras":
         from networks import initial_weights, keras_as_it_comes
-        from salus.train.backend import set_up
+        from salus.lab.training.backend import set_up
 
         keras_as_it_comes()
         set_up(0, "mixed_bfloat16" if precision == "bfloat16" else "float32", threads)
-        from salus.networks.authors import as_released
+        from salus.lab.export.import_keras import as_released
 
         model = as_released(initial_weights("sa-unet", SIZE)[0], "sa-unet", SIZE)
         return (lambda: model.predict_on_batch(given)) if "batch" in name else lambda: model.predict(given, verbose=0)
@@ -76,7 +76,7 @@ def caller(name: str, folder: Path, threads: int):
 def torch_caller(given, precision: str, threads: int):
     """PyTorch with the weights of a Salus network."""
     from networks import initial_weights
-    from salus.train.backend import use_backend
+    from salus.lab.training.backend import use_backend
 
     use_backend("tensorflow")
     _, weights = initial_weights("sa-unet", SIZE)
@@ -97,9 +97,9 @@ def torch_caller(given, precision: str, threads: int):
 
 def pipeline(network: str, image: str, steps: int, threads: int) -> dict:
     """Median ms of each part of a call of `Segmenter`, by precision."""
-    from salus.saliency.estimate import as_scan
-    from salus.segment_network import ask
-    from salus.segmenter import Segmenter
+    from salus.read.inputs import as_scan
+    from salus.segmentation.network import ask
+    from salus.segmentation.segmenter import Segmenter
 
     found = {}
     for precision in ("float32", "bfloat16"):

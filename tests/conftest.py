@@ -13,7 +13,7 @@ from PIL import Image
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as `salus.train.backend.use_backend` does
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as `salus.lab.training.backend.use_backend` does
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "2")
 
 

@@ -77,12 +77,12 @@ def test_scale_takes_the_rate_from_when_shards_appear():
 
 
 def test_pytorch_carries_the_network_out_as_keras_does():
-    torch = pytest.importorskip("torch", reason="only bench/segment_gpu.py needs PyTorch")
+    torch = pytest.importorskip("torch", reason="only tools/segment_gpu.py needs PyTorch")
     import keras
 
     import segment_gpu
-    from salus.networks.efficientnet_lite import IMAGENET
-    from salus.networks.segment_net import OUTPUTS, segment_net
+    from salus.lab.networks.efficientnet_lite import IMAGENET
+    from salus.lab.networks.segment_net import OUTPUTS, segment_net
 
     rng = np.random.default_rng(0)
     keras.utils.set_random_seed(0)
@@ -102,14 +102,14 @@ def test_pytorch_carries_the_network_out_as_keras_does():
 
 def test_networks_trained_side_by_side_are_those_that_train_makes(tmp_path, monkeypatch):
     """With a small network in place of the real one: what is tested is loss, schedule, optimiser and both sizes."""
-    pytest.importorskip("torch", reason="only bench/segment_gpu.py needs PyTorch")
+    pytest.importorskip("torch", reason="only tools/segment_gpu.py needs PyTorch")
     from dataclasses import replace
 
     import segment_gpu
-    from salus.train.segment import FINISHED, train_segmenter
-    from tests.train.test_segment import SMALL, discs, tiny_net
+    from salus.lab.segmentation.train import FINISHED, train_segmenter
+    from tests.lab.segmentation.test_run import SMALL, discs, tiny_net
 
-    monkeypatch.setattr("salus.networks.segment_net.segment_net", tiny_net)
+    monkeypatch.setattr("salus.lab.networks.segment_net.segment_net", tiny_net)
     images, masks = discs(12, free=2)
     recipe = replace(SMALL, early_size=SMALL.size // 2, steps=12, early_steps=12, dropout=0.0, learning_rate=1e-2)
     model = train_segmenter(images, masks, recipe, tmp_path / "a", lambda line: None)

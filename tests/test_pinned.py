@@ -1,4 +1,4 @@
-"""The shipped network's outlines of phantoms, pinned, on every engine and precision; bench/pin_masks.py writes them."""
+"""The shipped network's outlines of phantoms, pinned, on every engine and precision; tools/pin_masks.py writes them."""
 
 import hashlib
 import json
@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from salus.data.phantom import make_phantom
-from salus.metrics import score
-from salus.scan import read_mask
-from salus.segmenter import SHIPPED, Segmenter
+from salus.data.phantom.make import make_phantom
+from salus.metrics.segmentation import score
+from salus.read.image import read_mask
+from salus.segmentation.segmenter import Segmenter
+from salus.weights import SHIPPED_NETWORK
 
 PINNED = Path(__file__).parent / "pinned"
 NOTE = json.loads((PINNED / "pinned.json").read_text(encoding="utf-8"))
@@ -17,7 +18,9 @@ SAME = 0.99
 
 
 def test_they_are_of_the_network_in_the_package():
-    assert hashlib.sha256(SHIPPED.read_bytes()).hexdigest() == NOTE["sha256"], "run bench/pin_masks.py, and look"
+    assert hashlib.sha256(SHIPPED_NETWORK.read_bytes()).hexdigest() == NOTE["sha256"], (
+        "run tools/pin_masks.py, and look"
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import salus
-from salus.metrics import SCORES
+from salus.metrics.segmentation import SCORES
 from salus.write.tables import COLUMNS
 
 ROOT = Path(__file__).parents[1]
@@ -79,9 +79,14 @@ def test_links_out_of_the_documentation_become_names():
     class Config:
         docs_dir = str(ROOT / "docs")
 
-    text = "[a](../../src/salus/metrics.py) [b](saliency.md) [c](../../absent.md) ![d](../images/segment.jpg)"
+    text = (
+        "[a](../../src/salus/metrics/segmentation.py) [b](saliency.md) [c](../../absent.md) ![d](../images/segment.jpg)"
+    )
     found = hooks.on_page_markdown(text, Page, Config, None)
-    assert found == "a (`src/salus/metrics.py`) [b](saliency.md) [c](../../absent.md) ![d](../images/segment.jpg)"
+    assert (
+        found
+        == "a (`src/salus/metrics/segmentation.py`) [b](saliency.md) [c](../../absent.md) ![d](../images/segment.jpg)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -93,7 +98,7 @@ def test_the_reference_lacks_no_score_and_no_column(page, names):
 
 
 def test_parameters_are_those_of_the_networks():
-    from salus.networks.registry import NETWORKS
+    from salus.lab.networks.registry import NETWORKS
 
     text = (ROOT / "docs" / "explanation" / "networks.md").read_text(encoding="utf-8")
     said = dict(re.findall(r"^\| `([\w-]+)` \|.*\| ([\d,]+) \|$", text, re.MULTILINE))

@@ -7,7 +7,7 @@ from dataclasses import fields
 
 import salus
 from command_line import command_line
-from salus.train.protocol import PRESETS, Protocol
+from salus.lab.benchmark.protocol import PRESETS, Protocol
 
 
 def public_names() -> str:

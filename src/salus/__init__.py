@@ -6,37 +6,73 @@ The public names below are loaded when they are first used, so that `import salu
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from salus.data.case import Case, DataSet
+    from salus.data.layouts import read_data_set
+    from salus.data.phantom.make import make_phantom
+    from salus.errors import SalusError
+    from salus.evaluation import evaluate
+    from salus.measure.lesions import Lesion
+    from salus.metrics.segmentation import Scores, score
+    from salus.read.frames import read_scan
+    from salus.saliency.estimate import estimate_saliency
+    from salus.saliency.map import SaliencyMap
+    from salus.scan import Scan
+    from salus.segmentation.result import Segmentation
+    from salus.segmentation.segmenter import Segmenter, segment
 
 __version__ = "0.1.0"
 
-_HOMES = {
+_MODULES = {
     "Case": "salus.data.case",
     "DataSet": "salus.data.case",
+    "Lesion": "salus.measure.lesions",
     "SalusError": "salus.errors",
     "SaliencyMap": "salus.saliency.map",
     "Scan": "salus.scan",
-    "Segmentation": "salus.segmenter",
-    "Segmenter": "salus.segmenter",
+    "Scores": "salus.metrics.segmentation",
+    "Segmentation": "salus.segmentation.result",
+    "Segmenter": "salus.segmentation.segmenter",
     "estimate_saliency": "salus.saliency.estimate",
-    "evaluate": "salus.evaluate",
-    "make_phantom": "salus.data.phantom",
+    "evaluate": "salus.evaluation",
+    "make_phantom": "salus.data.phantom.make",
     "read_data_set": "salus.data.layouts",
-    "read_scan": "salus.scan",
-    "score": "salus.metrics",
-    "segment": "salus.segmenter",
+    "read_scan": "salus.read.frames",
+    "score": "salus.metrics.segmentation",
+    "segment": "salus.segmentation.segmenter",
 }
+"""The module of each public name; a test compares it with the imports above."""
 
-__all__ = [*_HOMES, "__version__"]
+__all__ = [
+    "Case",
+    "DataSet",
+    "Lesion",
+    "SaliencyMap",
+    "SalusError",
+    "Scan",
+    "Scores",
+    "Segmentation",
+    "Segmenter",
+    "__version__",
+    "estimate_saliency",
+    "evaluate",
+    "make_phantom",
+    "read_data_set",
+    "read_scan",
+    "score",
+    "segment",
+]
 
 
 def __getattr__(name: str) -> Any:
     """Load a public name from its module."""
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _MODULES:
+        return getattr(importlib.import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'salus' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    """The public names."""
+    """List the public names."""
     return sorted(__all__)

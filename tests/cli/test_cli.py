@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from salus.cli import main
-from salus.evaluate import read_rows, summarise
-from salus.metrics import SCORES
+from salus.evaluation import read_rows, summarise
+from salus.metrics.segmentation import SCORES
 
 LABORATORY = ("keras", "tensorflow", "jax", "torch", "pandas", "matplotlib", "sklearn", "h5py", "jinja2")
 
@@ -100,7 +100,7 @@ def test_evaluate_scores_and_names_the_bad_file(published, tmp_path, capsys):
 
 
 def test_import_keras_makes_a_network(tmp_path, capsys):
-    from salus.networks.originals import original
+    from salus.lab.networks.originals import original
 
     original("unet", 32).save(tmp_path / "theirs.keras")
     assert main(["import-keras", str(tmp_path / "theirs.keras"), "--size", "32"]) == 0
@@ -119,7 +119,7 @@ def test_no_file_of_the_runtime_imports_the_laboratory():
     """Beside the import linter: the modules that `import salus` and its command line load are the runtime's own."""
     code = "import sys, salus, salus.cli; print(*sorted(m for m in sys.modules if m.startswith('salus')))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split()
-    assert not [m for m in loaded if m.startswith(("salus.networks", "salus.train", "salus.report"))]
+    assert not [m for m in loaded if m.startswith(("salus.lab.networks", "salus.lab.training", "salus.lab.report"))]
 
 
 @pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no /dev/full here")

@@ -8,9 +8,10 @@ import sys
 
 import pytest
 
-from salus import __version__, info, processor
+from salus import __version__, processor
+from salus import environment as info
 from salus.cli import main
-from salus.info import Info, ShippedNetwork, gather, render, shipped_networks
+from salus.environment import Info, ShippedNetwork, gather, render, shipped_networks
 
 CPUINFO = (
     "processor : 0\nmodel name\t: A Chip 9\nflags\t\t: fpu avx2 avx512f avx512_bf16\n\nprocessor : 1\nflags : odd\n"

@@ -13,9 +13,9 @@ from PIL import Image
 from salus.cli import saliency as command
 from salus.data.layouts import read_data_set
 from salus.errors import SalusError
-from salus.saliency import methods
+from salus.saliency import registry as methods
 from salus.saliency.estimate import estimate_saliency
-from salus.saliency.prior import PriorSaliency
+from salus.saliency.methods.prior import PriorSaliency
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +23,7 @@ def weights(tmp_path, monkeypatch):
     """The only shipped file is a prior."""
     folder = tmp_path / "weights"
     folder.mkdir()
-    monkeypatch.setattr(methods, "WEIGHTS", folder)
+    monkeypatch.setattr(methods, "SHIPPED_WEIGHTS", folder)
     prior = PriorSaliency()
     masks = np.zeros((1, 32, 32), bool)
     masks[:, 8:16, 10:20] = True
@@ -185,8 +185,8 @@ import sys, argparse
 from pathlib import Path
 for name in ("keras", "tensorflow", "jax", "torch", "pandas", "matplotlib", "sklearn", "h5py", "jinja2"):
     sys.modules[name] = None
-from salus.saliency import methods
-methods.WEIGHTS = Path({str(methods.WEIGHTS)!r})
+from salus.saliency import registry as methods
+methods.SHIPPED_WEIGHTS = Path({str(methods.SHIPPED_WEIGHTS)!r})
 from salus.cli import saliency
 top = argparse.ArgumentParser()
 saliency.add(top.add_subparsers())

@@ -13,13 +13,13 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
-from tests.test_segment import image_of, write_network
+from tests.segmentation.test_segmenter import image_of, write_network
 
 import salus
-from salus import segment_files
 from salus.cli import main
-from salus.scan import read_mask
-from salus.segmenter import STRANGE, Segmenter
+from salus.pipeline import run as segment_files
+from salus.read.image import read_mask
+from salus.segmentation.segmenter import STRANGE, Segmenter
 from salus.write.tables import COLUMNS, FAILED, FOUND, NONE
 
 
@@ -324,7 +324,7 @@ def process(*arguments, before="pass"):
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL])
 def test_what_is_done_stays_when_it_is_stopped_and_resume_goes_on(tmp_path, network, command, sign, capsys):
     scans, out = many(tmp_path / "many", 24, 600), tmp_path / "out"
-    slow = "import time, salus.segment_files as s; w = s.write_mask"
+    slow = "import time, salus.pipeline.run as s; w = s.write_mask"
     slow += "; s.write_mask = lambda *a: (time.sleep(0.2), w(*a))"
     running = process(scans, "-o", out, "--network", network, before=slow)
     journal = out / "journal.jsonl"
@@ -424,7 +424,7 @@ def test_help_loads_nothing_heavy():
 
 
 def test_the_python_call_over_files_needs_no_command(scans, tmp_path, network):
-    from salus.segment_plan import plan
+    from salus.pipeline.jobs import plan
 
     told = []
     outcome = segment_files.run(plan([scans], tmp_path / "o"), tmp_path / "o", Segmenter(network), told=told.append)

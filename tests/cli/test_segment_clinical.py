@@ -17,11 +17,12 @@ from pydicom.uid import (
     RLELossless,
 )
 from tests.read.wrap import region, wrap_dicom
-from tests.test_segment import SIDE, image_of, write_network
+from tests.segmentation.test_segmenter import SIDE, image_of, write_network
 from tests.write.dciodvfy import faults
 
 from salus.cli import main
-from salus.scan import read_mask, read_scan
+from salus.read.frames import read_scan
+from salus.read.image import read_mask
 from salus.write.overlay import overlay
 
 hd = pytest.importorskip("highdicom")

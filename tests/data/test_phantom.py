@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 from scipy import ndimage, stats
 
-from salus.data.phantom import COLUMNS, MIN_SIDE, Phantom, make_phantom, write_phantoms
-from salus.data.phantom_lesion import draw_lesion
-from salus.data.phantom_speckle import RAYLEIGH_SNR, blur_rows, log_compress, shadow_db, speckle_envelope
+from salus.data.phantom.lesion import draw_lesion
+from salus.data.phantom.make import COLUMNS, MIN_SIDE, Phantom, make_phantom, write_phantoms
+from salus.data.phantom.speckle import RAYLEIGH_SNR, blur_rows, log_compress, shadow_db, speckle_envelope
 from salus.errors import SalusError
 
 N = 40

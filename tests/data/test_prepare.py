@@ -6,8 +6,9 @@ from PIL import Image
 
 from salus.data.case import Case
 from salus.data.layouts import read_data_set
-from salus.data.prepare import prepare, resize, to_bytes
+from salus.data.prepare import prepare
 from salus.errors import SalusError
+from salus.preprocess import resize, to_bytes
 
 
 def test_pairs_keep_order_shape_and_both_mask_codings(published):

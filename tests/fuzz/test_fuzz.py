@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from tests.test_segment import image_of, write_network
+from tests.segmentation.test_segmenter import image_of, write_network
 
 from salus.cli import main
 from salus.errors import SalusError

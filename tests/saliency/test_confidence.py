@@ -7,11 +7,11 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from scipy.stats import spearmanr
 
-from salus.data.phantom import make_phantom
+from salus.data.phantom.make import make_phantom
 from salus.errors import SalusError
-from salus.metrics import score
+from salus.metrics.segmentation import score
 from salus.saliency.confidence import DESCRIPTORS, Confidence, best_dice, describe, fit_confidence, gate, solidity
-from salus.saliency.prior import PriorSaliency
+from salus.saliency.methods.prior import PriorSaliency
 
 
 def blob(row, column, sigma, side=64):

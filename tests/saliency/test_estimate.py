@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from salus.data.prepare import resize, to_bytes
 from salus.errors import SalusError
-from salus.saliency import methods
+from salus.preprocess import resize, to_bytes
+from salus.saliency import registry as methods
 from salus.saliency.confidence import DESCRIPTORS, Confidence, gate
 from salus.saliency.contour import one_contour, soft_contour
 from salus.saliency.estimate import SIZE, estimate_maps, estimate_saliency
-from salus.saliency.prior import PriorSaliency
+from salus.saliency.methods.prior import PriorSaliency
 from salus.scan import Scan
 
 
@@ -26,7 +26,7 @@ def weights(tmp_path, monkeypatch):
     """Shipped files: a prior, a method 'dark' with a confidence that is 0.25 whatever the map."""
     folder = tmp_path / "weights"
     folder.mkdir()
-    monkeypatch.setattr(methods, "WEIGHTS", folder)
+    monkeypatch.setattr(methods, "SHIPPED_WEIGHTS", folder)
     monkeypatch.setitem(methods.METHODS, "dark", Darkness)
     prior = PriorSaliency()
     masks = np.zeros((3, 64, 64), bool)

@@ -15,9 +15,9 @@ from tests.read.wrap import region, wrap_dicom
 
 from salus import Segmenter, make_phantom
 from salus.serve.app import create_app
-from salus.serve.haste import Haste
+from salus.serve.server import listen
 from salus.serve.settings import ServeSettings
-from salus.serve.start import listen
+from salus.serve.slow_headers import Haste
 
 SPACING = (0.08, 0.08)
 

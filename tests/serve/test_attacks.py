@@ -21,10 +21,10 @@ from PIL import Image
 from tests.serve.conftest import png_of, running
 
 from salus.serve.app import create_app
-from salus.serve.haste import Haste
-from salus.serve.leftovers import claim_folder, clear_leftovers
 from salus.serve.sessions import Sessions
 from salus.serve.settings import ServeSettings
+from salus.serve.slow_headers import Haste
+from salus.serve.temporary_files import claim_folder, clear_leftovers
 
 HERE = "http://127.0.0.1:8765"
 
@@ -323,7 +323,7 @@ def test_what_a_killed_server_left_behind_goes_and_what_lives_stays(tmp_path, mo
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     code = (
         f"import tempfile; tempfile.tempdir = {str(tmp_path)!r}\n"
-        "from salus.serve.leftovers import claim_folder\n"
+        "from salus.serve.temporary_files import claim_folder\n"
         "folder, lock = claim_folder(); (folder / 'scan').write_bytes(b'x'); print(folder, flush=True); input()"
     )
     other = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -6,8 +6,8 @@ from fastapi.testclient import TestClient
 from salus.errors import SalusError
 from salus.serve.app import create_app
 from salus.serve.guard import HEADERS
+from salus.serve.server import listen, settings_for
 from salus.serve.settings import ServeSettings
-from salus.serve.start import listen, settings_for
 
 TOKEN = "a token of some length"
 OPTIONS = {

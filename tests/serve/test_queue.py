@@ -140,7 +140,7 @@ def test_a_late_image_is_504(segmenter, png, monkeypatch):
     from salus.serve.app import create_app
 
     app = create_app(ServeSettings(seconds=0.05), segmenter)
-    monkeypatch.setattr("salus.scan._values", lambda *asked: time.sleep(0.4))
+    monkeypatch.setattr("salus.read.image._values", lambda *asked: time.sleep(0.4))
     with TestClient(app, base_url="http://127.0.0.1:8765") as client:
         assert client.post("/v1/segment", files={"file": ("a", png)}).status_code == 504
 
@@ -150,7 +150,7 @@ def test_a_client_that_goes_cancels_what_it_asked(segmenter, png, monkeypatch):
     from tests.serve.conftest import running
 
     with running(segmenter) as address:
-        decode = "salus.scan._values"
+        decode = "salus.read.image._values"
         monkeypatch.setattr(decode, lambda *asked: time.sleep(1) or np.zeros((20, 20), np.uint8))
         with pytest.raises(httpx.ReadTimeout):
             httpx.post(f"{address}/v1/segment", files={"file": ("a", png)}, timeout=0.5)

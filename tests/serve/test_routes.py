@@ -15,7 +15,7 @@ from tests.serve.conftest import SPACING, png_of
 
 from salus import Segmenter, read_data_set
 from salus.cli import main
-from salus.measure import measure
+from salus.measure.lesions import measure
 from salus.serve.app import create_app
 from salus.serve.settings import ServeSettings
 

@@ -45,7 +45,7 @@ def frames():
 
 
 def lesion_masks(found):
-    from salus.write.outline import labels_of
+    from salus.write.polygons import labels_of
 
     return np.stack([labels_of(found) == one.number for one in found.lesions], axis=-1)
 

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from salus.measure import measure
+from salus.measure.lesions import measure
 from salus.read.frames import open_frames
-from salus.segmenter import Segmentation
+from salus.segmentation.result import Segmentation
 from salus.write.coco import outline, write_coco
 from salus.write.labelme import write_labelme
 from salus.write.nifti import write_nifti
-from salus.write.outline import labels_of, polygons
+from salus.write.polygons import labels_of, polygons
 
 
 def found_in(mask, spacing=None, frame=None):

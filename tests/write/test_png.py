@@ -3,8 +3,8 @@
 import numpy as np
 from PIL import Image
 
-from salus.evaluate import read_prediction
-from salus.scan import read_mask
+from salus.evaluation import read_prediction
+from salus.read.image import read_mask
 from salus.write.png import write_map, write_mask
 
 

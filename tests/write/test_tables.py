@@ -7,10 +7,10 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from salus.measure import measure
-from salus.segmenter import Segmentation
-from salus.write.journal import Journal, read_journal
-from salus.write.manifest import manifest
+from salus.measure.lesions import measure
+from salus.pipeline.journal import Journal, read_journal
+from salus.pipeline.manifest import manifest
+from salus.segmentation.result import Segmentation
 from salus.write.tables import (
     COLUMNS,
     FAILED,
@@ -104,7 +104,7 @@ def test_a_damaged_journal_is_told(tmp_path, content):
 
 
 def test_the_manifest(records):
-    from salus.segment_network import NetworkSettings
+    from salus.segmentation.network import NetworkSettings
 
     class Stub:
         settings = NetworkSettings("net", 64)

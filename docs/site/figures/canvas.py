@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from PIL import Image
 
-from salus.report.figures import finish, new_figure
+from salus.lab.report.figures import finish, new_figure
 
 INK, MUTED, PAPER = "#1c1f23", "#666c73", "#ffffff"
 AMBER, BLUE, GREY, RED = "#e0a100", "#0072b2", "#dfe4ea", "#c0392b"

@@ -14,9 +14,9 @@ from saliency import picture
 from salus import make_phantom
 from salus.data.duplicates import SAME, fingerprint
 from salus.data.folds import Folds, image_folds, make_folds
-from salus.data.phantom_marks import draw_marks
-from salus.report.figures import COLOURS, new_figure, style
-from salus.statistics import bootstrap_interval
+from salus.data.phantom.annotations import draw_marks
+from salus.lab.report.figures import COLOURS, new_figure, style
+from salus.metrics.statistics import bootstrap_interval
 
 ROOM = (40, 200)
 """Test images, at least and at most, for which the cost of choosing is drawn."""

@@ -9,7 +9,7 @@ import numpy as np
 from canvas import AMBER, BLUE, INK, MUTED, RED, across, blank, box, circle, link, note, write_svg
 from matplotlib.axes import Axes
 
-from salus.report.figures import new_figure, style
+from salus.lab.report.figures import new_figure, style
 
 FILTERS = (32, 32, 64, 64, 128)
 LEVELS = (256, 128, 64, 32, 16)

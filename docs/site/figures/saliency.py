@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 
 from salus import estimate_saliency, make_phantom
-from salus.data.prepare import resize
-from salus.report.figures import new_figure, style
-from salus.saliency.connectedness import BORDERS, neutro_connectedness
-from salus.saliency.cues import CUES, LINK, at_working_size, look
-from salus.saliency.layers import layer_depth
+from salus.lab.report.figures import new_figure, style
+from salus.preprocess import resize
+from salus.saliency.methods.connectedness import BORDERS, neutro_connectedness
+from salus.saliency.methods.cues import CUES, LINK, at_working_size, look
+from salus.saliency.methods.layers import layer_depth
 
 SEED = 3
 """Of the phantom that is shown: one tumour, plainly seen."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from salus.cli import together
+from salus.cli import distributed_options as together
+
+if TYPE_CHECKING:
+    from salus.lab.training.process_group import Crew
 
 
 def add(commands: Any) -> None:
@@ -75,9 +78,9 @@ def add(commands: Any) -> None:
 def run(asked: argparse.Namespace) -> None:
     """Start or resume."""
     from salus.errors import SalusError
-    from salus.train.backend import use_backend
-    from salus.train.protocol import PRESETS
-    from salus.train.run import Settings
+    from salus.lab.benchmark.config import Settings
+    from salus.lab.benchmark.protocol import PRESETS
+    from salus.lab.training.backend import use_backend
 
     if (asked.resume is None) == (asked.data is None or asked.output is None):
         raise SalusError("name a data set and a new folder (salus benchmark DATA -o RUN), or --resume RUN")
@@ -90,10 +93,11 @@ def run(asked: argparse.Namespace) -> None:
     asked.when_interrupted = f"interrupted; continue with: salus benchmark --resume {folder}"
     if asked.resume:
         use_backend(together.backend(asked) or Settings.load(asked.resume).backend)
-        from salus.train.benchmark import resume
+        from salus.lab.benchmark.run import resume
 
         with together.crew(asked, f"salus benchmark --resume {folder}") as crew:
             resume(asked.resume, log, crew=crew, **where)
+            _report(asked.resume, crew)
         return
     if asked.preset not in PRESETS:
         raise SalusError(f"unknown preset {asked.preset!r}; choose one of {', '.join(PRESETS)}")
@@ -111,10 +115,19 @@ def run(asked: argparse.Namespace) -> None:
         skip_bad=asked.skip_bad,
         backend=use_backend(together.backend(asked)),
     )
-    from salus.train.benchmark import start
+    from salus.lab.benchmark.run import start
 
     with together.crew(asked, f"salus benchmark --resume {folder}") as crew:
         start(asked.output, settings, log, folds_file=asked.folds_file, crew=crew, **where)
+        _report(asked.output, crew)
+
+
+def _report(run: Path, crew: Crew) -> None:
+    """Write the report, by the process that leads."""
+    from salus.lab.report.build import build_report
+
+    if crew.leads:
+        build_report(run, log)
 
 
 def log(line: str) -> None:

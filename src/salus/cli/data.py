@@ -71,9 +71,9 @@ def check(asked: argparse.Namespace) -> int:
 
 def folds(asked: argparse.Namespace) -> None:
     """Deal and save."""
-    from salus.data.deal import deal_folds
     from salus.data.layouts import read_data_set
     from salus.data.prepare import prepare
+    from salus.data.split import deal_folds
 
     data = read_data_set(asked.folder, asked.layout)
     pairs = prepare(data.labelled, progress=_bar("read"))
@@ -87,7 +87,7 @@ def folds(asked: argparse.Namespace) -> None:
 
 def phantom(asked: argparse.Namespace) -> None:
     """Make and say where."""
-    from salus.data.phantom import write_phantoms
+    from salus.data.phantom.make import write_phantoms
 
     made = write_phantoms(
         asked.folder, asked.n, asked.seed, normal=asked.normal, marks=asked.marks, progress=_bar("made")

@@ -36,7 +36,7 @@ def add(commands: Any) -> None:
 def run(asked: argparse.Namespace) -> int:
     """Score; 3 where files could not be scored."""
     from salus.errors import SalusError
-    from salus.evaluate import evaluate, evaluate_network, render_summary, summarise, write_rows
+    from salus.evaluation import evaluate, evaluate_network, render_summary, summarise, write_rows
 
     if len(asked.folders) != (1 if asked.network else 2):
         raise SalusError("name the folders: salus evaluate PREDICTIONS TRUTH, or salus evaluate --network FILE TRUTH")

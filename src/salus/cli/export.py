@@ -46,10 +46,10 @@ def add(commands: Any) -> None:
 
 def run(asked: argparse.Namespace) -> None:
     """Export, say what was written and how far it is off."""
-    from salus.train.backend import use_backend
+    from salus.lab.training.backend import use_backend
 
     use_backend("tensorflow")
-    from salus.export.write import export_network
+    from salus.lab.export.write import export_network
 
     made = export_network(asked.net, asked.format, asked.output, asked.precision, asked.factory)
     sizes = ", ".join(f"{file} ({file.stat().st_size:,} bytes)" for file in made.files)

@@ -23,12 +23,12 @@ def add(commands: Any) -> None:
 
 def run(asked: argparse.Namespace) -> None:
     """Import, save, say what it was."""
-    from salus.train.backend import use_backend
+    from salus.lab.training.backend import use_backend
 
     use_backend("tensorflow")
-    from salus.networks.authors import import_keras
-    from salus.networks.registry import takes_saliency
-    from salus.networks.store import Card, save_network
+    from salus.lab.export.import_keras import import_keras
+    from salus.lab.networks.registry import takes_saliency
+    from salus.lab.networks.store import Card, save_network
 
     folder = asked.output or asked.file.with_suffix("")
     name, model = import_keras(asked.file, asked.size)

@@ -23,7 +23,7 @@ def run(asked: argparse.Namespace) -> None:
     """Look and print."""
     from dataclasses import asdict
 
-    from salus.info import gather, render
+    from salus.environment import gather, render
 
     found = gather()
     print(json.dumps(asdict(found), indent=1) if asked.json else render(found))

@@ -25,8 +25,8 @@ def add(commands: Any) -> None:
 
 def run(asked: argparse.Namespace) -> int:
     """Merge; 3 where files failed."""
-    from salus.segment_parts import merge
-    from salus.segment_wanted import USUAL, Wanted
+    from salus.pipeline.merge import merge
+    from salus.pipeline.options import USUAL, Wanted
     from salus.write.tables import FAILED
 
     outputs = (*USUAL, "coco") if asked.coco else USUAL

@@ -21,6 +21,6 @@ def add(commands: Any) -> None:
 def run(asked: argparse.Namespace) -> None:
     """Write the report."""
     from salus.cli.benchmark import log
-    from salus.report.build import build_report
+    from salus.lab.report.build import build_report
 
     build_report(asked.folder, log)

@@ -43,8 +43,8 @@ def add(commands: Any) -> None:
 def run(asked: argparse.Namespace) -> int:
     """Write maps; 3 where files failed."""
     from salus.errors import SalusError
+    from salus.saliency.batch import Settings, make, plan
     from salus.saliency.estimate import FILES, require
-    from salus.saliency.files import Settings, make, plan
 
     method = asked.method or (FILES if asked.maps_from else "learned")
     if (method == FILES) != (asked.maps_from is not None):

@@ -39,16 +39,19 @@ def add(commands: Any) -> None:
 def run(asked: argparse.Namespace) -> None:
     """Start or resume."""
     from salus.errors import SalusError
-    from salus.train.backend import use_backend
-    from salus.train.saliency_benchmark import Asked, resume, start
+    from salus.lab.saliency.benchmark import resume, start
+    from salus.lab.saliency.config import Asked
+    from salus.lab.training.backend import use_backend
 
     if (asked.resume is None) == (not asked.data or asked.output is None):
         raise SalusError("name data sets and a new folder (salus saliency-benchmark DATA -o RUN), or --resume RUN")
     folder = asked.resume or asked.output
     asked.when_interrupted = f"interrupted; continue with: salus saliency-benchmark --resume {folder}"
     use_backend(asked.backend)
+    from salus.lab.report.saliency import build_saliency_report
+
     if asked.resume:
-        resume(asked.resume, log)
+        build_saliency_report(asked.resume, resume(asked.resume, log), log)
         return
     methods = tuple(dict.fromkeys(m for m in asked.methods.split(",") if m))
     if not methods or asked.size < 16 or asked.folds < 2 or (asked.limit is not None and asked.limit < asked.folds):
@@ -57,7 +60,7 @@ def run(asked: argparse.Namespace) -> None:
         )
     data = tuple(str(folder.absolute()) for folder in asked.data)
     more = {name: getattr(asked, name) for name in ("folds", "size", "seed", "separate", "limit", "skip_bad")}
-    start(asked.output, Asked(data, methods, **more), log)
+    build_saliency_report(asked.output, start(asked.output, Asked(data, methods, **more), log), log)
 
 
 def log(line: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 OPTIONS = ("fractional", "whole_image", "deidentify", "preview", "report", "resume", "overwrite", "workers")
-"""Those of `salus.segment_wanted.Wanted`."""
+"""Those of `salus.pipeline.options.Wanted`."""
 
 
 RUNTIMES = ("auto", "openvino", "onnxruntime")
@@ -87,11 +87,11 @@ def add(commands: Any) -> None:
 def run(asked: argparse.Namespace) -> int:
     """Segment; 3 where files failed."""
     from salus.errors import SalusError
-    from salus.segment_files import run as segment_all
-    from salus.segment_files import streams
-    from salus.segment_plan import part_of, plan
-    from salus.segment_wanted import Wanted
-    from salus.segmenter import Segmenter
+    from salus.pipeline.jobs import part_of, plan
+    from salus.pipeline.options import Wanted
+    from salus.pipeline.run import run as segment_all
+    from salus.pipeline.run import streams
+    from salus.segmentation.segmenter import Segmenter
     from salus.write.tables import FAILED, FOUND, NONE, Record, document
 
     if asked.engine in RUNTIMES:  # as it was called before Ray came
@@ -157,8 +157,8 @@ def _options(asked: argparse.Namespace) -> dict[str, Any]:
 
 def _archive(asked: argparse.Namespace) -> int:
     """Segment with Ray; 3 where files failed."""
-    from salus.archive.run import SHARD_SIZE, Order, segment_archive
     from salus.errors import SalusError
+    from salus.pipeline.archive.run import SHARD_SIZE, Order, segment_archive
     from salus.write.tables import FAILED, FOUND, NONE
 
     never = (
@@ -202,7 +202,7 @@ def _archive(asked: argparse.Namespace) -> int:
 
 def _outputs(asked: argparse.Namespace) -> tuple[str, ...]:
     """The list of --output, more by --probability and --saliency, less by --no-overlay."""
-    from salus.segment_wanted import USUAL
+    from salus.pipeline.options import USUAL
 
     names = list(USUAL) if asked.output is None else [name.strip() for name in asked.output.split(",")]
     names += [name for name in ("probability", "saliency") if getattr(asked, name)]

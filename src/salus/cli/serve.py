@@ -69,7 +69,7 @@ def run(asked: argparse.Namespace) -> int:
 
     if any(find_spec(name) is None for name in ("fastapi", "uvicorn", "python_multipart")):
         raise SalusError('salus serve needs more packages; pip install "salus[serve]"')
-    from salus.serve.start import start
+    from salus.serve.server import start
 
     start(
         host=asked.host,

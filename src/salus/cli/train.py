@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from salus.cli import together
+from salus.cli import distributed_options as together
 
 
 def add(commands: Any) -> None:
@@ -71,14 +71,14 @@ def run(asked: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from salus.errors import SalusError
-    from salus.train.backend import use_backend
+    from salus.lab.training.backend import use_backend
 
     if asked.resume is not None:
         if asked.data or asked.output:
             raise SalusError("--resume RUN takes the rest from the run; leave out DATA and -o")
         asked.when_interrupted = f"interrupted; continue with: salus train --resume {asked.resume}"
         use_backend(together.backend(asked))
-        from salus.train.segment_run import resume
+        from salus.lab.segmentation.run import resume
 
         with together.crew(asked, f"salus train --resume {asked.resume}") as crew:
             more = {"judged": asked.judge, "final": asked.final, "final_steps": asked.final_steps}
@@ -88,8 +88,9 @@ def run(asked: argparse.Namespace) -> int:
         raise SalusError("name the data and where the result goes: salus train DATA -o RUN")
     asked.when_interrupted = f"interrupted; continue with: salus train --resume {asked.output}"
     use_backend(together.backend(asked))
-    from salus.train.segment import SegmentRecipe
-    from salus.train.segment_run import Wanted, shipped, start
+    from salus.lab.segmentation.config import Wanted
+    from salus.lab.segmentation.recipe import SegmentRecipe
+    from salus.lab.segmentation.run import shipped, start
 
     recipe = SegmentRecipe() if asked.start_from is None else replace(SegmentRecipe(), early_steps=0)
     given = {name: getattr(asked, name) for name in ("steps", "early_steps", "batch", "learning_rate", "seed")}

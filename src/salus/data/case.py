@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from salus.errors import SalusError
-from salus.scan import Scan, read_labels, read_mask, read_scan
+from salus.read.frames import read_scan
+from salus.read.image import read_labels, read_mask
+from salus.scan import Scan
 
 LABELS = ("benign", "malignant", "normal")
 
@@ -43,7 +45,7 @@ class Case:
     lesion_colours: tuple[Colour, ...] | None = None
 
     def read_image(self) -> Scan:
-        """The image; see `salus.scan.read_scan`."""
+        """The image; see `salus.read.frames.read_scan`."""
         return read_scan(self.image)
 
     def read_mask(self, shape: tuple[int, int]) -> np.ndarray:
@@ -120,7 +122,7 @@ def where_coloured(values: np.ndarray, colours: tuple[Colour, ...]) -> np.ndarra
     """Where a mask has one of some colours, for compressed and resized files within half of a channel's range.
 
     Args:
-        values: (height, width) or (height, width, channels) uint8, as `salus.scan.read_labels` gives them.
+        values: (height, width) or (height, width, channels) uint8, as `salus.read.image.read_labels` gives them.
         colours: each (red, green, blue) of 0 or 255.
 
     Returns:

@@ -21,7 +21,8 @@ from salus.data.case import Case, DataSet
 from salus.data.duplicates import Duplicates, Fingerprint, cluster, fingerprint, group_of
 from salus.data.marks import KINDS, Marks, find_marks
 from salus.errors import SalusError
-from salus.scan import MIN_SIDE, image_size, may_hold_colour, read_labels
+from salus.read.image import image_size, may_hold_colour, read_labels
+from salus.scan import MIN_SIDE
 
 SIZE_CLASSES = (0.01, 0.05, 0.15, 0.30)
 """Bounds of the lesion-size classes, shares of the image."""

@@ -74,7 +74,7 @@ def find_marks(pixels: np.ndarray, colours: np.ndarray | None = None) -> Marks:
 
     Args:
         pixels: (height, width) grey in [0, 1].
-        colours: (height, width, 3) uint8 where the file holds colour, see `salus.scan.read_labels`.
+        colours: (height, width, 3) uint8 where the file holds colour, see `salus.read.image.read_labels`.
 
     Example:
         >>> import numpy as np

@@ -18,10 +18,10 @@ from typing import Any, Literal
 import numpy as np
 
 from salus.errors import SalusError
-from salus.read.dicom_grey import grey_of
-from salus.read.frame_size import frame_size
+from salus.read.dicom_pixels import grey_of
+from salus.read.dicom_regions import regions_of
+from salus.read.jpeg_header import frame_size
 from salus.read.limits import MAX_INFLATED, require_file, require_size
-from salus.read.regions import regions_of
 from salus.scan import Region, Scan
 
 NO_IMAGES = ("SR", "SEG", "PR", "KO", "DOC", "RTSTRUCT", "REG", "AU", "ECG", "HD", "PLAN", "FID", "SMR", "M3D")
@@ -40,7 +40,7 @@ class DicomFrames:
         count: of frames.
         seconds: from one frame to the next, None where the file does not say.
         shape: (rows, columns).
-        regions: see `salus.read.regions.regions_of`.
+        regions: see `salus.read.dicom_regions.regions_of`.
         spacing: (row, column) size of a pixel in mm where all regions agree, None elsewhere.
         notes: what a reader must know.
         header: the pydicom Dataset, without pixels.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from salus.scan import Scan, read_scan
+from salus.read.image import read_image
+from salus.scan import Scan
 
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
@@ -53,7 +53,7 @@ class OneImage:
 
     def scan(self, number: int = 1) -> Scan:
         """See `Frames`."""
-        return read_scan(self.source)
+        return read_image(self.source)
 
 
 def kind_of(path: Path | str) -> str:
@@ -103,7 +103,27 @@ def open_frames(path: Path | str) -> Frames:
     return OneImage(str(path))
 
 
-def each_scan(frames: Frames, numbers: range | None = None) -> Iterator[Scan]:
-    """Scans of some frames, or all, lazily and in order."""
-    for number in numbers or range(1, frames.count + 1):
-        yield frames.scan(number)
+def read_scan(path: Path | str) -> Scan:
+    """Read one image as grey values in [0, 1].
+
+    Eight-bit values are divided by 255. Wider ones (16-bit, float) say nothing about their range, so they are stretched
+    from 0 (or a negative minimum) to their own maximum. Colour becomes luma (ITU-R BT.601); transparency is dropped.
+
+    Args:
+        path: a PNG, JPEG, TIFF or BMP file; or DICOM, NIfTI, NRRD (see `salus.read.frames.open_frames`). Of several
+            pages or frames the first is read.
+
+    Raises:
+        SalusError: the file is missing, unreadable, truncated, not an image, or larger than `MAX_PIXELS`.
+
+    Example:
+        >>> from salus.read.frames import read_scan
+        >>> import numpy as np, tempfile, pathlib
+        >>> from PIL import Image
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "grey.png"
+        >>> Image.fromarray(np.full((4, 6), 51, np.uint8)).save(path)
+        >>> scan = read_scan(path)
+        >>> scan.shape, round(float(scan.pixels[0, 0]), 3)
+        ((4, 6), 0.2)
+    """
+    return open_frames(path).scan(1)

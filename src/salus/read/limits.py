@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from salus.errors import SalusError
-from salus.scan import MAX_PIXELS
+
+MAX_PIXELS = 16_000_000
+"""Images above this many pixels are refused before they are decoded; an ultrasound image has about 1 million."""
 
 MAX_BYTES = 4 * 2**30
 """Of a file; a minute of uncompressed colour cine at 60 frames a second has about 5 GB, but is not stored so."""

@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial import ConvexHull
 
-from salus.data.prepare import resize
 from salus.errors import SalusError
+from salus.preprocess import resize
 from salus.saliency.contour import contours
 
 WORKING = 64

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from salus.data.prepare import resize, to_bytes
 from salus.errors import SalusError
+from salus.preprocess import resize, to_bytes
+from salus.read.frames import read_scan
+from salus.read.image import IMAGE_SUFFIXES
+from salus.read.inputs import as_scan
 from salus.saliency.confidence import gate as gate_maps
 from salus.saliency.contour import FORMS
 from salus.saliency.map import SaliencyMap
-from salus.saliency.methods import get_confidence, get_method, get_prior, prior_map
-from salus.scan import IMAGE_SUFFIXES, MAX_PIXELS, MIN_SIDE, Scan, read_scan
+from salus.saliency.registry import get_confidence, get_method, get_prior, prior_map
+from salus.scan import Scan
 
 SIZE = 256
 """Height and width of the square at which maps are estimated, whatever the image's shape."""
@@ -34,7 +36,7 @@ def estimate_saliency(
 
     Args:
         scan: a scan; a grey array (height, width), uint8 or floating point in [0, 1]; or an image file.
-        method: a name in `salus.saliency.methods.METHODS`, or "file" for a map from `folder`.
+        method: a name in `salus.saliency.registry.METHODS`, or "file" for a map from `folder`.
         gate: move the map toward the location prior as far as its confidence is low.
         one_contour: "hard" or "soft" keeps the strongest region; see `salus.saliency.contour`. Before the gate.
         folder: for the method "file": where a map with the image's name lies, whatever its suffix and size.
@@ -72,7 +74,7 @@ def estimate_maps(
 
     Args:
         images: (n, s, s) uint8, as `salus.data.prepare.prepare` makes them.
-        method: a name in `salus.saliency.methods.METHODS`.
+        method: a name in `salus.saliency.registry.METHODS`.
         gate: as in `estimate_saliency`.
         one_contour: as in `estimate_saliency`.
 
@@ -113,32 +115,6 @@ def require(method: str, gate: bool = False) -> None:
         get_prior()
         if get_confidence(method) is None:
             raise SalusError(f"no confidence is fitted for the method {method!r}; leave out the gate")
-
-
-def as_scan(given: Scan | np.ndarray | Path | str) -> Scan:
-    """A scan of whatever `estimate_saliency` accepts, its pixels checked.
-
-    Raises:
-        SalusError: as `estimate_saliency`.
-    """
-    if isinstance(given, str | Path):
-        given = read_scan(given)
-    source = given.source if isinstance(given, Scan) else "the image"
-    pixels = given.pixels if isinstance(given, Scan) else np.asarray(given)
-    if pixels.ndim != 2:
-        raise SalusError(f"{source}: has the shape {pixels.shape}; give one grey image (height, width)")
-    if min(pixels.shape) < MIN_SIDE or pixels.size > MAX_PIXELS:
-        raise SalusError(
-            f"{source}: {pixels.shape[1]} x {pixels.shape[0]} pixels; it must have {MIN_SIDE} or more on either side "
-            f"and {MAX_PIXELS:,} in all at most"
-        )
-    if pixels.dtype == np.uint8:
-        pixels = pixels / np.float32(255)
-    elif pixels.dtype.kind != "f" or not (pixels.min() >= 0 and pixels.max() <= 1):  # false for NaN too
-        raise SalusError(f"{source}: grey values must be uint8, or floating point in 0..1")
-    if isinstance(given, Scan):
-        return given if pixels is given.pixels else replace(given, pixels=pixels)
-    return Scan(pixels.astype(np.float32), source)
 
 
 def _map_from(folder: Path | str | None, scan: Scan) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from salus.data.prepare import resize, to_bytes
+from salus.preprocess import resize, to_bytes
 from salus.saliency.map import SaliencyMap
 from salus.scan import Scan
 

@@ -15,16 +15,16 @@ from starlette.staticfiles import StaticFiles
 
 from salus import __version__
 from salus.errors import SalusError
-from salus.segmenter import Segmenter
+from salus.segmentation.segmenter import Segmenter
 from salus.serve import routes_cases, routes_files, routes_segment, routes_status, routes_work
 from salus.serve.admission import Admission
-from salus.serve.door import Door
-from salus.serve.figures import Figures
+from salus.serve.authentication import Door
 from salus.serve.guard import Guard
+from salus.serve.metrics import Figures
 from salus.serve.queue import Busy, Queue, TooSlow
-from salus.serve.serving import Gone, Serving
 from salus.serve.sessions import Full, NotThere, Sessions
 from salus.serve.settings import ServeSettings
+from salus.serve.state import Gone, Serving
 from salus.serve.worklist import Worklist
 
 PAGE = Path(str(resources.files("salus"))) / "serve" / "page"

@@ -14,10 +14,10 @@ from io import StringIO
 from pathlib import Path
 from zipfile import ZIP_STORED, ZipFile
 
+from salus.atomic import write_whole
 from salus.scan import Region
-from salus.serve.answer import png
 from salus.serve.frames import FrameFiles
-from salus.write.whole import write_whole
+from salus.serve.result_json import png
 
 COLUMNS = ("name", "patient")
 

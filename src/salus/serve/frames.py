@@ -11,13 +11,16 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from salus.atomic import write_whole
 from salus.errors import SalusError
-from salus.measure import Lesion
-from salus.outline import cut
-from salus.scan import Scan, read_mask, read_scan
-from salus.segmenter import Segmentation, Segmenter
-from salus.serve.answer import Answer, answer_from, answer_of, png, remeasured, within_regions
-from salus.write.whole import write_whole
+from salus.measure.lesions import Lesion
+from salus.read.frames import read_scan
+from salus.read.image import read_mask
+from salus.scan import Scan
+from salus.segmentation.postprocess import cut
+from salus.segmentation.result import Segmentation
+from salus.segmentation.segmenter import Segmenter
+from salus.serve.result_json import Answer, answer_from, answer_of, png, remeasured, within_regions
 
 PARTS = ("image", "mask", "probability", "saliency")
 """A frame's pictures; the mask is the one in force, corrected or not."""

@@ -18,8 +18,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from time import monotonic
 from typing import Any
 
-from salus.serve.door import Door
-from salus.serve.figures import Figures
+from salus.serve.authentication import Door
+from salus.serve.metrics import Figures
 from salus.serve.settings import ServeSettings, is_loopback
 
 Message = MutableMapping[str, Any]

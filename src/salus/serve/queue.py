@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 
 from salus.errors import SalusError
 from salus.scan import Scan
-from salus.segmenter import Segmentation, Segmenter
+from salus.segmentation.result import Segmentation
+from salus.segmentation.segmenter import Segmenter
 
 T = TypeVar("T")
 

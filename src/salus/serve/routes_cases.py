@@ -12,13 +12,13 @@ from fastapi import APIRouter, File, Path, Query, Request, Response, UploadFile
 from fastapi.responses import FileResponse, StreamingResponse
 
 from salus.errors import SalusError
-from salus.measure import Lesion
-from salus.serve.answer import Answer
+from salus.measure.lesions import Lesion
+from salus.measure.tracking import track
 from salus.serve.queue import TooSlow
+from salus.serve.result_json import Answer
 from salus.serve.routes_segment import AHEAD
-from salus.serve.serving import COOKIE, Begun, Own, Serving, Shared, while_connected
 from salus.serve.sessions import NotThere, OpenCase
-from salus.track import track
+from salus.serve.state import COOKIE, Begun, Own, Serving, Shared, while_connected
 
 routes = APIRouter(prefix="/v1", tags=["session"])
 

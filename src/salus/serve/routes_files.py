@@ -16,13 +16,13 @@ from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
 from salus.errors import SalusError
-from salus.measure import Lesion
-from salus.segmenter import Segmentation
-from salus.serve.answer import Answer, record_of
+from salus.measure.lesions import Lesion
+from salus.measure.tracking import track
+from salus.segmentation.result import Segmentation
+from salus.serve.result_json import Answer, record_of
 from salus.serve.routes_cases import FRAME, Key, Number, shown
-from salus.serve.serving import Own, Serving, Shared, while_connected
 from salus.serve.sessions import NotThere, OpenCase
-from salus.track import track
+from salus.serve.state import Own, Serving, Shared, while_connected
 from salus.write.overlay import QUALITY, overlay
 from salus.write.tables import document
 

@@ -17,10 +17,10 @@ from fastapi.responses import StreamingResponse
 
 from salus.errors import SalusError
 from salus.read.frames import Frames
-from salus.serve.answer import Answer, answer_of
 from salus.serve.queue import TooSlow
-from salus.serve.serving import Serving, Shared, while_connected
+from salus.serve.result_json import Answer, answer_of
 from salus.serve.sessions import checked_frames, suffix_of
+from salus.serve.state import Serving, Shared, while_connected
 
 routes = APIRouter(prefix="/v1", tags=["segment"])
 

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Form, Query, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from salus import __version__
-from salus.serve.door import COOKIE
-from salus.serve.serving import Shared, set_cookie
+from salus.serve.authentication import COOKIE
+from salus.serve.state import Shared, set_cookie
 
 routes = APIRouter(tags=["server"])
 

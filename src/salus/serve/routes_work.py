@@ -9,8 +9,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from salus.serve.routes_cases import CaseAnswer, told
-from salus.serve.serving import Begun, Serving, Shared
 from salus.serve.sessions import NotThere
+from salus.serve.state import Begun, Serving, Shared
 from salus.serve.worklist import WorkItem, Worklist
 
 routes = APIRouter(prefix="/v1", tags=["worklist"])

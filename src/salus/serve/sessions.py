@@ -18,11 +18,11 @@ from typing import BinaryIO
 
 from salus.errors import SalusError
 from salus.read.frames import Frames, kind_of, open_frames
-from salus.scan import image_size
+from salus.read.image import image_size
 from salus.serve.data_set import DataSetFolder, size_of
 from salus.serve.frames import FrameFiles
-from salus.serve.leftovers import claim_folder, clear_leftovers
 from salus.serve.settings import ServeSettings
+from salus.serve.temporary_files import claim_folder, clear_leftovers
 
 CHUNK = 1 << 20
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from salus.errors import SalusError
-from salus.segment_plan import plan
+from salus.pipeline.jobs import plan
 from salus.serve.data_set import DataSetFolder
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from salus.write.whole import write_whole
+from salus.atomic import write_whole
 
 STRIP = 8
 """Pictures in a strip, at most, evenly spaced over the cine; first and last among them."""

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from salus.segmenter import Segmentation
-from salus.write.outline import labels_of, polygons
+from salus.segmentation.result import Segmentation
+from salus.write.polygons import labels_of, polygons
 from salus.write.tables import write_json
 
 CATEGORY = {"id": 1, "name": "lesion", "supercategory": "breast"}

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from salus.segmenter import Segmentation
+from salus.atomic import write_whole
+from salus.segmentation.result import Segmentation
 from salus.write.dicom_deidentify import deidentify
 from salus.write.dicom_source import keep_lossy, maker, making, need_highdicom, read_source, reference
-from salus.write.whole import write_whole
 
 
 def write_capture(

@@ -18,11 +18,11 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import numpy as np
 
 from salus import __version__
-from salus.segmenter import Segmentation
+from salus.atomic import write_whole
+from salus.segmentation.result import Segmentation
 from salus.write.dicom_deidentify import deidentify
 from salus.write.dicom_source import MANUFACTURER, US_IMAGE, keep_lossy, maker, making, need_highdicom, read_source
-from salus.write.outline import labels_of
-from salus.write.whole import write_whole
+from salus.write.polygons import labels_of
 
 
 def write_seg(

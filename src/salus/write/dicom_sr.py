@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from salus import __version__
-from salus.measure import Lesion
-from salus.segmenter import Segmentation
+from salus.atomic import write_whole
+from salus.measure.lesions import Lesion
+from salus.segmentation.result import Segmentation
 from salus.write.dicom_deidentify import deidentify
 from salus.write.dicom_seg import tracking_uid
 from salus.write.dicom_source import MANUFACTURER, maker, making, need_highdicom, read_source
-from salus.write.outline import labels_of, polygons
-from salus.write.whole import write_whole
+from salus.write.polygons import labels_of, polygons
 
 OWN = "99SALUS"
 """The coding scheme of what no standard names."""

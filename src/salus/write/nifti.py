@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from salus.atomic import write_whole
 from salus.errors import SalusError
-from salus.segmenter import Segmentation
-from salus.write.outline import labels_of
-from salus.write.whole import write_whole
+from salus.segmentation.result import Segmentation
+from salus.write.polygons import labels_of
 
 
 def write_nifti(path: Path, found: Sequence[Segmentation]) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
-from salus.data.prepare import to_bytes
+from salus.atomic import write_picture
+from salus.preprocess import to_bytes
 from salus.scan import Region, within
-from salus.write.whole import write_picture
 
 COLOUR = (255, 214, 0)
 """Of the outline: amber, which no grey is."""

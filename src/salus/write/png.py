@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from salus.data.prepare import to_bytes
-from salus.write.whole import write_picture
+from salus.atomic import write_picture
+from salus.preprocess import to_bytes
 
 COMPRESSION = 1
 """zlib's level. Level 6, Pillow's own, takes several times as long for files that are a fifth smaller."""
@@ -27,7 +27,7 @@ def write_mask(path: Path, mask: np.ndarray) -> None:
 
     Example:
         >>> import tempfile
-        >>> from salus.scan import read_mask
+        >>> from salus.read.image import read_mask
         >>> path = Path(tempfile.mkdtemp()) / "mask.png"
         >>> write_mask(path, np.eye(3, dtype=bool))
         >>> read_mask(path).sum()

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from salus.measure import Lesion
+from salus.atomic import write_whole
+from salus.measure.lesions import Lesion
 from salus.scan import Region
-from salus.segmenter import Segmentation
-from salus.write.whole import write_whole
+from salus.segmentation.result import Segmentation
 
 FOUND, NONE, FAILED = "tumour", "no tumour found", "failed"
 
@@ -31,7 +31,7 @@ class Record:
         regions: the parts of the image that were looked at; empty means all of it.
         frame: its number in the file, from 1; None where the file holds one image.
         presence: probability that the image shows a tumour at all.
-        confidence: see `salus.segmenter.Segmentation`; so are strangeness, flags, lesions and network.
+        confidence: see `salus.segmentation.result.Segmentation`; so are strangeness, flags, lesions and network.
         sha256: of the file.
         size: of the file in bytes.
         modified: when the file was, in nanoseconds.
@@ -80,8 +80,8 @@ def record_of(found: Segmentation, image: str, name: str, **file: Any) -> Record
         file: sha256, size, modified and seconds of `Record`.
 
     Example:
-        >>> from salus.data.phantom import make_phantom
-        >>> from salus.segmenter import segment
+        >>> from salus.data.phantom.make import make_phantom
+        >>> from salus.segmentation.segmenter import segment
         >>> record = record_of(segment(make_phantom(3).image), "scan.png", "scan")
         >>> (record.result == "tumour") == bool(record.lesions)
         True

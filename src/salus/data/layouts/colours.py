@@ -16,7 +16,7 @@ from salus.data.case import Case, DataSet, where_coloured
 from salus.data.layouts import published
 from salus.data.layouts.files import images_by_stem, locate, remark
 from salus.errors import SalusError
-from salus.scan import may_hold_colour, read_labels
+from salus.read.image import may_hold_colour, read_labels
 
 BENIGN, MALIGNANT = (0, 255, 0), (255, 0, 0)
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
 from salus.errors import SalusError
-from salus.scan import IMAGE_SUFFIXES
-
-UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-"""What no name may hold: control characters, line breaks, and bytes that are not UTF-8."""
+from salus.read.find import UNPRINTABLE
+from salus.read.image import IMAGE_SUFFIXES
 
 
 def images_by_stem(folder: Path, remarks: list[str] | None = None) -> dict[str, Path]:

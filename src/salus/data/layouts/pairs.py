@@ -12,8 +12,8 @@ from pathlib import Path
 
 from salus.data.case import Case, DataSet
 from salus.data.layouts.files import images_by_stem, locate, remark
+from salus.read.find import MASK_NAME
 
-MASK = re.compile(r"(?P<image>.+)_(tumou?r|mask|lesion|gt|seg|segmentation)(_?\d+)?", re.IGNORECASE)
 OTHER = re.compile(r".+_other(_?\d+)?", re.IGNORECASE)
 
 
@@ -30,8 +30,8 @@ def read(root: Path) -> DataSet:
     masks: dict[str, list[Path]] = {}
     images, others = {}, []
     for stem, path in files.items():
-        match = MASK.fullmatch(stem)
-        if match and (match["image"] in files or not MASK.fullmatch(match["image"])):
+        match = MASK_NAME.fullmatch(stem)
+        if match and (match["image"] in files or not MASK_NAME.fullmatch(match["image"])):
             masks.setdefault(match["image"], []).append(path)
         elif OTHER.fullmatch(stem):
             others.append(path)
@@ -49,4 +49,4 @@ def read(root: Path) -> DataSet:
 
 def _fits(folder: Path) -> bool:
     stems = set(images_by_stem(folder))
-    return any(match["image"] in stems for match in map(MASK.fullmatch, stems) if match)
+    return any(match["image"] in stems for match in map(MASK_NAME.fullmatch, stems) if match)

@@ -1,0 +1,1 @@
+"""Synthetic breast ultrasound images with exact masks."""

@@ -1,0 +1,1 @@
+"""The laboratory: everything that needs the extra `train`. The runtime never imports it."""

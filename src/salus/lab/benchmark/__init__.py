@@ -1,0 +1,1 @@
+"""Cross-validate networks on a data set: `salus benchmark`."""

@@ -1,0 +1,1 @@
+"""ONNX files of Keras networks: their graph, their metadata and their weights."""

@@ -1,0 +1,1 @@
+"""Train, calibrate, evaluate and release the network of `salus segment`."""

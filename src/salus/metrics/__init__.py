@@ -1,0 +1,1 @@
+"""Scores of segmentations and saliency maps, their curves, intervals and tests."""

@@ -1,0 +1,1 @@
+"""Segment many files: plan, run, write, resume and merge."""

@@ -1,0 +1,50 @@
+"""The manifest of a run over many images, report.json: who made the results, from what, how, when, and what failed."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from salus import __version__
+from salus.processor import processor_cores, processor_name
+from salus.segmentation.segmenter import Segmenter
+from salus.write.tables import FAILED, FOUND, NONE, Record
+
+PACKAGES = ("numpy", "scipy", "pillow", "openvino", "onnxruntime")
+
+
+def manifest(
+    segmenter: Segmenter, settings: dict[str, Any], records: Sequence[Record], timing: dict[str, Any]
+) -> dict[str, Any]:
+    """The manifest's content, ready for JSON.
+
+    Args:
+        segmenter: that was used.
+        settings: what the run was asked for.
+        records: of every image, those of an earlier run that was resumed among them.
+        timing: of the run: when it began, seconds, how many images it made.
+    """
+    return {
+        "salus": __version__,
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "machine": {"system": platform.platform(), "processor": processor_name(), "cores": processor_cores()},
+        "network": asdict(segmenter.settings),
+        "settings": settings,
+        "timing": timing,
+        "results": {result: sum(r.result == result for r in records) for result in (FOUND, NONE, FAILED)},
+        "images": [
+            {"image": r.image, "sha256": r.sha256, "result": r.result, "flags": r.flags, "seconds": r.seconds}
+            for r in records
+        ],
+        "failures": [{"image": r.image, "error": r.error} for r in records if r.result == FAILED],
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,1 @@
+"""The saliency methods, one a file, and the ideas they share."""

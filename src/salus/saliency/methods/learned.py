@@ -1,0 +1,64 @@
+"""Learned saliency: a small network, read from an ONNX file and run without any training framework.
+
+The file's contract, which training writes and this checks:
+
+    input   "image"     (n, S, S, 1) float32 in [0, 1], S fixed
+    output  "saliency"  (n, T, T, 1) float32, the probability of tumour, T = S or less
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from salus.engine import open_network
+from salus.errors import SalusError
+from salus.preprocess import resize
+
+BATCH = 16
+"""Images that pass through the network at once, which bounds memory."""
+
+
+class LearnedSaliency:
+    """Maps from a network in an ONNX file. It is loaded once and uses one thread unless told otherwise.
+
+    Args:
+        path: the .onnx file.
+        threads: processor threads of one inference.
+
+    Raises:
+        SalusError: no engine is installed, or the file is missing, damaged or of another contract.
+    """
+
+    def __init__(self, path: Path | str, threads: int = 1) -> None:
+        self.network = open_network(path, threads=threads)
+        shape = self.network.inputs.get("image", ())
+        side = shape[1] if len(shape) == 4 else None
+        fits = len(self.network.inputs) == 1 and "saliency" in self.network.outputs
+        if not fits or side is None or shape[1:] != (side, side, 1) or shape[0] not in (None, 1):
+            raise SalusError(
+                f'{path}: no saliency network; it needs the input "image" (n, S, S, 1) with S fixed, and "saliency" out'
+            )
+        self.size = side
+        """Height and width of the network's input."""
+        self.batch = 1 if shape[0] == 1 else BATCH
+
+    def estimate(self, images: np.ndarray) -> np.ndarray:
+        """A map for each image.
+
+        Args:
+            images: (n, s, s) uint8, any s.
+
+        Returns:
+            (n, s, s) float32 in [0, 1].
+        """
+        shape = images.shape[1:]
+        maps = np.empty(images.shape, np.float32)
+        for start in range(0, len(images), self.batch):
+            part = images[start : start + self.batch]
+            small = np.stack([resize(image, (self.size, self.size)) for image in part]) / np.float32(255)
+            found = self.network.run({"image": small[..., None]})
+            for index, one in enumerate(found["saliency"][..., 0]):
+                maps[start + index] = resize(one, shape)
+        return np.clip(maps, 0, 1, out=maps)

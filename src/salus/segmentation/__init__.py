@@ -1,0 +1,1 @@
+"""Segment one image: the network, its outputs turned into a mask, and the result."""

@@ -1,0 +1,42 @@
+"""The protocol's published values, its deviations, and what it refuses."""
+
+import pytest
+
+from salus.errors import SalusError
+from salus.lab.benchmark.protocol import PRESETS, Protocol
+
+
+def test_the_defaults_are_the_published_values():
+    p = Protocol()
+    assert (p.size, p.folds, p.batch, p.epochs, p.patience) == (256, 4, 4, 200, 20)
+    assert (p.learning_rate, p.validation, p.threshold, p.restore_best) == (1e-4, 0.15, 0.5, False)
+    assert p.deviations() == {}
+    assert PRESETS["literature"] == p
+
+
+def test_deviations_name_value_and_reason():
+    found = PRESETS["published"].deviations()
+    assert set(found) == {"fold_rule", "precision"}
+    assert found["fold_rule"].startswith("grouped instead of by-image: ")
+    assert set(Protocol(epochs=3, restore_best=True).deviations()) == {"epochs", "restore_best"}
+
+
+def test_json_round_trip_and_unknown_settings():
+    p = Protocol(epochs=7, seed=3)
+    assert Protocol.from_json(p.to_json()) == p
+    with pytest.raises(SalusError, match="augment"):
+        Protocol.from_json({**p.to_json(), "augment": True})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"size": 100}, {"folds": 1}, {"validation": 1.0}, {"batch": 0}, {"epochs": 0}, {"learning_rate": 0.0}]
+    + [{"threshold": 1.0}, {"seed": -1}, {"fold_rule": "random"}, {"patience": 0}],
+)
+def test_settings_that_cannot_run(wrong):
+    with pytest.raises(SalusError, match=next(iter(wrong))):
+        Protocol(**wrong)
+
+
+def test_change_leaves_what_is_not_given():
+    assert Protocol().change(epochs=None, batch=2) == Protocol(batch=2)

@@ -1,0 +1,278 @@
+"""The main job on small images: folds, training, tests, predictions from elsewhere, resume, refusals."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from salus.data.case import Case
+from salus.data.folds import Folds
+from salus.errors import SalusError
+from salus.evaluation import read_rows
+from salus.lab.benchmark.config import Settings, part_folder
+from salus.lab.benchmark.protocol import Protocol
+from salus.lab.benchmark.run import resume, start
+from salus.lab.benchmark.task import parting_of
+from salus.lab.report.build import build_report
+from salus.metrics.segmentation import score
+
+PROTOCOL = Protocol(size=16, folds=2, epochs=2, learning_rate=1e-3, fold_rule="grouped")
+
+
+def settings(folder: Path, **more) -> Settings:
+    given = {
+        "data": str(folder),
+        "layout": None,
+        "networks": ("unet", "sa-unet"),
+        "saliency": "auto",
+        "predictions": {},
+        "protocol": PROTOCOL,
+        "allow_leakage": False,
+        "skip_bad": False,
+        "backend": keras.backend.backend(),
+    }
+    return Settings(**{**given, **more})
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run of both networks, a network of one's own, and perfect masks from elsewhere."""
+    from tests.conftest import make_published
+
+    root = tmp_path_factory.mktemp("bench")
+    data = make_published(root / "data", 12)
+    own = root / "own_network.py"
+    own.write_text(
+        "import keras\n"
+        "def tiny(size):\n"
+        "    x = keras.Input((size, size, 1))\n"
+        "    y = keras.layers.Conv2D(1, 5, padding='same', activation='sigmoid')(x)\n"
+        "    return keras.Model(x, y)\n"
+    )
+    sys.path.insert(0, str(root))
+    lines: list[str] = []
+    networks = ("unet", "sa-unet", "own_network:tiny")
+    start(root / "run", settings(data, networks=networks, predictions={"Reader": str(data / "masks")}), lines.append)
+    build_report(root / "run", lines.append)
+    sys.path.remove(str(root))
+    return root / "run", data, lines
+
+
+def test_every_image_is_tested_once_by_every_network(finished):
+    run, _, _ = finished
+    rows = read_rows(run / "scores.csv")
+    for network in ("unet", "sa-unet", "own_network:tiny", "Reader"):
+        for resolution in ("network", "native"):
+            own = [r for r in rows if r["network"] == network and r["resolution"] == resolution]
+            assert sorted(r["case"] for r in own) == [f"{i:03}" for i in range(12)]
+
+
+def test_scores_are_those_of_the_stored_outputs(finished):
+    run, data, _ = finished
+    folder = part_folder(run, "unet", 1)
+    outputs = np.load(folder / "outputs.npz", allow_pickle=False)
+    rows = {r["case"]: r for r in read_rows(folder / "scores.csv") if r["resolution"] == "native"}
+    for name, p in zip(outputs["names"], outputs["probability"], strict=True):
+        truth = np.asarray(Image.open(data / "masks" / f"{name}.png")) > 0
+        native = np.asarray(Image.fromarray(p.astype(np.float32)).resize(truth.shape[::-1], Image.Resampling.BILINEAR))
+        assert rows[str(name)]["dice"] == pytest.approx(score(truth, native >= 0.5).dice, abs=0.02)
+
+
+def test_masks_from_elsewhere_join_on_the_same_folds(finished):
+    run, _, _ = finished
+    rows = [r for r in read_rows(run / "scores.csv") if r["network"] == "Reader"]
+    folds = json.loads((run / "folds.json").read_text())["test"]
+    assert all(r["fold"] == folds[r["case"]] for r in rows)
+    assert all(r["dice"] == 1 for r in rows)  # the truth itself
+
+
+def test_the_run_says_what_it_depends_on(finished):
+    run, _, lines = finished
+    assert Settings.load(run).saliency == "prior"
+    assert Settings.load(run).protocol == PROTOCOL
+    assert len(json.loads((run / "data.json").read_text())["cases"]) == 12
+    assert "keras" in json.loads((run / "environment.json").read_text())
+    summary = json.loads((part_folder(run, "sa-unet", 2) / "summary.json").read_text())
+    assert summary["parameters"] == 1_912_517
+    assert summary["fitted_on"] + summary["validated_on"] + summary["tested_on"] == 12
+    assert any("left" in line for line in lines)
+    assert (run / "report.html").stat().st_size > 10_000
+    assert "SA-U-Net" in (run / "report.md").read_text()
+
+
+def test_resume_redoes_nothing_finished(finished):
+    run, _, _ = finished
+    before = {p: p.stat().st_mtime_ns for p in run.rglob("*.weights.h5")}
+    lines: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(run.parent)
+        resume(run, lines.append)
+    assert before == {p: p.stat().st_mtime_ns for p in run.rglob("*.weights.h5")}
+    assert sum("done before" in line for line in lines) == 6
+
+
+def test_killed_between_training_and_scores(finished, tmp_path):
+    """Trained out, but not scored yet: resuming scores the final weights and trains nothing."""
+    run = tmp_path / "run"
+    shutil.copytree(finished[0], run)
+    folder = part_folder(run, "sa-unet", 2)
+    before = {name: (folder / name).read_bytes() for name in ("scores.csv", "history.csv", "final.weights.h5")}
+    (folder / "summary.json").unlink()
+    (folder / "scores.csv").unlink()
+    lines: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(finished[0].parent)
+        resume(run, lines.append)
+    assert not any("epoch" in line for line in lines)
+    assert before == {name: (folder / name).read_bytes() for name in before}
+
+
+def test_killed_and_resumed_equals_unbroken(published, tmp_path):
+    """Killed with -9 within an epoch, twice: history and outputs equal those of an unbroken run, to the bit."""
+    options = ["--networks", "unet", "--folds", "2", "--size", "16", "--epochs", "6", "--precision", "float32"]
+    salus = [sys.executable, "-m", "salus", "benchmark"]
+
+    def launch(run: Path, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen([*salus, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    whole = launch(tmp_path / "whole", str(published), *options, "-o", str(tmp_path / "whole"))
+    assert whole.wait() == 0, whole.stdout.read()
+    run = tmp_path / "cut"
+    arguments: tuple[str, ...] = (str(published), *options, "-o", str(run))
+    for line in ("epoch 2/6", "[2/2]"):
+        process = launch(run, *arguments)
+        for text in process.stdout:
+            if line in text:
+                break
+        time.sleep(0.02)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        arguments = ("--resume", str(run))
+    assert launch(run, *arguments).wait() == 0
+    for fold in (1, 2):
+        one, two = part_folder(tmp_path / "whole", "unet", fold), part_folder(run, "unet", fold)
+        rows = [list(csv.DictReader((folder / "history.csv").open())) for folder in (one, two)]
+        assert [float(r["loss"]) for r in rows[0]] == [float(r["loss"]) for r in rows[1]]
+        outputs = [np.load(folder / "outputs.npz", allow_pickle=False)["probability"] for folder in (one, two)]
+        np.testing.assert_array_equal(*outputs)
+
+
+def test_leakage_is_refused_unless_allowed(published, tmp_path):
+    names = sorted(p.stem for p in (published / "images").iterdir())
+    patients = {name: f"p{i // 2}" for i, name in enumerate(names)}  # two images a patient
+    lines = ["name,label,patient", *(f"{n},benign,{p}" for n, p in patients.items())]
+    (published / "manifest.csv").write_text("\n".join(lines))
+    test = {name: 1 + i % 2 for i, name in enumerate(names)}  # one on each side
+    Folds(test, {n: n for n in names}, "file", 0).save(tmp_path / "folds.json")
+    given = settings(published, networks=("unet",), protocol=PROTOCOL.change(epochs=1))
+    with pytest.raises(SalusError, match=r"6 patients.*--allow-leakage"):
+        start(tmp_path / "no", given, lambda _: None, folds_file=tmp_path / "folds.json")
+    assert not (tmp_path / "no").exists()
+    allowed = settings(published, networks=("unet",), protocol=PROTOCOL.change(epochs=1), allow_leakage=True)
+    start(tmp_path / "yes", allowed, lambda _: None, folds_file=tmp_path / "folds.json")
+    assert "LEAKAGE" in (tmp_path / "yes" / "report.html").read_text()
+
+
+def test_the_protocol_tells_of_the_folds_that_a_file_has(published, tmp_path):
+    names = sorted(p.stem for p in (published / "images").iterdir())
+    Folds({name: 1 + i % 3 for i, name in enumerate(names)}, {n: n for n in names}, "file", 0).save(tmp_path / "f.json")
+    given = settings(published, networks=(), predictions={"R": str(published / "masks")})
+    assert given.protocol.folds != 3
+    start(tmp_path / "run", given, lambda _: None, folds_file=tmp_path / "f.json")
+    assert Settings.load(tmp_path / "run").protocol.folds == 3
+
+
+def test_the_literatures_rule_deals_images_and_validates_on_the_last(published, tmp_path):
+    given = settings(published, networks=(), predictions={"R": str(published / "masks")})
+    protocol = given.protocol.change(fold_rule="by-image", folds=3)
+    start(tmp_path / "run", replace(given, protocol=protocol), lambda _: None)
+    content = json.loads((tmp_path / "run" / "folds.json").read_text())
+    folds = Folds(content["test"], content["groups"], content["rule"], content["seed"])
+    cases = [Case(name, Path(name)) for name in sorted(content["test"])]
+    pairs = SimpleNamespace(cases=cases)
+    parting = parting_of(SimpleNamespace(pairs=pairs, folds=folds, settings=SimpleNamespace(protocol=protocol)), 1)
+    training = [i for i, case in enumerate(cases) if folds.test[case.name] != 1]
+    assert len(training) == 8
+    assert (list(parting.fitting), list(parting.validation)) == (training[:6], training[6:])
+
+
+def test_changed_data_are_not_resumed(published, tmp_path):
+    start(
+        tmp_path / "run", settings(published, networks=(), predictions={"R": str(published / "masks")}), lambda _: None
+    )
+    image = next((published / "images").iterdir())
+    Image.fromarray(255 - np.asarray(Image.open(image))).save(image)
+    with pytest.raises(SalusError, match="has changed"):
+        resume(tmp_path / "run", lambda _: None)
+
+
+def test_a_damaged_file_stops_the_run_or_is_left_out(published, tmp_path):
+    (published / "images" / "004.png").write_bytes(b"no image")
+    given = settings(published, networks=(), predictions={"R": str(published / "masks")})
+    with pytest.raises(SalusError, match=r"1 cases.*004\.png.*--skip-bad"):
+        start(tmp_path / "no", given, lambda _: None)
+    lines: list[str] = []
+    start(tmp_path / "yes", replace(given, skip_bad=True), lines.append)
+    assert any(line.startswith("left out: ") and "004.png" in line for line in lines)
+    assert len({r["case"] for r in read_rows(tmp_path / "yes" / "scores.csv")}) == 11
+
+
+def test_what_cannot_work_is_said_before_training(published, tmp_path):
+    (tmp_path / "few").mkdir()
+    for more, part in [
+        ({"networks": ("resnet",)}, "choose one of"),
+        ({"saliency": "file"}, "saliency"),
+        ({"saliency": "magic"}, "unknown saliency"),
+        ({"networks": ()}, "nothing to compare"),
+        ({"networks": ("unet", "unet")}, "unet: is named twice"),
+        ({"predictions": {"R": str(tmp_path / "few")}}, "no prediction for 12 of 12"),
+        ({"predictions": {"unet": str(published / "masks")}}, "choose another"),
+        ({"data": str(tmp_path / "absent")}, "no such folder"),
+        ({"protocol": PROTOCOL.change(folds=13)}, "13 folds"),
+        ({"protocol": PROTOCOL.change(fold_rule="official")}, "no official folds"),
+    ]:
+        with pytest.raises(SalusError, match=part):
+            start(tmp_path / "run", settings(published, **more), lambda _: None)
+        assert not (tmp_path / "run").exists()
+    with pytest.raises(SalusError, match="holds other files"):
+        start(published, settings(published), lambda _: None)
+
+
+def test_one_network_on_several_maps(tmp_path, published):
+    networks = ("sa-unet@constant", "sa-unet@truth+shuffled", "sa-unet")
+    start(tmp_path / "run", settings(published, networks=networks), print)
+    outputs = {
+        n: np.load(part_folder(tmp_path / "run", n, 1) / "outputs.npz", allow_pickle=False)["saliency"]
+        for n in networks
+    }
+    assert (outputs["sa-unet@constant"] == 255).all()
+    assert set(np.unique(outputs["sa-unet@truth+shuffled"])) == {0, 255}
+    assert (outputs["sa-unet"] == outputs["sa-unet"][0]).all()  # the prior, the run's own source
+    assert sorted(p.name for p in (tmp_path / "run" / "saliency").iterdir()) == ["constant", "prior", "truth"]
+    page = (tmp_path / "run" / "report.md").read_text()
+    assert "SA-U-Net, truth+shuffled" in page
+    assert "ceiling" in page
+
+
+def test_maps_are_refused_where_they_make_no_sense(tmp_path, published):
+    for networks, saliency, message in (
+        (("unet@prior",), "auto", "takes no saliency map"),
+        (("sa-unet@nonsense",), "auto", "unknown saliency"),
+        (("sa-unet@file",), "auto", "not every image has a map"),
+        (("sa-unet",), "prior+blurred", "after \\+ write any of"),
+    ):
+        with pytest.raises(SalusError, match=message):
+            start(tmp_path / "run", settings(published, networks=networks, saliency=saliency), print)
+    assert not (tmp_path / "run" / "run.json").exists()

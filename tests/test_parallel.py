@@ -1,0 +1,25 @@
+"""Work in threads keeps its order and little in memory."""
+
+import threading
+
+from salus.parallel import AHEAD, in_order
+
+
+def test_results_come_in_order_and_few_are_taken_ahead():
+    taken, held = [], threading.Semaphore(0)
+
+    def items():
+        for i in range(100):
+            taken.append(i)
+            yield i
+
+    def work(i):
+        held.acquire()
+        return i * i
+
+    results = in_order(work, items(), 2)
+    for _ in range(100):
+        held.release()
+    assert [next(results) for _ in range(5)] == [0, 1, 4, 9, 16]
+    assert len(taken) <= 5 + 2 * AHEAD
+    assert list(results)[-1] == 99**2
