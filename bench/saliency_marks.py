@@ -24,21 +24,21 @@ from salus.saliency.registry import get_method
 
 
 def main() -> None:
-    """Compare the three."""
+    """Score the maps of the images as they are, with marks and without."""
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("data", type=Path)
     p.add_argument("--method", default="learned")
     p.add_argument("--limit", type=int, default=300)
     p.add_argument("--size", type=int, default=256)
-    asked = p.parse_args()
-    cases = read_data_set(asked.data).labelled
-    cases = tuple(cases[int(i)] for i in np.unique(np.linspace(0, len(cases) - 1, asked.limit).round()))
-    pairs = prepare(cases, asked.size)
+    args = p.parse_args()
+    cases = read_data_set(args.data).labelled
+    cases = tuple(cases[int(i)] for i in np.unique(np.linspace(0, len(cases) - 1, args.limit).round()))
+    pairs = prepare(cases, args.size)
     rng = np.random.default_rng(0)
     drawn = np.stack([draw_random_marks(image, rng) for image in pairs.images])
-    erased = np.stack([erase_strokes(image, 5 * asked.size // 128) for image in pairs.images])
-    method = get_method(asked.method)
-    print(f"{asked.data.name}, {asked.method}, {len(cases)} images")
+    erased = np.stack([erase_strokes(image, 5 * args.size // 128) for image in pairs.images])
+    method = get_method(args.method)
+    print(f"{args.data.name}, {args.method}, {len(cases)} images")
     for name, images in (("as they are", pairs.images), ("marks painted in", drawn), ("strokes painted out", erased)):
         maps = method.estimate(images)
         scores = [score_map(m, mask) for m, mask in zip(maps, pairs.masks, strict=True)]
@@ -46,11 +46,12 @@ def main() -> None:
             not np.isnan(getattr(s, n)) for s in scores) else np.nan for n in ("auc", "hit", "quiet"))  # fmt: skip
         line = f"  {name:20} AUC {auc:.4f}  hit {hit:.3f}  quiet {quiet:.3f}"
         if images is drawn:
-            near = [
-                binary_dilation(a != b, iterations=asked.size // 64) for a, b in zip(drawn, pairs.images, strict=True)
+            near_marks = [
+                binary_dilation(a != b, iterations=args.size // 64) for a, b in zip(drawn, pairs.images, strict=True)
             ]
-            on = np.mean([n.ravel()[m.argmax()] for n, m in zip(near, maps, strict=True)])
-            line += f"  brightest pixel at a mark {on:.3f} (marks and their surroundings cover {np.mean(near):.3f})"
+            share = np.mean([n.ravel()[m.argmax()] for n, m in zip(near_marks, maps, strict=True)])
+            line += f"  brightest pixel at a mark {share:.3f} "
+            line += f"(marks and their surroundings cover {np.mean(near_marks):.3f})"
         print(line, flush=True)
 
 

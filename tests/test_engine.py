@@ -1,4 +1,4 @@
-"""Both engines on a network whose answer is known: the same numbers, the same errors."""
+"""Both engines give the same numbers and the same errors, on a network whose outputs are known."""
 
 import importlib.util
 import json
@@ -15,16 +15,16 @@ onnx = pytest.importorskip("onnx")
 helper = pytest.importorskip("onnx.helper")
 
 
-def write(path, settings='{"name": "affine", "size": 4}'):
-    """a = 2 image + 1, and b = a squared, in that order; the batch is free."""
-    fixed = [helper.make_tensor("two", 1, [1], [2.0]), helper.make_tensor("one", 1, [1], [1.0])]
+def write_network(path, settings='{"name": "affine", "size": 4}'):
+    """Write a network of outputs a = 2 image + 1 and b = a squared, with a batch axis of free size."""
+    constants = [helper.make_tensor("two", 1, [1], [2.0]), helper.make_tensor("one", 1, [1], [1.0])]
     nodes = [
         helper.make_node("Mul", ["image", "two"], ["x"]),
         helper.make_node("Add", ["x", "one"], ["a"]),
         helper.make_node("Mul", ["a", "a"], ["b"]),
     ]
     value = lambda n: helper.make_tensor_value_info(n, 1, ["n", 4, 4, 1])  # noqa: E731
-    graph = helper.make_graph(nodes, "g", [value("image")], [value("b"), value("a")], fixed)
+    graph = helper.make_graph(nodes, "g", [value("image")], [value("b"), value("a")], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     if settings is not None:
         helper.set_model_props(model, {"salus": settings})
@@ -34,40 +34,40 @@ def write(path, settings='{"name": "affine", "size": 4}'):
 
 @pytest.mark.parametrize("name", ENGINES)
 @pytest.mark.parametrize("streams", [1, 2])
-def test_outputs_by_name(tmp_path, name, streams):
-    network = open_network(write(tmp_path / "a.onnx"), name, streams=streams)
+def test_outputs_are_right_and_by_name(tmp_path, name, streams):
+    network = open_network(write_network(tmp_path / "a.onnx"), name, streams=streams)
     assert (network.engine, set(network.outputs), network.inputs) == (name, {"a", "b"}, {"image": (None, 4, 4, 1)})
     assert network.settings == {"name": "affine", "size": 4}
     for n in (1, 3):
         image = np.random.default_rng(n).random((n, 4, 4, 1), np.float32)
-        found = network.run({"image": image})
-        np.testing.assert_allclose(found["a"], 2 * image + 1, atol=1e-6)
-        np.testing.assert_allclose(found["b"], (2 * image + 1) ** 2, atol=1e-5)
+        outputs = network.run({"image": image})
+        np.testing.assert_allclose(outputs["a"], 2 * image + 1, atol=1e-6)
+        np.testing.assert_allclose(outputs["b"], (2 * image + 1) ** 2, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ENGINES)
 @pytest.mark.parametrize("streams", [1, 2])
 def test_threads_do_not_mix_their_results_and_results_are_their_own(tmp_path, name, streams):
-    network = open_network(write(tmp_path / "a.onnx"), name, threads=2, streams=streams)
-    given = [np.full((1, 4, 4, 1), i, np.float32) for i in range(200)]
+    network = open_network(write_network(tmp_path / "a.onnx"), name, threads=2, streams=streams)
+    images = [np.full((1, 4, 4, 1), i, np.float32) for i in range(200)]
     with ThreadPoolExecutor(6) as pool:
-        found = list(pool.map(lambda x: network.run({"image": x})["a"], given))
-    for i, one in enumerate(found):
-        assert (one == 2 * i + 1).all()
-        one += 1  # writable
+        outputs = list(pool.map(lambda image: network.run({"image": image})["a"], images))
+    for i, output in enumerate(outputs):
+        assert (output == 2 * i + 1).all()
+        output += 1  # writable
 
 
 @pytest.mark.parametrize("name", ENGINES)
-def test_a_file_without_settings_has_none_and_a_damaged_one_is_told(tmp_path, name):
-    assert open_network(write(tmp_path / "a.onnx", None), name).settings == {}
+def test_settings_are_empty_where_the_file_has_none_and_damaged_ones_are_an_error(tmp_path, name):
+    assert open_network(write_network(tmp_path / "a.onnx", None), name).settings == {}
     for text in ("{", "[1]", "3"):
         with pytest.raises(SalusError, match="export the network again"):
-            open_network(write(tmp_path / "b.onnx", text), name)
+            open_network(write_network(tmp_path / "b.onnx", text), name)
 
 
 @pytest.mark.parametrize("name", ENGINES)
-def test_missing_empty_cut_and_foreign_files_are_one_line(tmp_path, name):
-    whole = write(tmp_path / "a.onnx").read_bytes()
+def test_missing_empty_cut_and_foreign_files_are_errors_of_one_line(tmp_path, name):
+    whole = write_network(tmp_path / "a.onnx").read_bytes()
     for content in (b"", b"no network", whole[: len(whole) // 2], b"\x89PNG\r\n\x1a\n" * 20):
         (tmp_path / "b.onnx").write_bytes(content)
         with pytest.raises(SalusError, match=r"b\.onnx: cannot be read as a network") as error:
@@ -87,21 +87,21 @@ def test_missing_empty_cut_and_foreign_files_are_one_line(tmp_path, name):
         ({"engine": "onnxruntime", "precision": "bfloat16"}, "bfloat16 is OpenVINO's"),
     ],
 )
-def test_mistakes_say_what_to_do(tmp_path, options, part):
+def test_wrong_options_are_errors_that_say_what_to_do(tmp_path, options, part):
     with pytest.raises(SalusError, match=part):
-        open_network(write(tmp_path / "a.onnx"), **options)
+        open_network(write_network(tmp_path / "a.onnx"), **options)
 
 
-def test_a_gpu_that_is_not_there_is_told(tmp_path):
+def test_a_missing_gpu_is_an_error(tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     if set(engine.GPU_PROVIDERS) & set(onnxruntime.get_available_providers()):
         pytest.skip("there is a GPU")
     with pytest.raises(SalusError, match="sees no GPU here"):
-        open_network(write(tmp_path / "a.onnx"), device="gpu")
+        open_network(write_network(tmp_path / "a.onnx"), device="gpu")
 
 
-def test_auto_takes_what_is_installed(tmp_path, monkeypatch):
-    path, real = write(tmp_path / "a.onnx"), importlib.util.find_spec
+def test_auto_takes_the_first_engine_that_is_installed(tmp_path, monkeypatch):
+    path, real = write_network(tmp_path / "a.onnx"), importlib.util.find_spec
     assert open_network(path).engine == "openvino"
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "openvino" else real(name))
     assert open_network(path).engine == "onnxruntime"
@@ -115,13 +115,13 @@ def test_auto_takes_what_is_installed(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ENGINES)
-def test_settings_survive_json(tmp_path, name):
+def test_settings_are_read_from_the_metadata(tmp_path, name):
     settings = {"name": "für", "card": {"dice": 0.5, "list": [1, None]}}
-    assert open_network(write(tmp_path / "a.onnx", json.dumps(settings)), name).settings == settings
+    assert open_network(write_network(tmp_path / "a.onnx", json.dumps(settings)), name).settings == settings
 
 
-def test_a_process_that_is_given_few_threads_leaves_the_choice_of_cores_to_the_system(tmp_path):
-    """Pinned, the processes that share a machine would all work on its first core."""
+def test_a_network_with_a_number_of_threads_is_not_pinned_to_cores(tmp_path):
+    """Pinned, all processes on a machine would work on its first cores."""
     pytest.importorskip("openvino")
-    network = open_network(write(tmp_path / "a.onnx"), "openvino", threads=1)
+    network = open_network(write_network(tmp_path / "a.onnx"), "openvino", threads=1)
     assert network.compiled.get_property("ENABLE_CPU_PINNING") is False

@@ -1,8 +1,8 @@
-"""Work in threads keeps its order and little in memory."""
+"""`map_in_order` keeps the order of the items and takes few of them ahead."""
 
 import threading
 
-from salus.parallel import AHEAD, in_order
+from salus.parallel import QUEUE_PER_WORKER, map_in_order
 
 
 def test_results_come_in_order_and_few_are_taken_ahead():
@@ -17,9 +17,9 @@ def test_results_come_in_order_and_few_are_taken_ahead():
         held.acquire()
         return i * i
 
-    results = in_order(work, items(), 2)
+    results = map_in_order(work, items(), 2)
     for _ in range(100):
         held.release()
     assert [next(results) for _ in range(5)] == [0, 1, 4, 9, 16]
-    assert len(taken) <= 5 + 2 * AHEAD
+    assert len(taken) <= 5 + 2 * QUEUE_PER_WORKER
     assert list(results)[-1] == 99**2

@@ -17,7 +17,7 @@ NOTE = json.loads((PINNED / "pinned.json").read_text(encoding="utf-8"))
 SAME = 0.99
 
 
-def test_they_are_of_the_network_in_the_package():
+def test_pinned_masks_are_of_the_network_in_the_package():
     assert hashlib.sha256(SHIPPED_NETWORK.read_bytes()).hexdigest() == NOTE["sha256"], (
         "run tools/pin_masks.py, and look"
     )
@@ -39,16 +39,16 @@ def test_every_engine_outlines_what_is_pinned(options):
     segmenter, outlined = Segmenter(**options), 0
     for seed in NOTE["seeds"]:
         pinned = read_mask(PINNED / f"phantom-{seed}.png")
-        found = segmenter(make_phantom(seed).image)
+        segmentation = segmenter(make_phantom(seed).image)
         if pinned.any():
             outlined += 1
-            assert score(pinned, found.mask).dice > SAME, seed
+            assert score(pinned, segmentation.mask).dice > SAME, seed
         else:
-            assert not found.mask.any(), seed
+            assert not segmentation.mask.any(), seed
     assert outlined >= 5
 
 
-def test_the_pins_would_notice_another_threshold():
+def test_another_threshold_would_fail_against_the_pinned_masks():
     segmenter = Segmenter(threshold=0.9)
     worst = min(
         score(pinned, segmenter(make_phantom(seed).image).mask).dice

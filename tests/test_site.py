@@ -1,4 +1,4 @@
-"""The documentation site: built strictly, it asks no other server for anything, and says what the code does."""
+"""Test the documentation site: it builds without warnings, needs no other server, and agrees with the code."""
 
 import os
 import re
@@ -20,7 +20,7 @@ pytest.importorskip("mkdocs")
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
-    """The built site; a broken link, anchor or a missing page ends the build."""
+    """Build the site; a broken link or anchor or a missing page is an error."""
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
     done = subprocess.run(
@@ -30,7 +30,7 @@ def site(tmp_path_factory) -> Path:
     return folder
 
 
-def test_pages_ask_no_other_server_for_anything(site):
+def test_pages_load_nothing_from_other_servers(site):
     pages = list(site.rglob("*.html"))
     assert len(pages) > 15
     for page in pages:
@@ -46,10 +46,10 @@ def test_pages_ask_no_other_server_for_anything(site):
 def test_every_command_and_option_is_in_the_reference(site):
     page = (site / "reference" / "command-line.html").read_text(encoding="utf-8")
     for command in ("segment", "benchmark", "train", "data phantom", "saliency-benchmark"):
-        said = subprocess.run(
+        help_text = subprocess.run(
             [sys.executable, "-m", "salus", *command.split(), "--help"], capture_output=True, text=True, check=True
         ).stdout
-        options = set(re.findall(r"(?<![\w-])--[a-z][\w-]+", said)) - {"--help"}
+        options = set(re.findall(r"(?<![\w-])--[a-z][\w-]+", help_text)) - {"--help"}
         assert options
         section = re.search(rf'<h2 id="salus-{command.replace(" ", "-")}".*?(?=<h2|</article>)', page, re.DOTALL)[0]
         assert not [option for option in options if option not in section], command
@@ -62,14 +62,14 @@ def test_every_public_name_is_in_the_reference(site):
     assert "&gt;&gt;&gt; " in page or "gp" in page  # examples are shown as sessions
 
 
-def test_equations_are_drawn_without_a_script(site):
+def test_equations_are_mathml_without_a_script(site):
     page = (site / "explanation" / "networks.html").read_text(encoding="utf-8")
     assert page.count("<math") > 10
     assert "\\(" not in page
     assert "\\[" not in page
 
 
-def test_links_out_of_the_documentation_become_names():
+def test_links_to_files_outside_docs_become_file_names():
     hooks = pytest.importorskip("hooks")
 
     class Page:
@@ -82,9 +82,9 @@ def test_links_out_of_the_documentation_become_names():
     text = (
         "[a](../../src/salus/metrics/segmentation.py) [b](saliency.md) [c](../../absent.md) ![d](../images/segment.jpg)"
     )
-    found = hooks.on_page_markdown(text, Page, Config, None)
+    converted = hooks.on_page_markdown(text, Page, Config, None)
     assert (
-        found
+        converted
         == "a (`src/salus/metrics/segmentation.py`) [b](saliency.md) [c](../../absent.md) ![d](../images/segment.jpg)"
     )
 
@@ -92,26 +92,26 @@ def test_links_out_of_the_documentation_become_names():
 @pytest.mark.parametrize(
     ("page", "names"), [("metrics.md", tuple(SCORES)), ("file-formats.md", COLUMNS)], ids=["metrics", "columns"]
 )
-def test_the_reference_lacks_no_score_and_no_column(page, names):
+def test_every_score_and_column_is_in_the_reference(page, names):
     text = (ROOT / "docs" / "reference" / page).read_text(encoding="utf-8")
     assert not [name for name in names if f"`{name}`" not in text]
 
 
-def test_parameters_are_those_of_the_networks():
+def test_parameter_counts_of_the_networks_are_right():
     from salus.lab.networks.registry import NETWORKS
 
     text = (ROOT / "docs" / "explanation" / "networks.md").read_text(encoding="utf-8")
-    said = dict(re.findall(r"^\| `([\w-]+)` \|.*\| ([\d,]+) \|$", text, re.MULTILINE))
-    assert {name: f"{build(32).count_params():,}" for name, build in NETWORKS.items()} == said
+    documented = dict(re.findall(r"^\| `([\w-]+)` \|.*\| ([\d,]+) \|$", text, re.MULTILINE))
+    assert {name: f"{build(32).count_params():,}" for name, build in NETWORKS.items()} == documented
 
 
-def test_pictures_are_small():
-    drawn = [path for path in (ROOT / "docs" / "images").iterdir() if path.suffix in (".svg", ".png")]
-    assert len(drawn) > 10
-    assert not [path.name for path in drawn if path.stat().st_size > 200_000]
+def test_pictures_are_below_200_kb():
+    pictures = [path for path in (ROOT / "docs" / "images").iterdir() if path.suffix in (".svg", ".png")]
+    assert len(pictures) > 10
+    assert not [path.name for path in pictures if path.stat().st_size > 200_000]
 
 
-def test_versions_agree():
+def test_citation_has_the_version_of_the_package():
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert re.search(r"^version: (.+)$", citation, re.MULTILINE)[1] == salus.__version__
 
@@ -123,7 +123,8 @@ def test_the_tutorial_runs_as_a_notebook(page, tmp_path):
     from notebook import run
 
     cells = [cell for cell in run(page, tmp_path, timeout=900).cells if cell.cell_type == "code"]
-    shown = ["".join(output.get("text", "") for output in cell.outputs) for cell in cells]
-    assert "0 in two folds" in "".join(shown)
-    assert re.search(r"SA-U-Net less U-Net: [+-]\d", "".join(shown))
+    texts = ["".join(output.get("text", "") for output in cell.outputs) for cell in cells]
+    text = "".join(texts)
+    assert "0 in two folds" in text
+    assert re.search(r"SA-U-Net minus U-Net: [+-]\d", text)
     assert any("image/png" in output.get("data", {}) for cell in cells for output in cell.outputs)

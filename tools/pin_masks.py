@@ -2,8 +2,8 @@
 
     python tools/pin_masks.py            # after a new network was put into src/salus/weights; look at what it wrote
 
-Phantoms with and without a tumour, found and missed, are kept as they come, but for unsure outlines: a pinned mask says
-what this network answers, not what is right.
+Phantoms are taken in order of their seeds, whether the network is right or not, except those with an unsure outline: a
+pinned mask is what this network answers, not what is right.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from salus.weights import SHIPPED_NETWORK
 from salus.write.png import write_mask
 
 PINNED = Path(__file__).resolve().parent.parent / "tests" / "pinned"
-WANTED = 8
-"""Phantoms with an outline; one without is pinned as well."""
+OUTLINED = 8
+"""Number of phantoms with an outline that are pinned; one without is pinned as well."""
 
-SURE = 0.6
-"""Outlines of less confidence are passed over: the rounding of bfloat16 moves them."""
+MIN_CONFIDENCE = 0.6
+"""Outlines of less confidence are skipped, because the rounding of bfloat16 moves them."""
 
 
 def main() -> None:
@@ -32,17 +32,17 @@ def main() -> None:
         old.unlink()
     segmenter, kept, empty = Segmenter(engine="openvino"), [], []
     for seed in range(200):
-        found = segmenter(make_phantom(seed).image)
-        if found.found and found.confidence < SURE:
+        segmentation = segmenter(make_phantom(seed).image)
+        if segmentation.found and segmentation.confidence < MIN_CONFIDENCE:
             continue
-        if found.found and len(kept) < WANTED:
+        if segmentation.found and len(kept) < OUTLINED:
             kept.append(seed)
-        elif not found.found and not empty:
+        elif not segmentation.found and not empty:
             empty.append(seed)
         else:
             continue
-        write_mask(PINNED / f"phantom-{seed}.png", found.mask)
-        if len(kept) == WANTED and empty:
+        write_mask(PINNED / f"phantom-{seed}.png", segmentation.mask)
+        if len(kept) == OUTLINED and empty:
             break
     checksum = hashlib.sha256(SHIPPED_NETWORK.read_bytes()).hexdigest()
     note = {"network": segmenter.settings.name, "sha256": checksum, "seeds": sorted(kept + empty)}

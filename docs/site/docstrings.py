@@ -1,4 +1,4 @@
-"""Docstrings as the site shows them: "Example:" is the section that Google's style calls "Examples:"."""
+"""Let mkdocstrings show the section "Example:" of a docstring, which Google's style calls "Examples:"."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import griffe
 
 
 class Examples(griffe.Extension):
-    """Renames the section, so that its lines are shown as a Python session."""
+    """Rename the section, so that its lines are shown as a Python session."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
-        """Rename it in one docstring."""
+        """Rename the section in the docstring of one object."""
         if obj.docstring is not None:
             obj.docstring.value = re.sub(r"^(\s*)Example:$", r"\1Examples:", obj.docstring.value, flags=re.MULTILINE)

@@ -1,15 +1,16 @@
-"""What the documentation site makes of the sources while it is built: see `mkdocs.yml`.
+"""Hooks of the documentation site, which mkdocs calls while it builds (see `mkdocs.yml`).
 
-- a line `<!-- make: NAME -->` becomes what the code says at that moment (`MADE`), so that the reference never lags;
-- equations become MathML, which browsers draw without a script;
-- each tutorial also becomes a notebook to download;
-- a link out of the documentation, to a file of the repository, becomes that file's name.
+- A line `<!-- make: NAME -->` is replaced by a page of `GENERATORS`, so that the reference agrees with the code.
+- Equations become MathML, which browsers draw without a script.
+- Each tutorial also becomes a notebook to download.
+- A link to a file of the repository outside `docs/` becomes that file's name.
 """
 
 from __future__ import annotations
 
 import re
 import sys
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from mkdocs.structure.files import File, Files
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from made import MADE
+from generated import GENERATORS
 from notebook import as_notebook
 
 ROOT = Path(__file__).parents[2]
@@ -36,27 +37,23 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
-    """Put in what is made, and name what lies outside."""
-    markdown = re.sub(r"^<!-- make: (.+) -->$", lambda found: MADE[found[1]](), markdown, flags=re.MULTILINE)
+    """Insert the generated pages, and replace links to files outside `docs/` by file names."""
+    markdown = re.sub(r"^<!-- make: (.+) -->$", lambda match: GENERATORS[match[1]](), markdown, flags=re.M)
 
-    def named(found: re.Match[str]) -> str:
-        text, target = found[1], found[2].partition("#")[0]
+    def to_name(match: re.Match[str]) -> str:
+        text, target = match[1], match[2].partition("#")[0]
         path = (Path(page.file.abs_src_path).parent / target).resolve()
         outside = path.exists() and not path.is_relative_to(config.docs_dir)
-        return f"{text} (`{path.relative_to(ROOT)}`)" if outside else found[0]
+        return f"{text} (`{path.relative_to(ROOT)}`)" if outside else match[0]
 
-    return re.sub(r"(?<!!)\[([^\]]+)\]\((\.\./[^)\s]+)\)", named, markdown)
+    return re.sub(r"(?<!!)\[([^\]]+)\]\((\.\./[^)\s]+)\)", to_name, markdown)
 
 
 def on_page_content(html: str, **_: Any) -> str:
     """Turn equations into MathML."""
 
-    def drawn(found: re.Match[str]) -> str:
-        display = "block" if found[1] == "div" else "inline"
-        return convert(_plain(found[2].strip()[2:-2]), display=display)
+    def to_mathml(match: re.Match[str]) -> str:
+        display = "block" if match[1] == "div" else "inline"
+        return convert(unescape(match[2].strip()[2:-2]).strip(), display=display)
 
-    return re.sub(r'<(div|span) class="arithmatex">(.*?)</\1>', drawn, html, flags=re.DOTALL)
-
-
-def _plain(text: str) -> str:
-    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&").strip()
+    return re.sub(r'<(div|span) class="arithmatex">(.*?)</\1>', to_mathml, html, flags=re.DOTALL)

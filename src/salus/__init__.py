@@ -1,4 +1,4 @@
-"""Salus, SALiency for UltraSound: outlines breast tumours in ultrasound images and compares the networks that do.
+"""Salus, SALiency for UltraSound: outline breast tumours in ultrasound images, and compare the networks that do.
 
 The public names below are loaded when they are first used, so that `import salus` costs nothing.
 """
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from salus.data.layouts import read_data_set
     from salus.data.phantom.make import make_phantom
     from salus.errors import SalusError
-    from salus.evaluation import evaluate
+    from salus.evaluation.scoring import evaluate
     from salus.measure.lesions import Lesion
     from salus.metrics.segmentation import Scores, score
     from salus.read.frames import read_scan
@@ -36,7 +36,7 @@ _MODULES = {
     "Segmentation": "salus.segmentation.result",
     "Segmenter": "salus.segmentation.segmenter",
     "estimate_saliency": "salus.saliency.estimate",
-    "evaluate": "salus.evaluation",
+    "evaluate": "salus.evaluation.scoring",
     "make_phantom": "salus.data.phantom.make",
     "read_data_set": "salus.data.layouts",
     "read_scan": "salus.read.frames",

@@ -1,9 +1,9 @@
-"""The engine that runs a network: an ONNX file in, arrays in and out, and no training framework.
+"""Run networks from ONNX files with an inference engine; arrays in and out, no training framework.
 
-    openvino      the processor's engine: fastest measured (docs/results/speed.md), bfloat16 where the processor has it
-    onnxruntime   the alternative, and where OpenVINO is not installed; its GPU providers are taken with device "gpu"
+    openvino      the default on processors: fastest measured (docs/results/speed.md), bfloat16 where there is
+    onnxruntime   the alternative, and the engine of GPUs
 
-Either gives the same numbers within 1e-4 in float32; bfloat16 costs about 1e-2 of a probability.
+Both give the same numbers within 1e-4 in float32; bfloat16 changes probabilities by about 1e-2.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
     import numpy as np
 
 ENGINES = ("openvino", "onnxruntime")
-"""In the order in which "auto" looks for them."""
+"""Inference engines, in the order in which "auto" looks for them."""
 
 DEVICES = ("cpu", "gpu")
 PRECISIONS = ("float32", "bfloat16")
 
 SETTINGS = "salus"
-"""The key in an ONNX file's metadata under which Salus keeps a network's settings, as JSON."""
+"""Metadata key of an ONNX file under which Salus stores a network's settings, as JSON."""
 
 GPU_PROVIDERS = ("CUDAExecutionProvider", "ROCMExecutionProvider", "DmlExecutionProvider", "CoreMLExecutionProvider")
 
 
 class Network(Protocol):
-    """A network that is ready to run; calls from several threads at once are allowed.
+    """A network that is loaded; several threads may run it at once.
 
     Attributes:
-        engine: what runs it.
-        inputs: shape of each input by name, None where it is free.
-        outputs: names.
-        settings: what the file says of itself; empty where it says nothing.
+        engine: name of the engine that runs it.
+        inputs: shape of each input by name; None for an axis of free size.
+        outputs: names of the outputs.
+        settings: settings in the file's metadata; empty where it has none.
     """
 
     engine: str
@@ -48,7 +48,7 @@ class Network(Protocol):
     settings: dict[str, Any]
 
     def run(self, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """All outputs by name, for all inputs by name (float32)."""
+        """Compute all outputs by name from all inputs by name (float32)."""
 
 
 def open_network(
@@ -60,34 +60,35 @@ def open_network(
     device: str = "cpu",
     streams: int = 1,
 ) -> Network:
-    """Load a network.
+    """Load a network from an ONNX file.
 
     Args:
         path: the .onnx file.
-        engine: "openvino", "onnxruntime", or "auto", the first that is installed (on a GPU: onnxruntime).
-        threads: processor threads of one inference; None takes all cores.
-        precision: "float32", or "bfloat16" (OpenVINO alone; where the processor lacks it, float32 is used).
+        engine: "openvino", "onnxruntime", or "auto", which takes the first that is installed (on a GPU: onnxruntime).
+        threads: processor threads of all inferences together; None takes all cores.
+        precision: "float32", or "bfloat16" (OpenVINO only; processors without it compute in float32).
         device: "cpu" or "gpu".
-        streams: inferences that share those threads at a time, as many as threads call; more do more images a second
-            in all, each of them later.
+        streams: number of inferences that run at a time and share the threads, given as many calling threads. More
+            streams raise the number of images per second, and the time that each one takes.
 
     Raises:
         SalusError: the engine is unknown or missing, no such device, or the file is missing or damaged.
     """
     path = Path(path)
-    for given, known, what in ((engine, ("auto", *ENGINES), "engine"), (precision, PRECISIONS, "precision")):
-        if given not in known:
-            raise SalusError(f"unknown {what} {given!r}; choose one of {', '.join(known)}")
-    if device not in DEVICES:
-        raise SalusError(f"unknown device {device!r}; choose one of {', '.join(DEVICES)}")
+    for option, value, choices in (
+        ("engine", engine, ("auto", *ENGINES)),
+        ("precision", precision, PRECISIONS),
+        ("device", device, DEVICES),
+    ):
+        if value not in choices:
+            raise SalusError(f"unknown {option} {value!r}; choose one of {', '.join(choices)}")
     if engine == "auto":
-        found = [name for name in ENGINES if importlib.util.find_spec(name) is not None]
-        if device == "gpu":
-            found = [name for name in found if name == "onnxruntime"]
-        if not found:
-            wanted = "onnxruntime-gpu" if device == "gpu" else "openvino"
-            raise SalusError(f"no engine is installed that runs networks here; pip install {wanted}")
-        engine = found[0]
+        usable = ("onnxruntime",) if device == "gpu" else ENGINES
+        installed = [name for name in usable if importlib.util.find_spec(name) is not None]
+        if not installed:
+            package = "onnxruntime-gpu" if device == "gpu" else "openvino"
+            raise SalusError(f"no engine is installed that runs networks here; pip install {package}")
+        engine = installed[0]
     if importlib.util.find_spec(engine) is None:
         raise SalusError(f"{engine} is not installed; pip install {engine}")
     if device == "gpu" and engine != "onnxruntime":
@@ -97,20 +98,22 @@ def open_network(
     if not path.is_file():
         raise SalusError(f"{path}: no such file; name the .onnx file of a network")
     if engine == "openvino":
-        return _OpenVino(path, threads, precision, streams)
-    return _OnnxRuntime(path, threads, device, streams)
+        return _OpenVinoNetwork(path, threads, precision, streams)
+    return _OnnxRuntimeNetwork(path, threads, device, streams)
 
 
-_FIRST_TENSOR = threading.Lock()
+_FIRST_TENSOR_LOCK = threading.Lock()
 
 
-class _OpenVino:
+class _OpenVinoNetwork:
+    """A network that OpenVINO runs on the processor."""
+
     engine = "openvino"
 
     def __init__(self, path: Path, threads: int | None, precision: str, streams: int) -> None:
         import openvino
 
-        with _FIRST_TENSOR:  # two threads whose first tensors are made at once can wait on each other forever
+        with _FIRST_TENSOR_LOCK:  # OpenVINO can deadlock where two threads make their first tensors at once
             _ = openvino.Tensor(openvino.Type.f32, openvino.Shape([1])).data
         hints: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         core = openvino.Core()
@@ -118,40 +121,42 @@ class _OpenVino:
             hints["INFERENCE_PRECISION_HINT"] = "bf16"
         if threads:
             hints["INFERENCE_NUM_THREADS"] = threads
-            hints["ENABLE_CPU_PINNING"] = False  # else processes that share a machine are pinned to its same cores
+            hints["ENABLE_CPU_PINNING"] = False  # or all processes on a machine are pinned to the same cores
         if streams > 1:
             hints["NUM_STREAMS"] = streams
         try:
             model = core.read_model(path)
             info = model.get_rt_info()
-            kept = model.get_rt_info(["framework", SETTINGS]).value if "framework" in info else ""
+            settings = model.get_rt_info(["framework", SETTINGS]).value if "framework" in info else ""
             self.compiled = core.compile_model(model, "CPU", hints)
         except (RuntimeError, ValueError) as error:
-            raise _unreadable(path, error) from None
+            raise _unreadable_network(path, error) from None
         self.inputs = {
             port.any_name: tuple(side.get_length() if side.is_static else None for side in port.partial_shape)
             for port in self.compiled.inputs
         }
-        self.outputs = tuple(_name_of(port) for port in self.compiled.outputs)
-        self.settings = _settings(kept, path)
-        self.requests, self.making = threading.local(), threading.Lock()
+        self.outputs = tuple(_output_name(port) for port in self.compiled.outputs)
+        self.settings = _parse_settings(settings, path)
+        self._thread, self._request_lock = threading.local(), threading.Lock()
 
     def run(self, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """See `Network`. A request belongs to the thread that made it."""
-        if not hasattr(self.requests, "own"):
-            with self.making:
-                self.requests.own = self.compiled.create_infer_request()
-        found = self.requests.own.infer(values)
-        return {name: found[name].copy() for name in self.outputs}
+        """Compute all outputs; see `Network`. Each thread has an inference request of its own."""
+        if not hasattr(self._thread, "request"):
+            with self._request_lock:
+                self._thread.request = self.compiled.create_infer_request()
+        outputs = self._thread.request.infer(values)
+        return {name: outputs[name].copy() for name in self.outputs}
 
 
-def _name_of(port: Any) -> str:
-    """An output's name in the file; OpenVINO calls it by those of the layers it passed through as well."""
-    wanted: str = port.node.friendly_name.removesuffix("/sink_port_0")
-    return wanted if wanted in port.names else str(port.any_name)
+def _output_name(port: Any) -> str:
+    """Return an output's name in the file; OpenVINO also lists the names of layers that it passed through."""
+    name: str = port.node.friendly_name.removesuffix("/sink_port_0")
+    return name if name in port.names else str(port.any_name)
 
 
-class _OnnxRuntime:
+class _OnnxRuntimeNetwork:
+    """A network that ONNX Runtime runs, on the processor or a GPU."""
+
     engine = "onnxruntime"
 
     def __init__(self, path: Path, threads: int | None, device: str, streams: int) -> None:
@@ -159,43 +164,44 @@ class _OnnxRuntime:
 
         providers = ["CPUExecutionProvider"]
         if device == "gpu":
-            found = [name for name in GPU_PROVIDERS if name in onnxruntime.get_available_providers()]
-            if not found:
+            available = [name for name in GPU_PROVIDERS if name in onnxruntime.get_available_providers()]
+            if not available:
                 raise SalusError("onnxruntime sees no GPU here; install onnxruntime-gpu, or use the device cpu")
-            providers = [found[0], *providers]
+            providers = [available[0], *providers]
+        if streams > 1:
+            threads = max(1, (threads or processor_cores()) // streams)
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = (
-            max(1, (threads or processor_cores()) // streams) if streams > 1 else threads or 0
-        )
+        options.intra_op_num_threads = threads or 0  # 0: all cores
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         try:
             self.session = onnxruntime.InferenceSession(str(path), options, providers=providers)
         except Exception as error:  # onnxruntime raises many kinds, all straight from Exception
-            raise _unreadable(path, error) from None
+            raise _unreadable_network(path, error) from None
         self.inputs = {
-            one.name: tuple(side if isinstance(side, int) else None for side in one.shape)
-            for one in self.session.get_inputs()
+            node.name: tuple(side if isinstance(side, int) else None for side in node.shape)
+            for node in self.session.get_inputs()
         }
-        self.outputs = tuple(one.name for one in self.session.get_outputs())
-        self.settings = _settings(self.session.get_modelmeta().custom_metadata_map.get(SETTINGS, ""), path)
+        self.outputs = tuple(node.name for node in self.session.get_outputs())
+        self.settings = _parse_settings(self.session.get_modelmeta().custom_metadata_map.get(SETTINGS, ""), path)
 
     def run(self, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """See `Network`."""
+        """Compute all outputs; see `Network`."""
         return dict(zip(self.outputs, self.session.run(list(self.outputs), values), strict=True))
 
 
-def _settings(text: str, path: Path) -> dict[str, Any]:
+def _parse_settings(text: str, path: Path) -> dict[str, Any]:
+    """Parse a network's settings from its metadata; empty where there are none."""
     try:
-        found = json.loads(text) if text else {}
+        settings = json.loads(text) if text else {}
     except ValueError:
-        found = None
-    if not isinstance(found, dict):
+        settings = None
+    if not isinstance(settings, dict):
         raise SalusError(f"{path}: its settings cannot be read; export the network again")
-    return found
+    return settings
 
 
-def _unreadable(path: Path, error: Exception) -> SalusError:
+def _unreadable_network(path: Path, error: Exception) -> SalusError:
     return SalusError(
         f"{path}: cannot be read as a network, give the .onnx file of one ({' '.join(str(error).split())[:120]})"
     )

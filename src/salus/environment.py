@@ -1,4 +1,4 @@
-"""What this installation is: versions, processor, engines and shipped networks, without loading any of them."""
+"""Describe this installation: versions, processor, engines and shipped networks, without loading any of them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from salus.engine import ENGINES
 from salus.processor import processor_cores, processor_features, processor_name
 from salus.weights import SHIPPED_WEIGHTS
 
-CHECKSUM = {True: "checksum ok", False: "DAMAGED, install Salus again", None: "no checksum stated"}
+CHECKSUM_TEXT = {True: "checksum ok", False: "DAMAGED, install Salus again", None: "no checksum stated"}
 
 CARDS = ("weights.json", "segment.json")
+"""JSON files that state the checksums of shipped networks."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class ShippedNetwork:
     """A network in the package.
 
     Attributes:
-        name: of its file.
-        size: in bytes.
+        name: name of its file.
+        size: bytes.
         intact: whether its SHA-256 is the stated one; None where none is stated.
     """
 
@@ -37,15 +38,15 @@ class ShippedNetwork:
 
 @dataclass(frozen=True)
 class Info:
-    """An installation.
+    """Description of an installation.
 
     Attributes:
         versions: of salus, python and numpy.
-        processor: its name.
-        cores: that this process may use.
+        processor: name of the processor.
+        cores: number of cores that this process may use.
         features: whether the processor has avx2, avx512, bf16 and amx; None where the system does not say.
-        engines: version of each engine, None where it is not installed.
-        networks: those in the package, by name.
+        engines: version of each engine; None where it is not installed.
+        networks: the networks in the package, sorted by name.
     """
 
     versions: dict[str, str]
@@ -56,11 +57,11 @@ class Info:
     networks: tuple[ShippedNetwork, ...]
 
 
-def gather(folder: Path = SHIPPED_WEIGHTS) -> Info:
-    """Look at this installation; imports neither an engine nor NumPy.
+def collect_info(folder: Path = SHIPPED_WEIGHTS) -> Info:
+    """Describe this installation; imports neither an engine nor NumPy.
 
     Args:
-        folder: of the shipped networks; need not exist.
+        folder: folder of the shipped networks; need not exist.
     """
     return Info(
         versions={"salus": __version__, "python": platform.python_version(), "numpy": _version("numpy") or "missing"},
@@ -68,25 +69,28 @@ def gather(folder: Path = SHIPPED_WEIGHTS) -> Info:
         cores=processor_cores(),
         features=processor_features(),
         engines={name: _version(name) for name in ENGINES},
-        networks=shipped_networks(folder),
+        networks=check_shipped_networks(folder),
     )
 
 
-def shipped_networks(folder: Path) -> tuple[ShippedNetwork, ...]:
-    """The .onnx files of a folder, by name, each compared with the checksum that the folder's JSON files state."""
-    stated = _stated(folder)
-    return tuple(_examine(path, stated.get(path.name)) for path in sorted(folder.glob("*.onnx")))
+def check_shipped_networks(folder: Path) -> tuple[ShippedNetwork, ...]:
+    """Compare each .onnx file of a folder, sorted by name, with the checksum that the folder's JSON files state."""
+    checksums = _read_checksums(folder)
+    return tuple(_check_network(path, checksums.get(path.name)) for path in sorted(folder.glob("*.onnx")))
 
 
-def render(info: Info) -> str:
-    """The information as a text table."""
-    has = "not known" if info.features is None else " ".join(n for n, there in info.features.items() if there) or "none"
+def render_info(info: Info) -> str:
+    """Render the description as a text table."""
+    if info.features is None:
+        features = "not known"
+    else:
+        features = " ".join(name for name, is_present in info.features.items() if is_present) or "none"
     rows = [
         *info.versions.items(),
         ("processor", f"{info.processor}, {info.cores} {'core' if info.cores == 1 else 'cores'}"),
-        ("features", has),
-        *((name, found or "not installed") for name, found in info.engines.items()),
-        *((n.name, f"{n.size / 1e6:.1f} MB, {CHECKSUM[n.intact]}") for n in info.networks),
+        ("features", features),
+        *((name, engine_version or "not installed") for name, engine_version in info.engines.items()),
+        *((n.name, f"{n.size / 1e6:.1f} MB, {CHECKSUM_TEXT[n.intact]}") for n in info.networks),
     ]
     if not info.networks:
         rows.append(("networks", "none shipped"))
@@ -95,28 +99,28 @@ def render(info: Info) -> str:
 
 
 def _version(package: str) -> str | None:
-    """The version of what is installed under a name; None where nothing is."""
+    """Look up the version of an installed package; None where it is not installed."""
     if find_spec(package) is None:
         return None
     try:
         return version(package)
-    except PackageNotFoundError:  # onnxruntime-gpu and its kin bring the same module under another name
+    except PackageNotFoundError:  # onnxruntime-gpu and its like have the same module but another package name
         return "installed"
 
 
-def _stated(folder: Path) -> dict[str, str]:
-    """SHA-256 by file name, from the cards that are there; what is no such card states nothing."""
-    stated: dict[str, str] = {}
+def _read_checksums(folder: Path) -> dict[str, str]:
+    """Read the SHA-256 of each file name from the folder's cards; missing and damaged cards are skipped."""
+    checksums: dict[str, str] = {}
     for path in (folder / name for name in CARDS):
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))["sha256"]
+            sha256 = json.loads(path.read_text(encoding="utf-8"))["sha256"]
         except (OSError, ValueError, KeyError, TypeError):
             continue
-        stated |= found if isinstance(found, dict) else {f"{path.stem}.onnx": str(found)}
-    return stated
+        checksums |= sha256 if isinstance(sha256, dict) else {f"{path.stem}.onnx": str(sha256)}
+    return checksums
 
 
-def _examine(path: Path, stated: str | None) -> ShippedNetwork:
+def _check_network(path: Path, stated: str | None) -> ShippedNetwork:
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    return ShippedNetwork(path.name, path.stat().st_size, None if stated is None else found == stated)
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return ShippedNetwork(path.name, path.stat().st_size, None if stated is None else sha256 == stated)

@@ -1,5 +1,5 @@
-"""The one error a user's mistake raises: one line that says what is wrong, with which file, and what to do."""
+"""The error that a user's mistake raises: one line that says what is wrong, with which file, and what to do."""
 
 
 class SalusError(Exception):
-    """Something the caller can mend. The command line prints its message, without a traceback, and exits with 2."""
+    """A mistake that the caller can correct; the command line prints it without a traceback and exits with 2."""

@@ -1,4 +1,4 @@
-"""Work on many items in threads, with few of them in memory."""
+"""Process many items in threads, with few of them in memory at a time."""
 
 from __future__ import annotations
 
@@ -11,31 +11,36 @@ from typing import TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-AHEAD = 4
-"""Items that are worked on ahead, or wait to be taken, for each worker of `in_order`."""
+QUEUE_PER_WORKER = 4
+"""Items per worker of `map_in_order` that are submitted and whose results are not yet taken."""
 
 
-def in_order(work: Callable[[T], R], given: Iterable[T], workers: int) -> Generator[R, None, None]:
-    """Work on items in threads; results in the items' order, with few of either in memory at a time.
+def map_in_order(function: Callable[[T], R], items: Iterable[T], workers: int) -> Generator[R, None, None]:
+    """Apply a function to items in threads and yield the results in the items' order.
 
-    The first is worked on alone, so that one thread alone loads what is loaded at the first use.
+    The first item is processed before the threads start, so that what is loaded on first use is loaded once.
+
+    Args:
+        function: called from several threads at a time.
+        items: taken one by one; at most `QUEUE_PER_WORKER` x workers wait.
+        workers: number of threads.
 
     Example:
-        >>> list(in_order(abs, [-3, 2, -1], workers=2))
+        >>> list(map_in_order(abs, [-3, 2, -1], workers=2))
         [3, 2, 1]
     """
-    items = iter(given)
-    for first in islice(items, 1):
-        yield work(first)
+    iterator = iter(items)
+    for first in islice(iterator, 1):
+        yield function(first)
     with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[R]] = deque()
+        futures: deque[Future[R]] = deque()
         try:
-            for one in items:
-                waiting.append(pool.submit(work, one))
-                if len(waiting) >= AHEAD * workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+            for item in iterator:
+                futures.append(pool.submit(function, item))
+                if len(futures) >= QUEUE_PER_WORKER * workers:
+                    yield futures.popleft().result()
+            while futures:
+                yield futures.popleft().result()
         finally:
-            for future in waiting:
+            for future in futures:
                 future.cancel()

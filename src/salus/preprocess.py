@@ -1,4 +1,4 @@
-"""Preprocessing of images for a network: resizing, rounding to 8 bits, and the record of it in network files."""
+"""Preprocess images for a network: resize, round to 8 bits, and describe both in network files."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from PIL import Image
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How an image becomes a network's input; every network file that Salus writes says so under "preprocessing".
+    """Description of how an image becomes a network's input; network files of Salus hold it under "preprocessing".
 
     Attributes:
-        height: of the input, to which the whole image is resized.
-        width: of the input.
-        keep_aspect: whether the image keeps its shape; it does not.
-        interpolation: of the resizing; antialiased where it shrinks.
-        levels: to which grey values are rounded after it.
-        divide_by: what grey values 0 to levels - 1 are then divided by.
-        layout: of the array; its one channel is grey.
+        height: height of the input; the whole image is resized to it.
+        width: width of the input.
+        keep_aspect: whether the aspect ratio is kept; it is not.
+        interpolation: how the image is resized; antialiased where it shrinks.
+        levels: number of levels that grey values are rounded to after resizing.
+        divide_by: number that the levels, 0 to levels - 1, are then divided by.
+        layout: axes of the input array; its one channel is grey.
     """
 
     height: int
@@ -36,7 +36,7 @@ def resize(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
     Args:
         values: (height, width), any real dtype.
-        shape: the wanted (height, width).
+        shape: (height, width) of the result.
 
     Returns:
         (height, width) float32.
@@ -52,6 +52,6 @@ def resize(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return np.asarray(image.resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
 
 
-def to_bytes(values: np.ndarray) -> np.ndarray:
-    """[0, 1] to uint8, rounded."""
+def to_uint8(values: np.ndarray) -> np.ndarray:
+    """Scale values from [0, 1] to [0, 255] and round them to uint8; values outside are clipped."""
     return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)

@@ -1,11 +1,11 @@
-"""A Ray cluster, or Ray on this machine alone: reached, left, and what its machines have."""
+"""Connect to a Ray cluster, or run Ray on this machine, and report the errors of its tasks."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from salus.errors import SalusError
 
@@ -16,64 +16,65 @@ LOCAL, RAY = "local", "ray"
 """Where work is done: in this process, or by Ray's workers."""
 
 RETRIES = 20
-"""Times that work whose worker died is begun again; each time it goes on where it had come to."""
+"""How often a task whose worker died is started again; each time it resumes where the last one stopped."""
 
 
 @contextmanager
 def ray_cluster(address: str | None = None) -> Iterator[ModuleType]:
-    """Ray, connected; left again at the end, unless it was connected before.
+    """Connect to Ray and yield its module; disconnect at the end, unless Ray was connected before.
 
     Args:
-        address: of a cluster, HOST:PORT; None takes that of RAY_ADDRESS, or one that runs on this machine, or starts
-            Ray here, with all its cores, until the end.
+        address: HOST:PORT of a cluster. None takes the one that RAY_ADDRESS names, or one that runs on this machine, or
+            starts Ray here, with all cores, until the end.
 
     Raises:
         SalusError: Ray is not installed, or there is no cluster at the address.
     """
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray's future default, else it warns of it
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray's future default; it warns where unset
     try:
         import ray
     except ImportError:
         raise SalusError('Ray is not installed; run: pip install "salus[ray]"') from None
-    ours = not ray.is_initialized()
-    if ours:
+    connects = not ray.is_initialized()
+    if connects:
         try:
             ray.init(address=address, logging_level="ERROR")
         except (ConnectionError, RuntimeError, ValueError) as error:
-            where = f"at {address}" if address else "here"
+            place = f"at {address}" if address else "here"
             reason = " ".join(str(error).split())[:120]
-            raise SalusError(f"no Ray cluster {where} ({reason}); see ray status, or leave out --address") from None
+            raise SalusError(f"no Ray cluster {place} ({reason}); see ray status, or leave out --address") from None
     try:
         yield ray
     finally:
-        if ours:
+        if connects:
             ray.shutdown()
 
 
-def least(resource: str) -> int:
-    """How much of a resource, "CPU" or "GPU", the machine has that has least of those that work; 0 without one."""
+def min_per_node(resource: str) -> int:
+    """Return how much of a resource ("CPU" or "GPU") every node with a core has at least; 0 without such a node."""
     import ray
 
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     return int(min((node.get(resource, 0) for node in nodes if node.get("CPU", 0) >= 1), default=0))
 
 
-def raise_plainly(error: Exception, what: str) -> NoReturn:
-    """Raise what went wrong in a task as the user should read it.
+def raise_task_error(error: Exception, task: str) -> NoReturn:
+    """Raise what went wrong in a Ray task as an error that the user can read.
 
     Args:
-        error: of Ray; one that the task itself raised is told as it is.
-        what: was done, for work that was begun `RETRIES` times in vain.
+        error: Ray's. A mistake of the user (SalusError, OSError) is raised as the task raised it.
+        task: name of the task in the message, where its worker died `RETRIES` times.
 
     Raises:
-        SalusError: a mistake, or workers that die.
+        SalusError: the user's mistake, or the worker died.
+        OSError: a file cannot be read or written.
     """
     import ray
 
-    cause: Any = getattr(error, "cause", None)
-    if isinstance(cause, SalusError):
-        raise SalusError(str(cause)) from None
+    cause = getattr(error, "cause", None)
+    if isinstance(cause, SalusError | OSError):
+        raise cause from None
     if isinstance(error, ray.exceptions.RayTaskError):
         raise error
     reason = " ".join(str(error).split())[:160]
-    raise SalusError(f"{what}: its workers died again and again ({reason}); see their memory, then resume") from None
+    raise SalusError(f"{task}: its workers died again and again ({reason}); see their memory, then resume") from None

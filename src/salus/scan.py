@@ -1,16 +1,17 @@
-"""A scan: one grey ultrasound image, its pixel size and the regions of it that show tissue."""
+"""Define a scan: one grey ultrasound image, the size of its pixels and the regions of it that show tissue."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 
 from salus.errors import SalusError
 
 MIN_SIDE = 8
-"""The shortest side of an image that is segmented, in pixels."""
+"""Shortest side of an image or region that is segmented, in pixels."""
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, what Pillow's "L" uses
 
@@ -20,9 +21,11 @@ class Region:
     """A rectangle of a scan that shows tissue in B-mode, in pixels of the scan.
 
     Attributes:
-        top: first row; left: first column.
-        height: of it, and width: likewise.
-        spacing: (row, column) size of a pixel in mm, None where the source does not say.
+        top: first row.
+        left: first column.
+        height: number of rows.
+        width: number of columns.
+        spacing: (row, column) size of a pixel in mm; None where the source does not say.
     """
 
     top: int
@@ -31,42 +34,52 @@ class Region:
     width: int
     spacing: tuple[float, float] | None = None
 
-    def of(self, pixels: np.ndarray) -> np.ndarray:
-        """This part of an array whose first two axes are the scan's rows and columns.
+    def crop(self, pixels: np.ndarray) -> np.ndarray:
+        """Crop an array whose first two axes are the scan's rows and columns to this region; returns a view.
 
         Example:
-            >>> Region(1, 2, 2, 3).of(np.zeros((9, 9))).shape
+            >>> Region(1, 2, 2, 3).crop(np.zeros((9, 9))).shape
             (2, 3)
         """
         return pixels[self.top : self.top + self.height, self.left : self.left + self.width]
 
 
-def within(pixels: np.ndarray, regions: Sequence[Region]) -> np.ndarray:
-    """A copy of an image in which all is 0 that lies outside every region; the image itself where there is no region.
+def valid_spacing(down: float, across: float) -> tuple[float, float] | None:
+    """Return a pixel's (row, column) size if both are positive and finite, else None.
 
     Example:
-        >>> within(np.ones((2, 4), int), [Region(0, 1, 1, 2)]).tolist()
+        >>> valid_spacing(0.1, 0.2), valid_spacing(0.1, 0.0)
+        ((0.1, 0.2), None)
+    """
+    return (down, across) if all(isfinite(step) and step > 0 for step in (down, across)) else None
+
+
+def mask_outside_regions(pixels: np.ndarray, regions: Sequence[Region]) -> np.ndarray:
+    """Copy an image with 0 in all pixels outside every region; without regions, return the image itself.
+
+    Example:
+        >>> mask_outside_regions(np.ones((2, 4), int), [Region(0, 1, 1, 2)]).tolist()
         [[0, 1, 1, 0], [0, 0, 0, 0]]
     """
     if not regions:
         return pixels
-    kept = np.zeros_like(pixels)
+    masked = np.zeros_like(pixels)
     for region in regions:
-        region.of(kept)[...] = region.of(pixels)
-    return kept
+        region.crop(masked)[...] = region.crop(pixels)
+    return masked
 
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """One grey ultrasound image, a frame of a cine maybe.
+    """One grey ultrasound image, or one frame of a cine.
 
     Attributes:
         pixels: (height, width) float32 in [0, 1].
-        source: the file it was read from, or what made it.
-        spacing: (row, column) size of a pixel in mm, None where the source does not say.
-        regions: the parts to look at; empty means all of it. A region's spacing stands for that of its pixels.
+        source: the file it was read from, or a word for where it is from.
+        spacing: (row, column) size of a pixel in mm; None where the source does not say.
+        regions: the parts to segment; empty for the whole image. Inside a region, the region's own spacing holds.
         frame: number of the frame in its file, from 1; None where the file holds one image.
-        notes: what a reader must know of how it was read, one line each.
+        notes: remarks on how it was read, one line each.
     """
 
     pixels: np.ndarray
@@ -84,22 +97,23 @@ class Scan:
 
     @property
     def parts(self) -> tuple[Region, ...]:
-        """The regions; one over all of it where there are none."""
+        """The regions; where there are none, one that covers the whole image."""
         return self.regions or (Region(0, 0, *self.shape, self.spacing),)
 
 
-def grey_scan(
+def scan_from_values(
     values: np.ndarray, source: str, spacing: tuple[float, float] | None = None, frame: int | None = None
 ) -> Scan:
-    """A scan of decoded values, made grey as `read_scan` says.
+    """Make a scan of decoded values, converted to grey by `to_grey`.
 
     Args:
         values: (height, width) or (height, width, channels).
-        source: what errors call it.
-        spacing: see `Scan`; so is frame.
+        source: the image's name in errors.
+        spacing: see `Scan`.
+        frame: see `Scan`.
 
     Raises:
-        SalusError: values are not numbers.
+        SalusError: a value is not a finite number.
     """
     if values.dtype.kind not in "buif" or not np.isfinite(values).all():
         raise SalusError(f"{source}: holds values that are not numbers; convert it to an 8-bit or 16-bit image")
@@ -107,7 +121,17 @@ def grey_scan(
 
 
 def to_grey(values: np.ndarray) -> np.ndarray:
-    """Decoded values to grey ones in [0, 1], as `read_scan` says."""
+    """Convert decoded values to grey values in [0, 1].
+
+    Eight-bit values are divided by 255. Wider ones (16-bit, float) say nothing about their range, so they are stretched
+    from 0 (or a negative minimum) to their own maximum. Colour becomes luma (ITU-R BT.601); transparency is dropped.
+
+    Args:
+        values: (height, width) or (height, width, channels).
+
+    Returns:
+        (height, width) float32.
+    """
     if values.ndim == 3:
         weights = LUMA if values.shape[2] >= 3 else (1.0,)
         grey = values[..., : len(weights)].astype(np.float32) @ np.asarray(weights, np.float32)

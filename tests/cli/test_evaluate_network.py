@@ -18,7 +18,7 @@ SQUARE = np.s_[8:24, 8:24]  # of 32 x 48 pixels
 
 
 def write(path, limit=0.0):
-    """A network that calls what is dark tumour: probability = 1 - image, presence 1, strangeness 0."""
+    """Write a network that takes dark pixels for tumour: probability = 1 - image, presence 1, strangeness 0."""
     numbers = {"one": 1.0, "zero": 0.0, "minus": -1.0}
     fixed = [helper.make_tensor(name, 1, [1], [value]) for name, value in numbers.items()]
     fixed += [helper.make_tensor("pixels", 7, [2], [1, 2])]
@@ -60,7 +60,7 @@ def data(tmp_path):
 
 @pytest.fixture
 def native(data, tmp_path):
-    """Rows of the CSV at the images' own size, by case, and the exit code."""
+    """Run the command; give the exit code, the rows at the images' own size by case, and all rows."""
 
     def run(*options):
         table = tmp_path / "scores.csv"
@@ -73,11 +73,11 @@ def native(data, tmp_path):
 
 
 def test_scores_are_those_of_the_outline(native, capsys):
-    code, found, rows = native("--json")
+    code, by_case, rows = native("--json")
     assert code == 0
     assert len(rows) == 8
     assert {row["network"] for row in rows} == {"dark"}
-    a, b = found["a"], found["b"]
+    a, b = by_case["a"], by_case["b"]
     area = float(a["area_predicted"])
     assert area == pytest.approx(256, abs=16)  # 16 x 16 on a grid of 16 x 16 that is drawn out to 32 x 48
     assert float(a["dice"]) == pytest.approx(2 * min(area, 256) / (area + 256), abs=0.02)
@@ -87,25 +87,25 @@ def test_scores_are_those_of_the_outline(native, capsys):
     assert summary["lesion_images"] == 2
     assert summary["scores"]["dice"]["mean"] == pytest.approx((float(a["dice"]) + float(b["dice"])) / 2)
     assert summary["tumour_free"] == {"images": 2, "left_empty": 1}
-    assert (found["free"]["dice"], found["odd"]["dice"]) == ("1.0", "0.0")
+    assert (by_case["free"]["dice"], by_case["odd"]["dice"]) == ("1.0", "0.0")
 
 
 def test_the_mask_is_the_segmenters_not_the_probability_at_one_half(data, tmp_path, native):
     """A network that leaves everything empty for want of presence scores 0, though its probabilities are high."""
     write(tmp_path / "dark.onnx", limit=1.5)
-    _, found, rows = native()
+    _, by_case, rows = native()
     assert {row["area_predicted"] for row in rows} == {"0"}
-    assert found["a"]["dice"] == "0.0"
-    assert float(found["a"]["auc"]) > 0.99
+    assert by_case["a"]["dice"] == "0.0"
+    assert float(by_case["a"]["auc"]) > 0.99
 
 
 def test_a_bad_image_is_one_line_and_exit_code_three(native, data, capsys):
     (data / "images" / "a.png").write_bytes(b"no image")
     Image.new("L", (9, 9)).save(data / "masks" / "b.png")
-    code, found, _ = native()
+    code, by_case, _ = native()
     out, err = capsys.readouterr()
     assert code == 3
-    assert set(found) == {"free", "odd"}
+    assert set(by_case) == {"free", "odd"}
     assert err.count("\n") == 2
     assert "a.png" in err
     assert "b.png: the mask is 9 x 9" in err
@@ -124,7 +124,7 @@ def test_a_bad_image_is_one_line_and_exit_code_three(native, data, capsys):
         (["--network", "shipped", "data"], "gone.onnx: no such file"),
     ],
 )
-def test_a_mistake_is_one_line(arguments, part, data, tmp_path, monkeypatch, capsys):
+def test_wrong_arguments_are_reported_in_one_line(arguments, part, data, tmp_path, monkeypatch, capsys):
     write(tmp_path / "dark.onnx")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(segmenter, "SHIPPED_NETWORK", tmp_path / "gone.onnx")

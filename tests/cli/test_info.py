@@ -1,17 +1,17 @@
-"""`salus info`: right, complete, and without loading anything heavy."""
+"""`salus info` is right, complete, and loads neither NumPy nor an engine."""
 
 import hashlib
 import json
 import resource
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 
-from salus import __version__, processor
-from salus import environment as info
+from salus import __version__, environment, processor
 from salus.cli import main
-from salus.environment import Info, ShippedNetwork, gather, render, shipped_networks
+from salus.environment import Info, ShippedNetwork, check_shipped_networks, collect_info, render_info
 
 CPUINFO = (
     "processor : 0\nmodel name\t: A Chip 9\nflags\t\t: fpu avx2 avx512f avx512_bf16\n\nprocessor : 1\nflags : odd\n"
@@ -20,7 +20,7 @@ CPUINFO = (
 
 @pytest.fixture
 def shipped(tmp_path):
-    """Three networks: whole, changed since its checksum was taken, and one that no card knows."""
+    """Make a folder of three networks: intact, changed since its checksum was taken, and listed on no card."""
     for name, content in (("saliency.onnx", b"whole"), ("segment.onnx", b"changed"), ("other.onnx", b"?")):
         (tmp_path / name).write_bytes(content)
     checksum = hashlib.sha256(b"whole").hexdigest()
@@ -30,7 +30,7 @@ def shipped(tmp_path):
 
 
 def test_networks_are_compared_with_their_checksums(shipped):
-    assert shipped_networks(shipped) == (
+    assert check_shipped_networks(shipped) == (
         ShippedNetwork("other.onnx", 1, None),
         ShippedNetwork("saliency.onnx", 5, True),
         ShippedNetwork("segment.onnx", 7, False),
@@ -38,14 +38,14 @@ def test_networks_are_compared_with_their_checksums(shipped):
 
 
 @pytest.mark.parametrize("card", ["", "[1]", "{}", '{"sha256": null}', '{"sha256": 3}', b"\xff"])
-def test_a_damaged_card_states_nothing_good(shipped, card):
+def test_no_network_is_intact_by_a_damaged_card(shipped, card):
     (shipped / "weights.json").write_bytes(card if isinstance(card, bytes) else card.encode())
-    assert not next(n for n in shipped_networks(shipped) if n.name == "saliency.onnx").intact
+    assert not next(n for n in check_shipped_networks(shipped) if n.name == "saliency.onnx").intact
 
 
-def test_a_package_without_networks_says_so(tmp_path):
-    assert gather(tmp_path / "absent").networks == ()
-    assert "none shipped" in render(gather(tmp_path / "absent"))
+def test_a_package_without_networks_is_described_so(tmp_path):
+    assert collect_info(tmp_path / "absent").networks == ()
+    assert "none shipped" in render_info(collect_info(tmp_path / "absent"))
 
 
 def test_the_processor_is_read_from_the_first_core(tmp_path, monkeypatch):
@@ -57,10 +57,10 @@ def test_the_processor_is_read_from_the_first_core(tmp_path, monkeypatch):
     assert processor.processor_cores() >= 1
 
 
-def test_what_is_printed():
+def test_the_text_table():
     versions = {"salus": "1", "python": "3", "numpy": "2"}
     networks = (ShippedNetwork("a.onnx", 14_000_000, True), ShippedNetwork("b.onnx", 1, False))
-    text = render(Info(versions, "Chip", 2, None, {"openvino": "5", "onnxruntime": None}, networks))
+    text = render_info(Info(versions, "Chip", 2, None, {"openvino": "5", "onnxruntime": None}, networks))
     assert text.splitlines() == [
         "salus        1",
         "python       3",
@@ -74,17 +74,20 @@ def test_what_is_printed():
     ]
 
 
-def test_an_engine_without_metadata_and_a_missing_one(monkeypatch):
-    monkeypatch.setattr(info, "find_spec", lambda name: object() if name == "json" else None)
-    assert info._version("json") == "installed"
-    assert info._version("openvino") is None
+def test_an_engine_under_another_package_name_is_installed_and_a_missing_one_is_not(monkeypatch):
+    def find_no_version(package):
+        raise PackageNotFoundError(package)
+
+    monkeypatch.setattr(environment, "find_spec", lambda name: object() if name == "onnxruntime" else None)
+    monkeypatch.setattr(environment, "version", find_no_version)
+    assert collect_info().engines == {"openvino": None, "onnxruntime": "installed"}
 
 
 def test_the_command_prints_json(capsys):
     assert main(["info", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["versions"]["salus"] == __version__
-    assert set(found["engines"]) == {"openvino", "onnxruntime"}
+    content = json.loads(capsys.readouterr().out)
+    assert content["versions"]["salus"] == __version__
+    assert set(content["engines"]) == {"openvino", "onnxruntime"}
 
 
 def test_nothing_heavy_is_loaded_and_it_is_fast():
@@ -96,4 +99,4 @@ def test_nothing_heavy_is_loaded_and_it_is_fast():
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert not {"numpy", "scipy", "openvino", "onnxruntime", "keras"} & set(done.stderr.split())
-    assert min(times) < 0.3  # processor time: what a machine with nothing else to do takes
+    assert min(times) < 0.3  # seconds of processor time, so that a busy machine does not count

@@ -13,7 +13,7 @@ from PIL import Image
 from salus.cli import saliency as command
 from salus.data.layouts import read_data_set
 from salus.errors import SalusError
-from salus.saliency import registry as methods
+from salus.saliency import registry
 from salus.saliency.estimate import estimate_saliency
 from salus.saliency.methods.prior import PriorSaliency
 
@@ -23,20 +23,20 @@ def weights(tmp_path, monkeypatch):
     """The only shipped file is a prior."""
     folder = tmp_path / "weights"
     folder.mkdir()
-    monkeypatch.setattr(methods, "SHIPPED_WEIGHTS", folder)
+    monkeypatch.setattr(registry, "SHIPPED_WEIGHTS", folder)
     prior = PriorSaliency()
     masks = np.zeros((1, 32, 32), bool)
     masks[:, 8:16, 10:20] = True
     prior.fit(np.zeros((1, 32, 32), np.uint8), masks)
-    methods.save_prior(prior, folder / "prior.npz")
-    for cached in (methods.get_method, methods.get_confidence, methods.get_prior):
+    prior.save(folder / "prior.npz")
+    for cached in (registry.get_method, registry.get_confidence, registry.get_prior):
         cached.cache_clear()
 
 
 def salus(*arguments):
     """Run the command; its exit code."""
     top = argparse.ArgumentParser()
-    command.add(top.add_subparsers())
+    command.add_parser(top.add_subparsers())
     return command.run(top.parse_args(["saliency", *map(str, arguments)]))
 
 
@@ -169,11 +169,12 @@ def test_mistakes_are_told_before_work_starts(published, tmp_path):
 
 
 def test_a_full_disk_leaves_no_half_file(published, tmp_path, monkeypatch):
-    def full(self, path, *arguments, **options):
-        Path(path).write_bytes(b"half")
+    def full(self, content):
+        with self.open("wb") as file:
+            file.write(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Image.Image, "save", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match="No space"):
         salus(published / "images", "-o", tmp_path / "out", "--method", "prior", "--preview")
     assert listing(tmp_path / "out") == []
@@ -185,11 +186,11 @@ import sys, argparse
 from pathlib import Path
 for name in ("keras", "tensorflow", "jax", "torch", "pandas", "matplotlib", "sklearn", "h5py", "jinja2"):
     sys.modules[name] = None
-from salus.saliency import registry as methods
-methods.SHIPPED_WEIGHTS = Path({str(methods.SHIPPED_WEIGHTS)!r})
+from salus.saliency import registry
+registry.SHIPPED_WEIGHTS = Path({str(registry.SHIPPED_WEIGHTS)!r})
 from salus.cli import saliency
 top = argparse.ArgumentParser()
-saliency.add(top.add_subparsers())
+saliency.add_parser(top.add_subparsers())
 raise SystemExit(saliency.run(top.parse_args(
     ["saliency", {str(published / "images")!r}, "-o", {str(tmp_path / "out")!r}, "--method", "prior", "--preview"])))
 """

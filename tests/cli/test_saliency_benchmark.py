@@ -8,8 +8,8 @@ from salus.cli import main
 
 def test_a_run_and_its_resume(tmp_path, capsys):
     data = make_published(tmp_path / "data", 8)
-    given = ["saliency-benchmark", str(data), "--methods", "prior,constant", "--folds", "2", "--size", "32"]
-    assert main([*given, "-o", str(tmp_path / "run")]) == 0
+    arguments = ["saliency-benchmark", str(data), "--methods", "prior,constant", "--folds", "2", "--size", "32"]
+    assert main([*arguments, "-o", str(tmp_path / "run")]) == 0
     assert "brightest pixel in tumour" in capsys.readouterr().out
     assert (tmp_path / "run" / "report.html").is_file()
     assert main(["saliency-benchmark", "--resume", str(tmp_path / "run")]) == 0
@@ -17,7 +17,7 @@ def test_a_run_and_its_resume(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("more", "message"),
+    ("arguments", "message"),
     [
         ([], "name data sets"),
         (["DATA", "-o", "RUN", "--methods", ""], "at least one of --methods"),
@@ -26,10 +26,10 @@ def test_a_run_and_its_resume(tmp_path, capsys):
         (["absent", "-o", "RUN"], "absent"),
     ],
 )
-def test_mistakes_are_one_line(tmp_path, capsys, more, message):
+def test_a_mistake_is_an_error_of_one_line(tmp_path, capsys, arguments, message):
     data = make_published(tmp_path / "data", 4)
     places = {"DATA": str(data), "RUN": str(tmp_path / "run")}
-    assert main(["saliency-benchmark", *(places.get(word, word) for word in more)]) == 2
-    said = capsys.readouterr().err
-    assert message in said
-    assert said.count("\n") == 1
+    assert main(["saliency-benchmark", *(places.get(word, word) for word in arguments)]) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1

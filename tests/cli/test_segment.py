@@ -17,7 +17,8 @@ from tests.segmentation.test_segmenter import image_of, write_network
 
 import salus
 from salus.cli import main
-from salus.pipeline import run as segment_files
+from salus.pipeline.journal import Journal
+from salus.pipeline.run import run_jobs
 from salus.read.image import read_mask
 from salus.segmentation.segmenter import STRANGE, Segmenter
 from salus.write.tables import COLUMNS, FAILED, FOUND, NONE
@@ -74,9 +75,9 @@ TABLES = ["journal.jsonl", "lesions.csv", "lesions.json"]
 def test_everything_is_written_with_the_numbers_of_the_python_call(scans, tmp_path, network, command, capsys):
     out = tmp_path / "out"
     assert command(scans, "-o", out, "--probability", "--saliency", "--preview", "--report") == 0
-    said = capsys.readouterr().out
-    assert said.splitlines()[-1].startswith(f"{out}: 5 images: 3 with a tumour, 2 without; ")
-    assert f"{scans / 'd.png'}: no tumour found; confidence 0.98; {STRANGE}" in said
+    output = capsys.readouterr().out
+    assert output.splitlines()[-1].startswith(f"{out}: 5 images: 3 with a tumour, 2 without; ")
+    assert f"{scans / 'd.png'}: no tumour found; confidence 0.98; {STRANGE}" in output
     pictures = [
         f"{kind}/{name}" for kind in ("masks", "probability", "saliency") for name in map("{}.png".format, "abcde")
     ]
@@ -139,8 +140,8 @@ def test_options_reach_the_network(scans, tmp_path, command):
     )
     report = json.loads((tmp_path / "a" / "report.json").read_text())
     assert report["results"] == {FOUND: 0, NONE: 5, FAILED: 0}
-    wanted = {"threshold": 0.95, "engine": "onnxruntime", "tta": True, "device": "cpu"}
-    assert {key: report["settings"][key] for key in wanted} == wanted
+    expected = {"threshold": 0.95, "engine": "onnxruntime", "tta": True, "device": "cpu"}
+    assert {key: report["settings"][key] for key in expected} == expected
 
 
 def test_bad_files_cost_a_line_each_and_the_others_are_done(scans, tmp_path, command, capsys, monkeypatch):
@@ -164,12 +165,12 @@ def test_bad_files_cost_a_line_each_and_the_others_are_done(scans, tmp_path, com
     monkeypatch.setattr(Image, "open", locked)
     out = tmp_path / "out"
     assert command(scans, tmp_path / "absent.png", tmp_path / "*.tif", "-o", out, "--preview", "--report") == 3
-    said, err = capsys.readouterr()
+    output, err = capsys.readouterr()
     assert err.count("\n") == 9
     assert "Traceback" not in err
     for name in (*(f"bad{i}.png" for i in range(1, 7)), "locked.png", "absent.png", "*.tif"):
         assert f"{name}: " in err
-    assert "5 with a tumour, 2 without, 9 failed" in said
+    assert "5 with a tumour, 2 without, 9 failed" in output
     assert len(listing(out / "masks")) == 7
     failed = [one for one in written(out) if one["result"] == FAILED]
     assert len(failed) == 9
@@ -349,20 +350,20 @@ def test_what_is_done_stays_when_it_is_stopped_and_resume_goes_on(tmp_path, netw
     assert set(listing(out)) - set(listing(tmp_path / "whole")) <= {
         name
         for name in listing(out)
-        if name.endswith(".part")  # of kill -9 alone
+        if ".part" in name  # left behind by kill -9 alone
     }
 
 
 def test_an_interrupt_right_after_a_line_of_the_journal_loses_nothing(tmp_path, scans, command, monkeypatch):
     """The tables then hold what the journal holds, though the run itself had not yet noted it."""
-    add = segment_files.Journal.add
+    add = Journal.add
 
     def interrupted(journal, record):
         add(journal, record)
         if record.name == "b":
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(segment_files.Journal, "add", interrupted)
+    monkeypatch.setattr(Journal, "add", interrupted)
     assert command(scans, "-o", tmp_path / "out") == 130
     assert [one["name"] for one in written(tmp_path / "out")] == ["a", "b"]
     assert {row["name"] for row in table(tmp_path / "out")} == {"a", "b"}
@@ -379,7 +380,7 @@ def test_a_full_disk_is_one_line_and_resume_goes_on(tmp_path, network, command, 
     assert stopped.returncode == 2, error
     assert error == f"salus: {tmp_path / 'out' / 'overlays' / '000.jpg'}: File too large\n"
     assert [one["name"] for one in written(tmp_path / "out")] == list("abcde")
-    assert not [name for name in listing(tmp_path / "out") if name.endswith(".part")]
+    assert not [name for name in listing(tmp_path / "out") if ".part" in name]
     assert command(*inputs, "-o", tmp_path / "out", "--resume", "--engine", "onnxruntime") == 0
     assert len(written(tmp_path / "out")) == 7
 
@@ -424,8 +425,9 @@ def test_help_loads_nothing_heavy():
 
 
 def test_the_python_call_over_files_needs_no_command(scans, tmp_path, network):
-    from salus.pipeline.jobs import plan
+    from salus.pipeline.jobs import plan_jobs
 
-    told = []
-    outcome = segment_files.run(plan([scans], tmp_path / "o"), tmp_path / "o", Segmenter(network), told=told.append)
-    assert (list(outcome.records), outcome.kept, outcome.failed) == (told, 0, 0)
+    records, folder = [], tmp_path / "out"
+    result = run_jobs(plan_jobs([scans], folder), folder, Segmenter(network), on_record=records.append)
+    assert (list(result.records), result.kept, result.failed) == (records, 0, 0)
+    assert len(records) == 5

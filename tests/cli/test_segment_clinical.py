@@ -1,4 +1,4 @@
-"""`salus segment` from DICOM to DICOM: every encoding comes back exactly, and nobody's name comes along unasked."""
+"""`salus segment` from DICOM to DICOM: every encoding comes back exactly, and no output names a patient unasked."""
 
 import csv
 import json
@@ -23,7 +23,7 @@ from tests.write.dciodvfy import faults
 from salus.cli import main
 from salus.read.frames import read_scan
 from salus.read.image import read_mask
-from salus.write.overlay import overlay
+from salus.write.overlay import draw_overlay
 
 hd = pytest.importorskip("highdicom")
 nibabel = pytest.importorskip("nibabel")
@@ -102,7 +102,7 @@ NAMES = [(name, 0) for name in ENCODINGS if name != "cine"] + SHIFTS
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory):
+def segmented_folder(tmp_path_factory):
     """A folder with a file in each encoding, segmented."""
     folder = tmp_path_factory.mktemp("clinical")
     (folder / "in").mkdir()
@@ -115,22 +115,22 @@ def done(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("name", "shift"), NAMES)
-def test_each_encoding_comes_back_to_the_pixel_and_the_millimetre(name, shift, done):
-    out, wanted = done / "out", truth(shift)
+def test_each_encoding_comes_back_to_the_pixel_and_the_millimetre(name, shift, segmented_folder):
+    out, expected = segmented_folder / "out", truth(shift)
     mask = read_mask(out / "masks" / f"{name}.png")
-    np.testing.assert_array_equal(mask, wanted)
+    np.testing.assert_array_equal(mask, expected)
     pixels = pydicom.dcmread(out / "dicom-seg" / f"{name}.dcm").pixel_array.reshape(-1, *SHAPE)
-    np.testing.assert_array_equal(pixels.any(axis=0), wanted)
+    np.testing.assert_array_equal(pixels.any(axis=0), expected)
     assert len(pixels) == 2
     images = json.loads((out / "lesions.json").read_text())["images"]
-    lesions = next(one for one in images if one["name"] == name)["lesions"]
-    found = sorted((one["width"], one["height"], one["depth"], one["area"]) for one in lesions)
-    np.testing.assert_allclose(found, [(0.8, 1.6, 1.6, 8 * 8 * 0.02), (3.2, 8.0, 1.6, (40 * 8 + 24 * 8) * 0.02)])
+    lesions = next(image for image in images if image["name"] == name)["lesions"]
+    sizes = sorted((lesion["width"], lesion["height"], lesion["depth"], lesion["area"]) for lesion in lesions)
+    np.testing.assert_allclose(sizes, [(0.8, 1.6, 1.6, 8 * 8 * 0.02), (3.2, 8.0, 1.6, (40 * 8 + 24 * 8) * 0.02)])
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
-def test_nifti_is_upright_and_in_millimetres(name, done):
-    image = nibabel.load(done / "out" / "nifti" / f"{name}.nii.gz")
+def test_nifti_is_upright_and_in_millimetres(name, segmented_folder):
+    image = nibabel.load(segmented_folder / "out" / "nifti" / f"{name}.nii.gz")
     shifts = [0, 3, 6] if name == "cine" else [0]
     labels = np.asarray(image.dataobj).reshape(*SHAPE[::-1], -1)
     np.testing.assert_array_equal(labels > 0, np.stack([truth(shift).T for shift in shifts], axis=-1))
@@ -138,21 +138,21 @@ def test_nifti_is_upright_and_in_millimetres(name, done):
     assert image.header.get_xyzt_units()[0] == "mm"
 
 
-def test_every_object_is_valid_and_in_its_source_s_study(done):
-    objects = sorted((done / "out").rglob("*.dcm"))
-    assert len(objects) == 2 * (len(ENCODINGS) + 2)
-    for path in objects:
-        name = path.relative_to(done / "out").parts[1].removesuffix(".dcm")
-        made, source = pydicom.dcmread(path), pydicom.dcmread(done / "in" / f"{name}.dcm")
-        assert (made.StudyInstanceUID, made.PatientID) == (source.StudyInstanceUID, "PH-1")
-    for path in [path for path in objects if path.parent.name == "cine" or path.stem in ("jpeg", "rgb")]:
+def test_every_object_is_valid_and_in_its_source_s_study(segmented_folder):
+    paths = sorted((segmented_folder / "out").rglob("*.dcm"))
+    assert len(paths) == 2 * (len(ENCODINGS) + 2)
+    for path in paths:
+        name = path.relative_to(segmented_folder / "out").parts[1].removesuffix(".dcm")
+        dataset, source = pydicom.dcmread(path), pydicom.dcmread(segmented_folder / "in" / f"{name}.dcm")
+        assert (dataset.StudyInstanceUID, dataset.PatientID) == (source.StudyInstanceUID, "PH-1")
+    for path in [path for path in paths if path.parent.name == "cine" or path.stem in ("jpeg", "rgb")]:
         assert faults(path) == []
 
 
-def test_the_capture_is_the_overlay_before_jpeg(done):
-    read = pydicom.dcmread(done / "out" / "dicom-sc" / "jpeg-ls.dcm").pixel_array
-    scan = read_scan(done / "in" / "jpeg-ls.dcm")
-    np.testing.assert_array_equal(read, np.asarray(overlay(scan.pixels, truth(), scan.regions)))
+def test_the_capture_is_the_overlay_before_jpeg(segmented_folder):
+    read = pydicom.dcmread(segmented_folder / "out" / "dicom-sc" / "jpeg-ls.dcm").pixel_array
+    scan = read_scan(segmented_folder / "in" / "jpeg-ls.dcm")
+    np.testing.assert_array_equal(read, np.asarray(draw_overlay(scan.pixels, truth(), scan.regions)))
 
 
 def outside(picture):
@@ -162,18 +162,25 @@ def outside(picture):
     return values.max()
 
 
-def test_overlays_show_no_burned_in_text_unless_asked(done, tmp_path):
-    assert outside(Image.open(done / "out" / "overlays" / "rgb.jpg")) < 8
+def test_overlays_show_no_burned_in_text_unless_asked(segmented_folder, tmp_path):
+    assert outside(Image.open(segmented_folder / "out" / "overlays" / "rgb.jpg")) < 8
     for name in ("strip.jpg", "overlay.gif"):
-        with Image.open(done / "out" / "cine" / "cine" / name) as picture:
+        with Image.open(segmented_folder / "out" / "cine" / "cine" / name) as picture:
             assert np.asarray(picture.convert("L"))[:10].max() < 40  # the strip's ground is no black
-    command = ["segment", str(done / "in" / "rgb.dcm"), "--network", str(done / "dark.onnx"), "-o", str(tmp_path)]
+    command = [
+        "segment",
+        str(segmented_folder / "in" / "rgb.dcm"),
+        "--network",
+        str(segmented_folder / "dark.onnx"),
+        "-o",
+        str(tmp_path),
+    ]
     assert main([*command, "--whole-image", "--output", "png,overlay,dicom-sc"]) == 0
     assert outside(Image.open(tmp_path / "overlays" / "rgb.jpg")) > 150
     assert outside(Image.fromarray(pydicom.dcmread(tmp_path / "dicom-sc" / "rgb.dcm").pixel_array)) > 150
 
 
-WHO = {
+IDENTITY = {
     "PatientName": "Quixote^Dulcinea", "PatientID": "MRN7788123", "PatientBirthDate": "19630517", "PatientSex": "O",
     "OtherPatientIDs": "OLDID445566", "PatientAddress": "Toboso Lane 12", "PatientTelephoneNumbers": "5550147",
     "AccessionNumber": "ACC998877", "StudyID": "STU665544", "StudyDate": "20251224", "StudyTime": "031415",
@@ -186,15 +193,16 @@ WHO = {
     "AdmissionID": "ADM11229", "EthnicGroup": "Manchegan", "Occupation": "Muse", "MedicalRecordLocator": "SHELF77123",
     "AcquisitionDateTime": "20251224031415", "ContentDate": "20251224", "PatientBirthName": "Lorenzo^Aldonza",
 }  # fmt: skip
-PARTS = {part for value in map(str, WHO.values()) for part in (value, *value.split("^"))}
-PARTS = {part for value in map(str, WHO.values()) for part in (value, *value.split("^"))}
-WORDS = {part for part in PARTS if len(part) >= (8 if part.isdigit() else 5)}  # shorter ones occur by chance
-WORDS |= {"Dulcinea", "Panza", "Toboso", "1.2.826.0.1.99", "PRIVATEWHO"}
+IDENTITY_PARTS = {part for value in map(str, IDENTITY.values()) for part in (value, *value.split("^"))}
+IDENTIFYING_WORDS = {
+    part for part in IDENTITY_PARTS if len(part) >= (8 if part.isdigit() else 5)
+}  # shorter ones occur by chance
+IDENTIFYING_WORDS |= {"Dulcinea", "Panza", "Toboso", "1.2.826.0.1.99", "PRIVATEWHO"}
 
 
-def someone(path, several):
+def write_identified_scan(path, several):
     pixels = np.stack([frame(), frame(3)]) if several else frame()
-    wrap_dicom(path, pixels, regions=REGIONS, **WHO)
+    wrap_dicom(path, pixels, regions=REGIONS, **IDENTITY)
     source = pydicom.dcmread(path)
     for number, name in enumerate(("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"), int(several) * 10):
         setattr(source, name, "1.2.826.0.1.99.1" if number in (0, 10) else f"1.2.826.0.1.99.{number}")
@@ -204,22 +212,22 @@ def someone(path, several):
     source.save_as(path)
 
 
-def told_in(folder, texts):
+def files_with_texts(folder, texts):
     """Which of some texts stand in any file, packed or not, or in any file's name."""
-    found = set()
+    matches = set()
     for path in folder.rglob("*"):
         content = path.name.encode() + (path.read_bytes() if path.is_file() else b"")
         if path.name.endswith(".gz"):
             content += np.asarray(nibabel.load(path).dataobj).tobytes()
-        found |= {(text, path.name) for text in texts if text.encode() in content}
-    return found
+        matches |= {(text, path.name) for text in texts if text.encode() in content}
+    return matches
 
 
 @pytest.fixture
-def of_someone(tmp_path):
+def identified_scans(tmp_path):
     (tmp_path / "in").mkdir()
-    someone(tmp_path / "in" / "one.dcm", False)
-    someone(tmp_path / "in" / "two.dcm", True)
+    write_identified_scan(tmp_path / "in" / "single.dcm", False)
+    write_identified_scan(tmp_path / "in" / "cine.dcm", True)
     return tmp_path
 
 
@@ -228,81 +236,92 @@ def run(folder, out, *more):
     return main(["segment", str(folder / "in"), "-o", str(folder / out), "--network", str(network), *more])
 
 
-ALL = "png,overlay,probability,saliency,csv,json,nifti,labelme,coco"
-DICOM = ",dicom-seg,dicom-sr,dicom-sc"
+PICTURE_AND_TABLE_OUTPUTS = "png,overlay,probability,saliency,csv,json,nifti,labelme,coco"
+DICOM_OUTPUTS = ",dicom-seg,dicom-sr,dicom-sc"
 
 
-def test_without_dicom_outputs_nobody_is_told_of(of_someone, capsys):
-    assert run(of_someone, "out", "--output", ALL, "--preview", "--report") == 0
-    assert told_in(of_someone / "in", WORDS)  # the test would find them
-    assert told_in(of_someone / "out", WORDS) == set()
-    said = capsys.readouterr()
-    assert not [word for word in WORDS if word in said.out + said.err]
+def test_without_dicom_outputs_no_output_names_the_patient(identified_scans, capsys):
+    assert run(identified_scans, "out", "--output", PICTURE_AND_TABLE_OUTPUTS, "--preview", "--report") == 0
+    assert files_with_texts(identified_scans / "in", IDENTIFYING_WORDS)  # the test would find them
+    assert files_with_texts(identified_scans / "out", IDENTIFYING_WORDS) == set()
+    output = capsys.readouterr()
+    assert not [word for word in IDENTIFYING_WORDS if word in output.out + output.err]
 
 
-def test_dicom_outputs_are_the_patient_s_own(of_someone):
-    assert run(of_someone, "out", "--output", "png" + DICOM) == 0
-    assert {name for word, name in told_in(of_someone / "out", {"MRN7788123"})} == {
-        "one.dcm", "two.dcm", "0001.dcm", "0002.dcm",
+def test_dicom_outputs_belong_to_the_patient(identified_scans):
+    assert run(identified_scans, "out", "--output", "png" + DICOM_OUTPUTS) == 0
+    assert {name for word, name in files_with_texts(identified_scans / "out", {"MRN7788123"})} == {
+        "single.dcm", "cine.dcm", "0001.dcm", "0002.dcm",
     }  # fmt: skip
 
 
-def test_deidentified_outputs_hold_no_value_of_an_identifying_tag(of_someone, capsys):
-    assert run(of_someone, "out", "--output", ALL + DICOM, "--preview", "--report", "--deidentify") == 0
-    assert told_in(of_someone / "out", WORDS) == set()
-    said = capsys.readouterr()
-    assert "text within the ultrasound regions" in said.err
-    assert not [word for word in WORDS if word in said.out + said.err]
-    made = [pydicom.dcmread(path) for path in (of_someone / "out").rglob("*.dcm")]
-    assert len(made) == 8
-    for one in made:
-        assert faults(one.filename) == []
-        assert one.PatientIdentityRemoved == "YES"
-        assert one.DeidentificationMethodCodeSequence[0].CodeValue == "113100"
-        assert one.SOPInstanceUID == one.file_meta.MediaStorageSOPInstanceUID
-    assert len({one.StudyInstanceUID for one in made}) == 1  # both images are of one study, and stay so
-    assert len({one.PatientID for one in made}) == 1
-    assert len({one.SOPInstanceUID for one in made}) == 8
+def test_deidentified_outputs_hold_no_value_of_an_identifying_tag(identified_scans, capsys):
+    assert (
+        run(
+            identified_scans,
+            "out",
+            "--output",
+            PICTURE_AND_TABLE_OUTPUTS + DICOM_OUTPUTS,
+            "--preview",
+            "--report",
+            "--deidentify",
+        )
+        == 0
+    )
+    assert files_with_texts(identified_scans / "out", IDENTIFYING_WORDS) == set()
+    output = capsys.readouterr()
+    assert "text within the ultrasound regions" in output.err
+    assert not [word for word in IDENTIFYING_WORDS if word in output.out + output.err]
+    objects = [pydicom.dcmread(path) for path in (identified_scans / "out").rglob("*.dcm")]
+    assert len(objects) == 8
+    for dataset in objects:
+        assert faults(dataset.filename) == []
+        assert dataset.PatientIdentityRemoved == "YES"
+        assert dataset.DeidentificationMethodCodeSequence[0].CodeValue == "113100"
+        assert dataset.SOPInstanceUID == dataset.file_meta.MediaStorageSOPInstanceUID
+    assert len({dataset.StudyInstanceUID for dataset in objects}) == 1  # both images are of one study, and stay so
+    assert len({dataset.PatientID for dataset in objects}) == 1
+    assert len({dataset.SOPInstanceUID for dataset in objects}) == 8
     references = {
         element.value
-        for one in made
-        for element in one.iterall()
+        for dataset in objects
+        for element in dataset.iterall()
         if element.keyword == "ReferencedSOPInstanceUID"
     }  # fmt: skip
     assert len(references) == 2
 
 
-def test_deidentified_pictures_are_black_outside_the_regions(of_someone):
-    assert run(of_someone, "out", "--output", "png,overlay,dicom-sc", "--preview", "--deidentify") == 0
-    assert outside(Image.open(of_someone / "out" / "overlays" / "one.jpg")) < 8
-    pixels = pydicom.dcmread(of_someone / "out" / "dicom-sc" / "one.dcm").pixel_array
+def test_deidentified_pictures_are_black_outside_the_regions(identified_scans):
+    assert run(identified_scans, "out", "--output", "png,overlay,dicom-sc", "--preview", "--deidentify") == 0
+    assert outside(Image.open(identified_scans / "out" / "overlays" / "single.jpg")) < 8
+    pixels = pydicom.dcmread(identified_scans / "out" / "dicom-sc" / "single.dcm").pixel_array
     pixels = pixels.copy()
     pixels[TOP : TOP + SIDE, LEFT : LEFT + SIDE] = 0
     assert pixels.max() == 0
 
 
-def test_a_path_that_names_the_patient_is_refused(of_someone, capsys):
-    (of_someone / "in" / "one.dcm").rename(of_someone / "in" / "dulcinea-left.dcm")
-    assert run(of_someone, "out", "--deidentify") == 2
+def test_a_path_that_names_the_patient_is_refused(identified_scans, capsys):
+    (identified_scans / "in" / "single.dcm").rename(identified_scans / "in" / "dulcinea-left.dcm")
+    assert run(identified_scans, "out", "--deidentify") == 2
     assert "rename it" in capsys.readouterr().err
-    assert not (of_someone / "out").exists()
-    assert run(of_someone, "out") == 0
+    assert not (identified_scans / "out").exists()
+    assert run(identified_scans, "out") == 0
 
 
-def test_images_without_regions_are_warned_of(of_someone, capsys):
-    Image.fromarray(frame()).save(of_someone / "in" / "plain.png")
-    assert run(of_someone, "out", "--deidentify") == 0
-    said = capsys.readouterr().err
-    assert "burned-in text may name the patient" in said
-    assert "plain.png" in said
-    assert "one.dcm" not in said
+def test_images_without_regions_are_warned_of(identified_scans, capsys):
+    Image.fromarray(frame()).save(identified_scans / "in" / "plain.png")
+    assert run(identified_scans, "out", "--deidentify") == 0
+    output = capsys.readouterr().err
+    assert "burned-in text may name the patient" in output
+    assert "plain.png" in output
+    assert "single.dcm" not in output
 
 
-def test_a_resumed_run_must_ask_for_the_same_identity(of_someone, capsys):
-    assert run(of_someone, "out", "--output", "png,dicom-seg") == 0
-    assert run(of_someone, "out", "--output", "png,dicom-seg", "--resume", "--deidentify") == 2
+def test_a_resumed_run_must_ask_for_the_same_identity(identified_scans, capsys):
+    assert run(identified_scans, "out", "--output", "png,dicom-seg") == 0
+    assert run(identified_scans, "out", "--output", "png,dicom-seg", "--resume", "--deidentify") == 2
     assert "deidentify" in capsys.readouterr().err
-    assert run(of_someone, "other", "--whole-image", "--deidentify") == 2
+    assert run(identified_scans, "other", "--whole-image", "--deidentify") == 2
 
 
 def test_other_products_of_a_picture_that_is_no_dicom(tmp_path, capsys):
@@ -314,13 +333,14 @@ def test_other_products_of_a_picture_that_is_no_dicom(tmp_path, capsys):
         assert {row["unit"] for row in csv.DictReader(file)} == {"px"}
 
 
-def test_other_values_are_not_kept_in_what_is_replaced():
-    """The pseudonyms are no plain hashes: two runs of Salus give different ones."""
+def test_two_runs_give_different_pseudonyms():
+    """They are no plain hashes, which could be looked up."""
     import subprocess
     import sys
 
-    code = "from salus.write.dicom_deidentify import other_uid, pseudonym; print(other_uid('1.2.3'), pseudonym('A'))"
-    said = {
+    code = "from salus.write.dicom_deidentify import pseudonym, replacement_uid; "
+    code += "print(replacement_uid('1.2.3'), pseudonym('A'))"
+    outputs = {
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout for _ in "ab"
     }
-    assert len(said) == 2
+    assert len(outputs) == 2

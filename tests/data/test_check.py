@@ -13,8 +13,8 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from salus.data.case import Case, DataSet
-from salus.data.check import CheckReport, check, exit_code, render_table
-from salus.data.duplicates import Duplicates, group_of
+from salus.data.check import CheckReport, check_data_set, exit_code, render_table
+from salus.data.duplicates import Duplicates, independent_groups
 from salus.data.layouts import read_data_set
 
 SHAPE = (80, 100)
@@ -49,7 +49,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def run(root: Path) -> CheckReport:
-    return check(read_data_set(root))
+    return check_data_set(read_data_set(root))
 
 
 def only(report: CheckReport, severity: str) -> str:
@@ -191,13 +191,13 @@ def test_the_report_is_text_and_json(root: Path) -> None:
 def test_unlabelled_images_and_progress(root: Path, tmp_path: Path) -> None:
     ticks: list[tuple[int, int]] = []
     data = read_data_set(root / "images")
-    report = check(data, workers=1, progress=lambda done, total: ticks.append((done, total)))
+    report = check_data_set(data, workers=1, progress=lambda done, total: ticks.append((done, total)))
     assert (report.layout, report.labelled, report.lesion, report.patients) == ("images", 0, None, None)
     assert report.labels == {"unknown": 6}
     assert ticks[-1] == (6, 6)
     for path in (root / "images").iterdir():
         path.write_bytes(b"")
-    broken = check(data)
+    broken = check_data_set(data)
     assert broken.height is None
     assert len(broken.problems) == 6
     assert "height, pixels    -" in render_table(broken)
@@ -213,6 +213,8 @@ def test_a_real_set(real_data: Path) -> None:
 def test_a_hundred_thousand_lines_are_grouped_in_moments() -> None:
     cases = tuple(Case(f"{i:06}", Path(f"{i}.png")) for i in range(50_000))
     start = time.process_time()
-    groups = group_of(DataSet(Path(), "images", cases), duplicates=Duplicates({c.name: c.name for c in cases}, ()))
+    groups = independent_groups(
+        DataSet(Path(), "images", cases), duplicates=Duplicates({c.name: c.name for c in cases}, ())
+    )
     assert len(set(groups.values())) == len(cases)
     assert time.process_time() - start < 5

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
 
 from salus.data.case import Case, DataSet
-from salus.data.duplicates import cluster, find_duplicates, fingerprint, group_of
+from salus.data.duplicates import cluster_hashes, find_duplicates, independent_groups, perceptual_hash
 from salus.data.layouts import read_data_set
 
 SHAPE = (180, 240)
@@ -56,31 +56,31 @@ COPIES = {
     "shifted": lambda p: p[12:, :-18],
     "noise": lambda p: np.clip(p + np.random.default_rng(9).normal(0, 0.03, SHAPE), 0, 1).astype(np.float32),
 }
-OTHERS = {f"other {seed}": fingerprint(tissue(seed)) for seed in range(100, 124)}
+OTHERS = {f"other {seed}": perceptual_hash(tissue(seed)) for seed in range(100, 124)}
 
 
 @pytest.mark.parametrize("kind", COPIES)
 @pytest.mark.parametrize("company", [0, 24])
 def test_a_copy_is_found_alone_and_among_others(kind: str, company: int) -> None:
     prints = dict(list(OTHERS.items())[:company])
-    prints |= {"a": fingerprint(tissue(1)), "z": fingerprint(COPIES[kind](tissue(1)))}
-    found = cluster(prints)
+    prints |= {"a": perceptual_hash(tissue(1)), "z": perceptual_hash(COPIES[kind](tissue(1)))}
+    found = cluster_hashes(prints)
     assert found.clusters == (("a", "z"),)
     assert found.groups["z"] == found.groups["a"] == "a"
     assert all(found.groups[name] == name for name in prints if name != "z")
 
 
 def test_different_scans_stay_apart() -> None:
-    prints = {f"{seed:03}": fingerprint(tissue(seed)) for seed in range(60)}
-    assert cluster(prints).clusters == ()
+    prints = {f"{seed:03}": perceptual_hash(tissue(seed)) for seed in range(60)}
+    assert cluster_hashes(prints).clusters == ()
 
 
 def test_the_black_round_a_sector_links_nothing() -> None:
     y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
     sector = np.abs(x - SHAPE[1] / 2) < SHAPE[1] * (0.25 + 0.25 * y / SHAPE[0])
-    prints = {f"{seed:03}": fingerprint(tissue(seed) * sector) for seed in range(30)}
-    prints["copy"] = fingerprint(marked(tissue(7)) * sector)
-    assert cluster(prints).clusters == (("007", "copy"),)
+    prints = {f"{seed:03}": perceptual_hash(tissue(seed) * sector) for seed in range(30)}
+    prints["copy"] = perceptual_hash(marked(tissue(7)) * sector)
+    assert cluster_hashes(prints).clusters == (("007", "copy"),)
 
 
 def test_a_frame_that_all_share_links_nothing() -> None:
@@ -95,33 +95,33 @@ def test_a_frame_that_all_share_links_nothing() -> None:
         image.paste(Image.fromarray((pixels * 255).astype(np.uint8)), (90, 60))
         return np.asarray(image, np.float32) / 255
 
-    prints = {f"{seed:03}": fingerprint(screen(tissue(seed))) for seed in range(24)}
-    prints["copy"] = fingerprint(screen(jpeg(tissue(3))))
-    assert cluster(prints).clusters == (("003", "copy"),)
+    prints = {f"{seed:03}": perceptual_hash(screen(tissue(seed))) for seed in range(24)}
+    prints["copy"] = perceptual_hash(screen(jpeg(tissue(3))))
+    assert cluster_hashes(prints).clusters == (("003", "copy"),)
 
 
 def test_links_are_followed_and_blank_images_are_no_copies() -> None:
-    """A chain of shifts, each near its neighbours only, is one cluster; images of one grey are none."""
+    """A chain of shifts, each near its neighbours only, is one cluster_hashes; images of one grey are none."""
     wide = np.concatenate([tissue(5), tissue(6)], axis=1)
-    chain = {f"c{i}": fingerprint(wide[:, 20 * i : 20 * i + 240]) for i in range(8)}
-    far = cluster({"c0": chain["c0"], "c7": chain["c7"]})
+    chain = {f"c{i}": perceptual_hash(wide[:, 20 * i : 20 * i + 240]) for i in range(8)}
+    far = cluster_hashes({"c0": chain["c0"], "c7": chain["c7"]})
     assert far.clusters == ()
-    blank = {"black": fingerprint(np.zeros(SHAPE)), "grey": fingerprint(np.full(SHAPE, 0.5))}
-    assert cluster(chain | blank).clusters == (tuple(sorted(chain)),)
+    blank = {"black": perceptual_hash(np.zeros(SHAPE)), "grey": perceptual_hash(np.full(SHAPE, 0.5))}
+    assert cluster_hashes(chain | blank).clusters == (tuple(sorted(chain)),)
 
 
 def test_few_or_no_images() -> None:
-    assert cluster({}).groups == {}
-    assert cluster({"only": fingerprint(tissue(1))}).groups == {"only": "only"}
+    assert cluster_hashes({}).groups == {}
+    assert cluster_hashes({"only": perceptual_hash(tissue(1))}).groups == {"only": "only"}
 
 
 @given(order=st.permutations(list(range(9))))
 @settings(max_examples=8, deadline=None)
 def test_names_and_order_do_not_matter(order: list[int]) -> None:
     sources = [0, 1, 1, 2, 3, 3, 3, 4, 5]
-    prints = [fingerprint(tissue(s) if i % 2 else marked(tissue(s))) for i, s in enumerate(sources)]
+    prints = [perceptual_hash(tissue(s) if i % 2 else marked(tissue(s))) for i, s in enumerate(sources)]
     names = {i: f"n{place}" for place, i in enumerate(order)}
-    found = cluster({names[i]: prints[i] for i in order})
+    found = cluster_hashes({names[i]: prints[i] for i in order})
     together = {frozenset(names[i] for i in group) for group in ((1, 2), (4, 5, 6))}
     assert {frozenset(c) for c in found.clusters} == together
 
@@ -151,7 +151,7 @@ def test_unreadable_images_are_their_own_cluster(tmp_path: Path) -> None:
 def test_groups_join_patients_and_copies(tmp_path: Path) -> None:
     """i0-i1 are copies of two patients; i2 is the first one's; i3-i4 are copies without a patient; i5 is alone."""
     patients = ["ann", "eve", "ann", None, None, "joy", "i5"]
-    groups = group_of(cases(tmp_path, [1, 1, 2, 3, 3, 4, 5], patients))
+    groups = independent_groups(cases(tmp_path, [1, 1, 2, 3, 3, 4, 5], patients))
     assert groups["i0"] == groups["i1"] == groups["i2"] == "ann + eve"
     assert groups["i3"] == groups["i4"] == "i3"
     assert groups["i5"] == "joy"
@@ -160,7 +160,7 @@ def test_groups_join_patients_and_copies(tmp_path: Path) -> None:
 
 
 def test_a_case_named_as_a_patient_is_another_group(tmp_path: Path) -> None:
-    groups = group_of(cases(tmp_path, [1, 2], ["i1", None]))
+    groups = independent_groups(cases(tmp_path, [1, 2], ["i1", None]))
     assert len(set(groups.values())) == 2
 
 

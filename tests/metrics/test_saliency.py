@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import fbeta_score, roc_auc_score
 
 from salus.errors import SalusError
-from salus.metrics.saliency import best_cut, calibrate, score_map
+from salus.metrics.saliency import best_dice_threshold, measure_calibration, score_map
 from salus.saliency.confidence import best_dice
 
 
@@ -19,26 +19,26 @@ def case():
 
 def test_auc_and_f_measure_are_those_of_scikit_learn(case):
     s, mask = case
-    found = score_map(s, mask)
-    assert found.auc == pytest.approx(roc_auc_score(mask.ravel(), s.ravel()))
+    scores = score_map(s, mask)
+    assert scores.auc == pytest.approx(roc_auc_score(mask.ravel(), s.ravel()))
     chosen = (s >= 2 * s.mean()).ravel()
-    assert found.f_measure == pytest.approx(fbeta_score(mask.ravel(), chosen, beta=np.sqrt(0.3)))
-    assert found.mae == pytest.approx(np.mean([abs(a - b) for a, b in zip(s.ravel(), mask.ravel(), strict=True)]))
+    assert scores.f_measure == pytest.approx(fbeta_score(mask.ravel(), chosen, beta=np.sqrt(0.3)))
+    assert scores.mae == pytest.approx(np.mean([abs(a - b) for a, b in zip(s.ravel(), mask.ravel(), strict=True)]))
 
 
 def test_best_dice_is_the_best_over_every_threshold(case):
     s, mask = case
     cuts = np.unique(s)
     dice = np.array([2 * (mask & (s >= t)).sum() / (mask.sum() + (s >= t).sum()) for t in cuts])
-    found = score_map(s, mask)
-    assert found.best_dice == pytest.approx(dice.max())
-    assert found.threshold == cuts[np.isclose(dice, dice.max())].max()
-    assert found.best_dice == best_dice(s, mask)  # what confidence is fitted to
+    scores = score_map(s, mask)
+    assert scores.best_dice == pytest.approx(dice.max())
+    assert scores.threshold == cuts[np.isclose(dice, dice.max())].max()
+    assert scores.best_dice == best_dice(s, mask)  # what confidence is fitted to
 
 
 def test_of_two_thresholds_that_are_as_good_the_larger_counts():
     s, mask = np.array([0.8, 0.6, 0.6, 0.4]), np.array([True, False, False, True])
-    assert best_cut(s, mask) == (pytest.approx(2 / 3), 0.8)  # (2 x 1 / 3) and, at 0.4, (2 x 2 / 6)
+    assert best_dice_threshold(s, mask) == (pytest.approx(2 / 3), 0.8)  # (2 x 1 / 3) and, at 0.4, (2 x 2 / 6)
 
 
 def test_hit_counts_tied_maxima_by_their_share():
@@ -64,11 +64,11 @@ def test_a_map_of_the_truth_is_perfect_and_a_constant_one_is_chance(case):
 
 
 def test_a_tumour_that_fills_the_image_leaves_nothing_to_rank():
-    found = score_map(np.linspace(0, 1, 16).reshape(4, 4), np.ones((4, 4), bool))
-    assert (found.auc, found.hit, found.best_dice, found.threshold) == (0.5, 1, 1, 0)
+    scores = score_map(np.linspace(0, 1, 16).reshape(4, 4), np.ones((4, 4), bool))
+    assert (scores.auc, scores.hit, scores.best_dice, scores.threshold) == (0.5, 1, 1, 0)
 
 
-def test_what_is_no_map_is_refused():
+def test_values_outside_0_to_1_nan_and_another_shape_are_refused():
     mask = np.zeros((4, 4), bool)
     for s in (np.full((4, 4), 1.5), np.full((4, 4), np.nan), np.zeros((4, 1))):
         with pytest.raises(SalusError):
@@ -78,30 +78,30 @@ def test_what_is_no_map_is_refused():
 def test_tumour_free_images_have_scores_of_their_own():
     empty = np.zeros((10, 10), bool)
     s = np.full((10, 10), 0.2)
-    found = score_map(s, empty)
-    assert np.isnan([found.auc, found.hit, found.best_dice, found.threshold, found.f_measure]).all()
-    assert (found.quiet, found.lit, found.maximum) == (1, 0, 0.2)
+    scores = score_map(s, empty)
+    assert np.isnan([scores.auc, scores.hit, scores.best_dice, scores.threshold, scores.f_measure]).all()
+    assert (scores.quiet, scores.lit, scores.maximum) == (1, 0, 0.2)
     s[:2, :5] = 0.5
-    found = score_map(s, empty)
-    assert (found.quiet, found.lit) == (0, pytest.approx(0.1))
+    scores = score_map(s, empty)
+    assert (scores.quiet, scores.lit) == (0, pytest.approx(0.1))
     assert np.isnan(score_map(s, ~empty).quiet)
 
 
-def test_calibration_of_probabilities_that_hold_and_that_do_not():
+def test_calibration_error_is_small_for_true_probabilities_and_the_mean_value_without_tumour():
     rng = np.random.default_rng(0)
     maps = rng.random((20, 40, 40))
-    honest = calibrate(maps, rng.random(maps.shape) < maps)
+    honest = measure_calibration(maps, rng.random(maps.shape) < maps)
     assert honest.error < 0.02
     assert honest.pixels.sum() == maps.size
-    np.testing.assert_allclose(honest.said, honest.seen, atol=0.05)
-    assert calibrate(maps, np.zeros(maps.shape, bool)).error == pytest.approx(maps.mean())
-    assert np.isnan(calibrate(np.zeros((1, 2, 2)), np.zeros((1, 2, 2), bool)).said[1:]).all()
+    np.testing.assert_allclose(honest.stated, honest.observed, atol=0.05)
+    assert measure_calibration(maps, np.zeros(maps.shape, bool)).error == pytest.approx(maps.mean())
+    assert np.isnan(measure_calibration(np.zeros((1, 2, 2)), np.zeros((1, 2, 2), bool)).stated[1:]).all()
 
 
 def test_bytes_are_calibrated_as_what_they_stand_for():
     rng = np.random.default_rng(1)
     levels, masks = rng.integers(0, 256, (3, 9, 9), np.uint8), rng.random((3, 9, 9)) < 0.3
-    one, other = calibrate(levels, masks), calibrate(levels / 255, masks)
+    one, other = measure_calibration(levels, masks), measure_calibration(levels / 255, masks)
     assert one.error == pytest.approx(other.error)
     np.testing.assert_array_equal(one.pixels, other.pixels)
     place = np.minimum(levels.astype(int) * 10 // 255, 9)

@@ -1,7 +1,6 @@
 """Intervals and tests against analytic values, SciPy and figures computed by hand."""
 
-import doctest
-from math import inf, isnan, nan, sqrt
+from math import isnan, nan, sqrt
 
 import numpy as np
 import pytest
@@ -11,17 +10,7 @@ from scipy import stats
 
 import salus.metrics.statistics
 from salus.errors import SalusError
-from salus.metrics.statistics import (
-    bootstrap_interval,
-    corrected_fold_ttest,
-    holm,
-    mean_over_folds,
-    paired_difference,
-)
-
-# Dice of the five folds as stored in the authors' released notebooks (Vakanski, Xian & Freer 2020).
-PUBLISHED_UNET = [0.899342, 0.891857, 0.908945, 0.902268, 0.867470]
-PUBLISHED_SALIENT = [0.917233, 0.890384, 0.896670, 0.911694, 0.887016]
+from salus.metrics.statistics import bootstrap_interval, holm, paired_difference
 
 
 class TestBootstrap:
@@ -77,7 +66,7 @@ class TestBootstrap:
         assert bootstrap_interval(values, seed=4) == bootstrap_interval(values, seed=4)
         assert bootstrap_interval(values, seed=4) != bootstrap_interval(values, seed=5)
         whole = bootstrap_interval(values)
-        monkeypatch.setattr(salus.metrics.statistics, "_CELLS", 50 * 300)
+        monkeypatch.setattr(salus.metrics.statistics, "MAX_RANDOM_NUMBERS", 50 * 300)
         in_blocks = bootstrap_interval(values)
         assert (in_blocks.low, in_blocks.high) == pytest.approx((whole.low, whole.high), abs=0.01)
 
@@ -106,7 +95,7 @@ class TestBootstrap:
             (([0.5, 0.6], None, 0.0), "level"),
         ],
     )
-    def test_what_cannot_be_resampled_says_why(self, arguments, message):
+    def test_wrong_values_labels_and_levels_are_refused_with_the_reason(self, arguments, message):
         with pytest.raises(SalusError, match=message):
             bootstrap_interval(*arguments)
 
@@ -142,7 +131,7 @@ class TestPairedDifference:
         rng = np.random.default_rng(5)
         a, b = rng.normal(0.3, 1, 12), np.zeros(12)
         whole = paired_difference(a, b, permutations=4000)
-        monkeypatch.setattr(salus.metrics.statistics, "_CELLS", 12 * 300)
+        monkeypatch.setattr(salus.metrics.statistics, "MAX_RANDOM_NUMBERS", 12 * 300)
         assert paired_difference(a, b, permutations=4000).p_permutation == pytest.approx(whole.p_permutation, abs=0.03)
 
     def test_the_tests_weigh_every_patient_the_same(self):
@@ -175,7 +164,7 @@ class TestPairedDifference:
         assert (clustered.n, clustered.clusters) == (50, 10)
         assert naive.p_wilcoxon < once.p_wilcoxon / 2
 
-    def test_effect_by_hand(self):
+    def test_the_effect_is_the_rank_biserial_correlation(self):
         """Ranks of |3|, |1|, |2| are 3, 1, 2; the signs + - +, so (5 - 1) / 6."""
         assert paired_difference([3, 0, 2], [0, 1, 0]).effect == pytest.approx(4 / 6)
         assert paired_difference([0, 1, 0], [3, 0, 2]).effect == pytest.approx(-4 / 6)
@@ -217,62 +206,8 @@ class TestPairedDifference:
             paired_difference([1, 2, 3], [1, 2])
 
 
-class TestFolds:
-    def test_reproduces_the_published_mean_and_spread(self):
-        result = mean_over_folds(PUBLISHED_UNET, [1, 2, 3, 4, 5])
-        assert (result.mean, result.sd) == pytest.approx((0.893976, 0.014344), abs=1.5e-6)
-        result = mean_over_folds(PUBLISHED_SALIENT, [1, 2, 3, 4, 5])
-        assert (result.mean, result.sd) == pytest.approx((0.900599, 0.011866), abs=1.5e-6)
-
-    def test_folds_count_the_same_whatever_their_size(self):
-        result = mean_over_folds([1.0, 0.0, 0.0, 0.0, nan], ["a", "b", "b", "b", "a"])
-        assert result.folds == ("a", "b")
-        assert result.means == (1.0, 0.0)
-        assert (result.mean, result.sd) == (0.5, 0.5)
-
-    def test_a_fold_without_values_is_left_out(self):
-        result = mean_over_folds([0.5, 0.7, nan], [0, 1, 2])
-        assert isnan(result.means[2])
-        assert result.mean == pytest.approx(0.6)
-        assert isnan(mean_over_folds([nan], [0]).mean)
-
-    def test_labels_must_match(self):
-        with pytest.raises(SalusError, match="2 values and 1 labels"):
-            mean_over_folds([0.5, 0.6], [1])
-
-    def test_the_published_difference_is_not_significant(self):
-        """The plain paired t test gives p = 0.33; with the correction it is larger still."""
-        plain = corrected_fold_ttest(PUBLISHED_SALIENT, PUBLISHED_UNET, ratio=0)
-        theirs = stats.ttest_rel(PUBLISHED_SALIENT, PUBLISHED_UNET)
-        assert (plain.t, plain.p) == pytest.approx((theirs.statistic, theirs.pvalue), abs=1e-9)
-        assert round(plain.p, 2) == 0.33
-        corrected = corrected_fold_ttest(PUBLISHED_SALIENT, PUBLISHED_UNET)
-        assert corrected.t == pytest.approx(plain.t * sqrt((1 / 5) / (1 / 5 + 1 / 4)))
-        assert corrected.p == pytest.approx(2 * stats.t.sf(corrected.t, 4))
-        assert corrected.mean == pytest.approx(0.006623)
-
-    @pytest.mark.filterwarnings("error")
-    def test_constant_differences(self):
-        assert corrected_fold_ttest([0.5, 0.6], [0.5, 0.6]).p == 1.0
-        constant = corrected_fold_ttest([0.5, 0.6], [0.6, 0.7])
-        assert (constant.t, constant.p) == (-inf, 0.0)
-
-    @pytest.mark.parametrize(
-        ("arguments", "message"),
-        [
-            (([0.5], [0.6]), "1 and 1"),
-            (([0.5, 0.6], [0.6, 0.5, 0.7]), "2 and 3"),
-            (([0.5, nan], [0.6, 0.5]), "not defined"),
-            (([0.5, 0.6], [0.6, 0.5], -1), "ratio"),
-        ],
-    )
-    def test_what_cannot_be_tested_says_why(self, arguments, message):
-        with pytest.raises(SalusError, match=message):
-            corrected_fold_ttest(*arguments)
-
-
 class TestHolm:
-    def test_by_hand(self):
+    def test_adjusted_values_by_hand(self):
         """Sorted .01 .02 .03 .04 .05 times 5 4 3 2 1: .05 .08 .09 .08 .05, made monotone: .05 .08 .09 .09 .09."""
         assert holm([0.03, 0.01, 0.05, 0.02, 0.04]) == pytest.approx([0.09, 0.05, 0.09, 0.08, 0.09])
 
@@ -290,12 +225,6 @@ class TestHolm:
         assert np.all(np.diff(adjusted[np.argsort(p)]) >= 0)
 
     @pytest.mark.parametrize("p", [-0.1, 1.1])
-    def test_only_probabilities(self, p):
+    def test_values_outside_0_to_1_are_refused(self, p):
         with pytest.raises(SalusError, match=str(p)):
             holm([0.5, p])
-
-
-def test_examples_run():
-    result = doctest.testmod(salus.metrics.statistics)
-    assert result.attempted > 0
-    assert result.failed == 0

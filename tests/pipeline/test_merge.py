@@ -3,7 +3,6 @@
 import csv
 import json
 
-import numpy as np
 import pytest
 from PIL import Image
 from tests.segmentation.test_segmenter import image_of, write_network
@@ -102,13 +101,3 @@ def test_parts_of_different_settings_are_refused(scans, tmp_path, command, capsy
 def test_a_folder_without_parts(tmp_path, capsys):
     assert main(["merge", str(tmp_path)]) == 2
     assert "holds no parts" in capsys.readouterr().err
-
-
-def test_every_image_is_in_one_part():
-    from salus.pipeline.jobs import Job, part_of
-
-    jobs = [Job(tmp, f"{i}/{frame}", str(i), frame) for i in range(50) for frame in (1, 2) for tmp in ("x",)]
-    shared = [part_of(jobs, part, 7) for part in range(1, 8)]
-    assert sorted(job.name for part in shared for job in part) == sorted(job.name for job in jobs)
-    assert all(sum(job.file == str(i) for job in part) in (0, 2) for part in shared for i in range(50))
-    assert np.std([len(part) for part in shared]) < 8

@@ -1,4 +1,4 @@
-"""DICOM in every encoding comes back: values, orientation, millimetres, frames; and what is wrong is one line."""
+"""DICOM files in every encoding are read right: values, orientation, millimetres, frames; damaged ones are refused."""
 
 import zlib
 
@@ -21,7 +21,7 @@ from tests.read.wrap import region, wrap_dicom
 from salus import read_scan
 from salus.errors import SalusError
 from salus.read import limits
-from salus.read.frames import kind_of, open_frames
+from salus.read.frames import detect_format, open_frames
 from salus.scan import LUMA, Region
 
 LOSSLESS = [
@@ -36,8 +36,8 @@ LOSSLESS = [
 PLAIN = LOSSLESS[:3]
 
 
-def an_l(dtype=np.uint8, top=250):
-    """Bright where the letter L is: not alike mirrored, turned or transposed; its arms of other values."""
+def letter_l(dtype=np.uint8, top=250):
+    """Draw a bright letter L, whose arms differ in value: it looks different mirrored, turned or transposed."""
     values = np.zeros((40, 64), dtype)
     values[5:30, 8:12], values[26:30, 8:40] = top, top // 2
     return values
@@ -51,7 +51,7 @@ def path(tmp_path):
 @pytest.mark.parametrize("syntax", LOSSLESS, ids=lambda s: s.name)
 @pytest.mark.parametrize("frames", [1, 3])
 def test_grey_is_exact_upright_and_in_millimetres(syntax, frames, path):
-    pixels = an_l() if frames == 1 else np.stack([np.roll(an_l(), 2 * i, axis=1) for i in range(frames)])
+    pixels = letter_l() if frames == 1 else np.stack([np.roll(letter_l(), 2 * i, axis=1) for i in range(frames)])
     opened = open_frames(wrap_dicom(path, pixels, syntax=syntax, regions=[region(0, 0, 40, 64, (0.2, 0.1))]))
     assert (opened.count, opened.seconds) == (frames, 0.05 if frames > 1 else None)
     for number in range(1, frames + 1):
@@ -67,19 +67,19 @@ def test_grey_is_exact_upright_and_in_millimetres(syntax, frames, path):
 def test_colour_becomes_luma(syntax, planar, path):
     if planar and syntax.is_compressed:
         pytest.skip("compressed frames have an order of their own")
-    colour = np.stack([an_l(), np.flipud(an_l()), np.fliplr(an_l())], axis=-1)
+    colour = np.stack([letter_l(), np.flipud(letter_l()), np.fliplr(letter_l())], axis=-1)
     scan = read_scan(wrap_dicom(path, colour, syntax=syntax, PlanarConfiguration=planar))
     np.testing.assert_allclose(scan.pixels, colour @ np.array(LUMA) / 255, atol=1e-6)
 
 
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, RLELossless], ids=lambda s: s.name)
-def test_ybr_full(syntax, path):
-    colour = np.stack([an_l(), an_l() // 2, an_l() // 3], axis=-1)
+def test_ybr_full_becomes_luma(syntax, path):
+    colour = np.stack([letter_l(), letter_l() // 2, letter_l() // 3], axis=-1)
     scan = read_scan(wrap_dicom(path, colour, photometric="YBR_FULL", syntax=syntax))
     np.testing.assert_allclose(scan.pixels, colour @ np.array(LUMA) / 255, atol=2 / 255)  # two roundings
 
 
-def test_uncompressed_ybr_full_422(path):
+def test_uncompressed_ybr_full_422_becomes_luma(path):
     grey = np.repeat(np.linspace(0, 255, 32).astype(np.uint8), 2)[None].repeat(40, axis=0)
     wrap_dicom(path, np.stack([grey] * 3, axis=-1))
     ds = pydicom.dcmread(path)
@@ -92,7 +92,7 @@ def test_uncompressed_ybr_full_422(path):
 
 @pytest.mark.parametrize("colour", [False, True])
 @pytest.mark.parametrize("frames", [1, 2])
-def test_jpeg_is_near(colour, frames, path):
+def test_jpeg_is_read_but_for_its_losses(colour, frames, path):
     smooth = (np.add.outer(np.arange(40) * 3, np.arange(64) * 2)).astype(np.uint8)
     pixels = np.stack([smooth] * 3, axis=-1) if colour else smooth
     if frames > 1:
@@ -103,26 +103,28 @@ def test_jpeg_is_near(colour, frames, path):
         np.testing.assert_allclose(opened.scan(2).pixels * 255, smooth[::-1], atol=5)
 
 
-def test_palette(path):
-    index = (an_l() > 0).astype(np.uint8) + (an_l() > 200)
+def test_a_palette_becomes_luma(path):
+    index = (letter_l() > 0).astype(np.uint8) + (letter_l() > 200)
     tables = {"Red": [0, 40, 255, 9], "Green": [0, 80, 255, 9], "Blue": [0, 160, 255, 9]}
     tags = {}
     for name, values in tables.items():
         tags[f"{name}PaletteColorLookupTableDescriptor"] = [4, 0, 8]
         tags[f"{name}PaletteColorLookupTableData"] = bytes(values)
     scan = read_scan(wrap_dicom(path, index, photometric="PALETTE COLOR", **tags))
-    wanted = np.array([0, np.dot([40, 80, 160], LUMA) / 255, 1])[index]
-    np.testing.assert_allclose(scan.pixels, wanted, atol=1e-6)
+    expected = np.array([0, np.dot([40, 80, 160], LUMA) / 255, 1])[index]
+    np.testing.assert_allclose(scan.pixels, expected, atol=1e-6)
 
 
 def test_monochrome1_is_inverted(path):
-    np.testing.assert_allclose(read_scan(wrap_dicom(path, an_l(), photometric="MONOCHROME1")).pixels, 1 - an_l() / 255)
+    np.testing.assert_allclose(
+        read_scan(wrap_dicom(path, letter_l(), photometric="MONOCHROME1")).pixels, 1 - letter_l() / 255
+    )
 
 
 @pytest.mark.parametrize("syntax", [*PLAIN, RLELossless, JPEGLSLossless, JPEG2000Lossless], ids=lambda s: s.name)
 def test_sixteen_bits_are_stretched_to_their_maximum(syntax, path):
-    scan = read_scan(wrap_dicom(path, an_l(np.uint16, 3000), syntax=syntax, bits=12))
-    np.testing.assert_allclose(scan.pixels, an_l(np.uint16, 3000) / 3000, atol=1e-6)
+    scan = read_scan(wrap_dicom(path, letter_l(np.uint16, 3000), syntax=syntax, bits=12))
+    np.testing.assert_allclose(scan.pixels, letter_l(np.uint16, 3000) / 3000, atol=1e-6)
 
 
 def test_rescale_and_window_follow_the_standards_formula(path):
@@ -130,21 +132,21 @@ def test_rescale_and_window_follow_the_standards_formula(path):
     tags = {"RescaleSlope": 0.5, "RescaleIntercept": -100, "WindowCenter": 600, "WindowWidth": 400}
     scan = read_scan(wrap_dicom(path, stored, bits=12, **tags))
     x = stored * 0.5 - 100
-    wanted = np.clip((x - (600 - 0.5)) / (400 - 1) + 0.5, 0, 1)  # PS3.3 C.11.2.1.2.1
-    np.testing.assert_allclose(scan.pixels, wanted, atol=1e-6)
+    expected = np.clip((x - (600 - 0.5)) / (400 - 1) + 0.5, 0, 1)  # PS3.3 C.11.2.1.2.1
+    np.testing.assert_allclose(scan.pixels, expected, atol=1e-6)
 
 
 def test_a_voi_table_is_applied(path):
     table = Dataset()
     table.LUTDescriptor, table.LUTData = [256, 0, 16], [min(65535, 512 * i) for i in range(256)]
-    ds = pydicom.dcmread(wrap_dicom(path, an_l(top=100)))
+    ds = pydicom.dcmread(wrap_dicom(path, letter_l(top=100)))
     table["LUTDescriptor"].VR, table["LUTData"].VR = "US", "US"
     ds.VOILUTSequence = [table]
     ds.save_as(path)
-    np.testing.assert_allclose(read_scan(path).pixels, an_l(top=100) * 512.0 / 65535, atol=1e-6)
+    np.testing.assert_allclose(read_scan(path).pixels, letter_l(top=100) * 512.0 / 65535, atol=1e-6)
 
 
-def test_regions_are_found_named_clipped_and_sorted(path):
+def test_regions_are_read_clipped_and_sorted_and_others_named_in_a_note(path):
     regions = [
         region(0, 60, 40, 40, (0.2, 0.1)),  # clipped: its right part lies outside
         region(0, 0, 40, 30, (0.2, 0.1)),
@@ -155,33 +157,35 @@ def test_regions_are_found_named_clipped_and_sorted(path):
         region(100, 100, 20, 20),  # outside
         region(0, 0, 4, 64),  # too flat
     ]
-    scan = read_scan(wrap_dicom(path, np.pad(an_l(), ((0, 0), (0, 26))), regions=regions))
-    found = [(one.top, one.left, one.height, one.width) for one in scan.regions]
-    assert found == [(0, 0, 40, 30), (0, 60, 40, 30)]
+    scan = read_scan(wrap_dicom(path, np.pad(letter_l(), ((0, 0), (0, 26))), regions=regions))
+    boxes = [(r.top, r.left, r.height, r.width) for r in scan.regions]
+    assert boxes == [(0, 0, 40, 30), (0, 60, 40, 30)]
     assert scan.spacing == pytest.approx((0.2, 0.1))
     assert scan.notes == ("not looked at: colour flow, spectral, M-mode, a B-mode region without a sensible place",)
     np.testing.assert_array_equal(
-        scan.regions[1].of(scan.pixels), np.pad(an_l(), ((0, 0), (0, 26)))[:, 60:] / np.float32(255)
+        scan.regions[1].crop(scan.pixels), np.pad(letter_l(), ((0, 0), (0, 26)))[:, 60:] / np.float32(255)
     )
 
 
-@pytest.mark.parametrize(("change", "wanted"), [({"units": 0}, None), ({"spacing": (0, 0.1)}, None), ({}, (0.1, 0.1))])
-def test_no_millimetre_is_invented(change, wanted, path):
-    scan = read_scan(wrap_dicom(path, an_l(), regions=[region(0, 0, 40, 64, **change)]))
-    assert scan.spacing == (pytest.approx(wanted) if wanted else None)
-    assert read_scan(wrap_dicom(path, an_l())).spacing is None
-    assert read_scan(wrap_dicom(path, an_l(), PixelSpacing=[0.3, 0.2])).spacing == (0.3, 0.2)
+@pytest.mark.parametrize(
+    ("change", "expected"), [({"units": 0}, None), ({"spacing": (0, 0.1)}, None), ({}, (0.1, 0.1))]
+)
+def test_the_spacing_is_none_where_the_file_has_no_valid_one(change, expected, path):
+    scan = read_scan(wrap_dicom(path, letter_l(), regions=[region(0, 0, 40, 64, **change)]))
+    assert scan.spacing == (pytest.approx(expected) if expected else None)
+    assert read_scan(wrap_dicom(path, letter_l())).spacing is None
+    assert read_scan(wrap_dicom(path, letter_l(), PixelSpacing=[0.3, 0.2])).spacing == (0.3, 0.2)
 
 
-def test_regions_of_different_scales_have_their_own(path):
+def test_regions_of_different_scales_keep_their_own_spacing(path):
     regions = [region(0, 0, 40, 30, (0.1, 0.1)), region(0, 32, 40, 30, (0.2, 0.2))]
-    scan = read_scan(wrap_dicom(path, an_l(), regions=regions))
+    scan = read_scan(wrap_dicom(path, letter_l(), regions=regions))
     assert scan.spacing is None
-    assert [one.spacing for one in scan.regions] == [pytest.approx((0.1, 0.1)), pytest.approx((0.2, 0.2))]
+    assert [r.spacing for r in scan.regions] == [pytest.approx((0.1, 0.1)), pytest.approx((0.2, 0.2))]
 
 
-def test_doppler_alone_is_looked_at_whole_and_said(path):
-    scan = read_scan(wrap_dicom(path, an_l(), regions=[region(0, 0, 40, 64, kind=3, form=3)]))
+def test_an_image_of_doppler_alone_is_used_whole_with_a_note(path):
+    scan = read_scan(wrap_dicom(path, letter_l(), regions=[region(0, 0, 40, 64, kind=3, form=3)]))
     assert scan.parts == (Region(0, 0, 40, 64, None),)
     assert "no B-mode region is marked: the whole image was looked at" in scan.notes
 
@@ -197,30 +201,30 @@ def test_doppler_alone_is_looked_at_whole_and_said(path):
         ({"FrameTime": 0}, None),
     ],
 )
-def test_the_time_between_frames(tags, seconds, path):
-    opened = open_frames(wrap_dicom(path, np.stack([an_l()] * 3), **tags))
+def test_the_time_between_frames_is_read_from_the_first_tag_that_has_it(tags, seconds, path):
+    opened = open_frames(wrap_dicom(path, np.stack([letter_l()] * 3), **tags))
     assert opened.seconds == (pytest.approx(seconds) if seconds else None)
 
 
-def test_missing_optional_tags_and_no_head(path):
-    ds = pydicom.dcmread(wrap_dicom(path, an_l()))
+def test_files_without_optional_tags_or_meta_information_are_read(path):
+    ds = pydicom.dcmread(wrap_dicom(path, letter_l()))
     for name in ("PatientName", "StudyDate", "PixelRepresentation", "HighBit", "SOPInstanceUID", "Modality"):
         delattr(ds, name)
     ds.PixelRepresentation = 0
     ds.save_as(path)
-    np.testing.assert_array_equal(read_scan(path).pixels * 255, an_l())
+    np.testing.assert_array_equal(read_scan(path).pixels * 255, letter_l())
     bare = Dataset()
     bare.update({element.tag: element for element in ds})
     bare.save_as(path, implicit_vr=True, little_endian=True)
-    np.testing.assert_array_equal(read_scan(path).pixels * 255, an_l())
+    np.testing.assert_array_equal(read_scan(path).pixels * 255, letter_l())
 
 
-def test_a_file_without_a_suffix_is_told_by_its_head(tmp_path):
-    path = wrap_dicom(tmp_path / "IM_0001", an_l())
-    assert kind_of(path) == "dicom"
+def test_a_file_without_a_suffix_is_detected_by_its_first_bytes(tmp_path):
+    path = wrap_dicom(tmp_path / "IM_0001", letter_l())
+    assert detect_format(path) == "dicom"
     assert read_scan(path).shape == (40, 64)
     (tmp_path / "README").write_text("text")
-    assert kind_of(tmp_path / "README") == "image"
+    assert detect_format(tmp_path / "README") == "image"
 
 
 def cut_short(path):
@@ -244,7 +248,7 @@ def without_pixels(path):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("damage", "message"),
     [
         (cut_short, "cut short"),
         (edit(Rows=4000), "cut short"),
@@ -264,28 +268,28 @@ def without_pixels(path):
         (lambda path: (path.unlink(), path.mkdir()), "is a folder"),
     ],
 )
-def test_what_is_wrong_is_one_line_without_the_patient(spoil, said, path):
-    wrap_dicom(path, an_l())
-    spoil(path)
-    with pytest.raises(SalusError, match=said) as caught:
+def test_a_damaged_file_is_an_error_of_one_line_without_the_patient(damage, message, path):
+    wrap_dicom(path, letter_l())
+    damage(path)
+    with pytest.raises(SalusError, match=message) as caught:
         read_scan(path)
     assert "\n" not in str(caught.value)
     assert "Phantom" not in str(caught.value)
 
 
 @pytest.mark.parametrize("syntax", [JPEG2000Lossless, JPEGLSLossless, JPEGBaseline8Bit], ids=lambda s: s.name)
-def test_frames_of_another_size_than_the_file_says(syntax, path):
-    wrap_dicom(path, an_l(), syntax=syntax)
+def test_a_frame_of_another_size_than_the_header_says_is_refused(syntax, path):
+    wrap_dicom(path, letter_l(), syntax=syntax)
     edit(Rows=20, Columns=30)(path)
     with pytest.raises(SalusError, match="damaged"):
         read_scan(path)
 
 
-def test_fewer_frames_than_said(path):
-    wrap_dicom(path, np.stack([an_l()] * 3), syntax=RLELossless)
+def test_frames_that_the_header_promises_but_are_missing_are_refused(path):
+    wrap_dicom(path, np.stack([letter_l()] * 3), syntax=RLELossless)
     edit(NumberOfFrames=9)(path)
     opened = open_frames(path)
-    np.testing.assert_array_equal(opened.scan(3).pixels * 255, an_l())
+    np.testing.assert_array_equal(opened.scan(3).pixels * 255, letter_l())
     with pytest.raises(SalusError, match="frame 9"):
         opened.scan(9)
     with pytest.raises(SalusError, match="no frame 10"):
@@ -295,7 +299,7 @@ def test_fewer_frames_than_said(path):
 @pytest.mark.parametrize("depth", [50, 100_000])
 def test_deep_nesting_is_read_or_refused(depth, path):
     """Sequences within sequences, of undefined length, written by hand."""
-    whole = wrap_dicom(path, an_l()).read_bytes()
+    whole = wrap_dicom(path, letter_l()).read_bytes()
     start = 132 + 12 + pydicom.dcmread(path).file_meta.FileMetaInformationGroupLength
     opened = bytes.fromhex("0800 1511") + b"SQ\0\0" + bytes.fromhex("ffffffff feff00e0 ffffffff")
     closed = bytes.fromhex("feff0de0 00000000 feffdde0 00000000")
@@ -308,7 +312,7 @@ def test_deep_nesting_is_read_or_refused(depth, path):
 
 
 def test_a_deflated_bomb_is_refused(path, monkeypatch):
-    monkeypatch.setattr("salus.read.dicom.MAX_INFLATED", 10_000)
+    monkeypatch.setattr("salus.read.dicom_header.MAX_INFLATED", 10_000)
     wrap_dicom(path, np.zeros((200, 200), np.uint8), syntax=DeflatedExplicitVRLittleEndian)
     assert path.stat().st_size < 2_000
     with pytest.raises(SalusError, match="unpacks to more"):
@@ -316,14 +320,16 @@ def test_a_deflated_bomb_is_refused(path, monkeypatch):
     assert len(zlib.compress(bytes(40_000))) < 100
 
 
-def test_a_file_beyond_the_limit(path, monkeypatch):
+def test_a_file_larger_than_the_limit_is_refused(path, monkeypatch):
     monkeypatch.setattr(limits, "MAX_BYTES", 100)
     with pytest.raises(SalusError, match="is more than"):
-        read_scan(wrap_dicom(path, an_l()))
+        read_scan(wrap_dicom(path, letter_l()))
 
 
-def test_another_modality_is_read_and_said(path):
-    assert read_scan(wrap_dicom(path, an_l(), Modality="MG")).notes == ("not an ultrasound image: its modality is MG",)
+def test_another_modality_is_read_with_a_note(path):
+    assert read_scan(wrap_dicom(path, letter_l(), Modality="MG")).notes == (
+        "not an ultrasound image: its modality is MG",
+    )
 
 
 def test_a_long_cine_is_read_a_frame_at_a_time(path):

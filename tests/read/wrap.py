@@ -1,4 +1,4 @@
-"""Wrap pixels as ultrasound DICOM files, by pydicom's own encoders and Pillow's JPEG."""
+"""Write pixels as ultrasound DICOM files, by pydicom's own encoders and Pillow's JPEG, for tests."""
 
 from io import BytesIO
 from pathlib import Path
@@ -13,7 +13,7 @@ US_IMAGE, US_MULTIFRAME = "1.2.840.10008.5.1.4.1.1.6.1", "1.2.840.10008.5.1.4.1.
 
 
 def region(top, left, height, width, spacing=(0.1, 0.1), *, kind=1, form=1, units=3):
-    """An item of SequenceOfUltrasoundRegions; spacing (row, column) in mm."""
+    """Make an item of SequenceOfUltrasoundRegions; the spacing is (row, column) in mm."""
     item = Dataset()
     item.RegionSpatialFormat, item.RegionDataType, item.RegionFlags = form, kind, 0
     item.RegionLocationMinX0, item.RegionLocationMinY0 = left, top
@@ -26,10 +26,10 @@ def region(top, left, height, width, spacing=(0.1, 0.1), *, kind=1, form=1, unit
 def wrap_dicom(
     path, pixels, *, photometric=None, syntax=ExplicitVRLittleEndian, regions=(), frame_time=None, bits=None, **tags
 ):
-    """Write pixels as an ultrasound image, or multi-frame image, and give the path back.
+    """Write pixels as an ultrasound image, or multi-frame image, and return the path.
 
     Args:
-        path: where to.
+        path: the file to write.
         pixels: uint8 or uint16, (rows, columns), (frames, rows, columns), either with a last axis of 3 for colour.
         photometric: default MONOCHROME2, or RGB for colour. YBR_FULL is made from RGB; of JPEG baseline, YBR_FULL_422.
         syntax: transfer syntax UID.
@@ -44,7 +44,7 @@ def wrap_dicom(
     several = frames is pixels
     photometric = photometric or ("RGB" if colour else "MONOCHROME2")
     if photometric == "YBR_FULL":
-        frames = np.stack([np.asarray(Image.fromarray(one).convert("YCbCr")) for one in frames])
+        frames = np.stack([np.asarray(Image.fromarray(frame).convert("YCbCr")) for frame in frames])
     ds = Dataset()
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = (
@@ -80,7 +80,7 @@ def wrap_dicom(
     ds["PixelData"].VR = "OB" if ds.BitsAllocated == 8 else "OW"
     if syntax == JPEGBaseline8Bit:
         ds.file_meta.TransferSyntaxUID = syntax
-        ds.PixelData = encapsulate([_jpeg(one) for one in frames])
+        ds.PixelData = encapsulate([_jpeg(frame) for frame in frames])
         ds["PixelData"].VR = "OB"
         if colour:
             ds.PhotometricInterpretation = "YBR_FULL_422"

@@ -10,7 +10,15 @@ from scipy.stats import spearmanr
 from salus.data.phantom.make import make_phantom
 from salus.errors import SalusError
 from salus.metrics.segmentation import score
-from salus.saliency.confidence import DESCRIPTORS, Confidence, best_dice, describe, fit_confidence, gate, solidity
+from salus.saliency.confidence import (
+    DESCRIPTORS,
+    Confidence,
+    best_dice,
+    describe_maps,
+    fit_confidence,
+    gate_maps,
+    solidity,
+)
 from salus.saliency.methods.prior import PriorSaliency
 
 
@@ -39,10 +47,10 @@ def test_best_dice_is_the_best_of_all_thresholds():
 
 def test_a_planted_relation_is_recovered_on_maps_not_seen():
     prior = blob(28, 32, 12)
-    found = fit_confidence(*planted(150, 0), prior)
+    confidence = fit_confidence(*planted(150, 0), prior)
     maps, masks = planted(80, 1)
     quality = [best_dice(s, m) for s, m in zip(maps, masks, strict=True)]
-    predicted = found.of(maps, prior)
+    predicted = confidence.predict(maps, prior)
     assert spearmanr(predicted, quality)[0] > 0.9
     assert np.abs(predicted - quality).mean() < 0.05
 
@@ -51,27 +59,27 @@ def test_the_fit_is_the_minimum_of_its_loss():
     """The gradient of the stated loss, taken by differences, vanishes, and any step away is worse."""
     maps, masks = planted(40, 2)
     prior = blob(30, 30, 15)
-    found = fit_confidence(maps, masks, prior, ridge=0.5)
-    z = (describe(maps, prior) - found.mean) / found.scale
+    confidence = fit_confidence(maps, masks, prior, ridge=0.5)
+    z = (describe_maps(maps, prior) - confidence.mean) / confidence.scale
     q = np.array([best_dice(s, m) for s, m in zip(maps, masks, strict=True)])
 
     def loss(weights, bias):
         c = 1 / (1 + np.exp(-(z @ weights + bias)))
         return -(q * np.log(c) + (1 - q) * np.log(1 - c)).sum() + 0.25 * (weights**2).sum() + 0.00025 * bias**2
 
-    best = loss(found.weights, found.bias)
+    best = loss(confidence.weights, confidence.bias)
     for i in range(len(DESCRIPTORS)):
         step = np.eye(len(DESCRIPTORS))[i] * 1e-3
-        up, down = loss(found.weights + step, found.bias), loss(found.weights - step, found.bias)
+        up, down = loss(confidence.weights + step, confidence.bias), loss(confidence.weights - step, confidence.bias)
         assert min(up, down) > best - 1e-12
         assert abs(up - down) < 1e-6
-    assert loss(found.weights, found.bias + 1e-3) > best
+    assert loss(confidence.weights, confidence.bias + 1e-3) > best
 
 
-def test_it_ranks_maps_of_phantoms_it_has_not_seen():
-    """Each of 48 phantoms is judged by a fit on the other three quarters, with their location prior."""
-    made = [make_phantom(seed, size=(64, 64), tumour=seed % 6 != 0) for seed in range(48)]
-    images, masks = np.array([p.image for p in made]), np.array([p.mask for p in made])
+def test_it_ranks_the_maps_of_phantoms_it_has_not_seen():
+    """Each of 48 phantoms is predicted by a fit on the other three quarters, with their location prior."""
+    phantoms = [make_phantom(seed, size=(64, 64), tumour=seed % 6 != 0) for seed in range(48)]
+    images, masks = np.array([p.image for p in phantoms]), np.array([p.mask for p in phantoms])
     dark = np.array([1 - gaussian_filter(image / 255, 2) for image in images])
     fold = np.arange(48) % 4
     quality, predicted = np.zeros(48), np.zeros(48)
@@ -80,20 +88,20 @@ def test_it_ranks_maps_of_phantoms_it_has_not_seen():
         location = PriorSaliency()
         location.fit(images[training], masks[training])
         maps = location.map * dark**2
-        found = fit_confidence(maps[training], masks[training], location.map)
-        predicted[test] = found.of(maps[test], location.map)
+        confidence = fit_confidence(maps[training], masks[training], location.map)
+        predicted[test] = confidence.predict(maps[test], location.map)
         quality[test] = [best_dice(s, m) for s, m in zip(maps[test], masks[test], strict=True)]
     assert spearmanr(predicted, quality)[0] > 0.4
 
 
 def test_confidence_lies_within_zero_and_one_whatever_the_map():
-    found = fit_confidence(*planted(60, 0), blob(28, 32, 12))
+    confidence = fit_confidence(*planted(60, 0), blob(28, 32, 12))
     rng = np.random.default_rng(4)
     odd = [np.zeros((20, 30)), np.ones((20, 30)), rng.random((20, 30)), np.eye(20, 30), np.full((20, 30), 1e-30)]
     single = np.zeros((20, 30))
     single[0, 0] = 1
     for prior in (np.zeros((20, 30)), np.ones((20, 30)), blob(3, 4, 5)):
-        c = found.of(np.array([*odd, single]), prior)
+        c = confidence.predict(np.array([*odd, single]), prior)
         assert c.shape == (6,)
         assert np.isfinite(c).all()
         assert (c >= 0).all()
@@ -105,16 +113,16 @@ def test_maps_that_are_all_good_or_all_bad_can_be_fitted(quality):
     """No spread in the quality or in the descriptors: the prediction is near the only value there is."""
     maps = np.repeat((blob(30, 30, 4) > 0.5).astype(np.float32)[None], 12, axis=0)
     masks = maps > 0.5 if quality else np.zeros(maps.shape, bool)
-    c = fit_confidence(maps, masks, blob(30, 30, 10)).of(maps, blob(30, 30, 10))
+    c = fit_confidence(maps, masks, blob(30, 30, 10)).predict(maps, blob(30, 30, 10))
     assert np.abs(c - quality).max() < 0.05
 
 
 def test_descriptors_of_a_square_are_known():
     s = np.zeros((64, 64))
     s[16:32, 40:56] = 1
-    found = dict(zip(DESCRIPTORS, describe(s[None], s)[0], strict=True))
+    descriptors = dict(zip(DESCRIPTORS, describe_maps(s[None], s)[0], strict=True))
     row, column = 23.5 / 63, 47.5 / 63
-    wanted = {
+    expected = {
         "agreement": 1,
         "place": 1,
         "depth": row,
@@ -128,8 +136,8 @@ def test_descriptors_of_a_square_are_known():
         "mean": 1 / 16,
         "contrast": 1,
     }
-    assert found == pytest.approx(wanted)
-    zero = dict(zip(DESCRIPTORS, describe(np.zeros((1, 64, 64)), s)[0], strict=True))
+    assert descriptors == pytest.approx(expected)
+    zero = dict(zip(DESCRIPTORS, describe_maps(np.zeros((1, 64, 64)), s)[0], strict=True))
     assert (zero["agreement"], zero["entropy"], zero["depth"], zero["maximum"]) == (0, 1, 0.5, 0)
 
 
@@ -142,27 +150,29 @@ def test_solidity_of_an_l_and_of_a_disc():
     assert solidity(np.zeros((4, 4), bool)) == 0
 
 
-def test_gate_closed_forms():
+def test_the_gate_mixes_map_and_prior_by_the_confidence():
     rng = np.random.default_rng(0)
     maps, prior = rng.random((3, 6, 5)).astype(np.float32), rng.random((6, 5)).astype(np.float32)
-    gated = gate(maps, np.array([1.0, 0.0, 0.25]), prior)
+    gated = gate_maps(maps, np.array([1.0, 0.0, 0.25]), prior)
     assert gated.dtype == np.float32
     np.testing.assert_array_equal(gated[0], maps[0])
     np.testing.assert_array_equal(gated[1], prior)
     np.testing.assert_allclose(gated[2], 0.25 * maps[2] + 0.75 * prior, rtol=1e-6)
-    distances = [np.abs(gate(maps[:1], np.array([c]), prior) - prior).max() for c in (0, 0.3, 0.6, 1)]
+    distances = [np.abs(gate_maps(maps[:1], np.array([c]), prior) - prior).max() for c in (0, 0.3, 0.6, 1)]
     assert all(a < b for a, b in pairwise(distances))
 
 
 def test_saved_and_loaded_it_predicts_the_same(tmp_path):
     maps, masks = planted(30, 5)
     prior = blob(28, 32, 12)
-    found = fit_confidence(maps, masks, prior)
-    found.save(tmp_path / "c.npz")
-    np.testing.assert_array_equal(Confidence.load(tmp_path / "c.npz").of(maps, prior), found.of(maps, prior))
+    confidence = fit_confidence(maps, masks, prior)
+    confidence.save(tmp_path / "c.npz")
+    np.testing.assert_array_equal(
+        Confidence.load(tmp_path / "c.npz").predict(maps, prior), confidence.predict(maps, prior)
+    )
 
 
-def test_a_file_that_is_no_confidence_is_one_line(tmp_path):
+def test_a_file_that_is_no_confidence_is_an_error_of_one_line(tmp_path):
     (tmp_path / "bad.npz").write_bytes(b"no archive")
     np.savez(tmp_path / "other.npz", map=np.zeros(3))
     d = len(DESCRIPTORS)

@@ -1,13 +1,72 @@
-"""Masks of probabilities."""
+"""From logits to probabilities, masks and lesions."""
 
 import numpy as np
+import pytest
 
-from salus.segmentation.postprocess import cut, from_logit, to_logit
+from salus.measure.lesions import measure_lesions
+from salus.scan import Region
+from salus.segmentation.network import NetworkSettings
+from salus.segmentation.postprocess import (
+    apply_temperature,
+    clipped_logit,
+    expected_confidence,
+    measure_regions,
+    outline,
+    threshold_and_clean,
+)
 
 
-def test_cut_and_logits():
+def test_small_components_are_removed_and_the_threshold_belongs_to_the_mask():
     p = np.array([[0.5, 0.0, 0.9], [0.49, 0.0, 0.9]])
-    assert cut(p, 0.5, 0.3).tolist() == [[False, False, True], [False, False, True]]
-    assert not cut(np.zeros((3, 3)), 0.5, 0.0).any()
-    q = np.linspace(0, 1, 101, dtype=np.float32)
-    np.testing.assert_allclose(from_logit(to_logit(q)), q, atol=2e-6)
+    assert threshold_and_clean(p, 0.5, 0.3).tolist() == [[False, False, True], [False, False, True]]
+    assert threshold_and_clean(p, 0.5, 0.0)[0, 0]
+    assert not threshold_and_clean(np.zeros((3, 3)), 0.5, 0.0).any()
+
+
+def test_pixels_that_touch_at_a_corner_are_one_component():
+    assert threshold_and_clean(np.eye(4), 0.5, 0.25).sum() == 4
+
+
+def test_logit_and_sigmoid_are_inverse_and_finite_at_zero_and_one():
+    p = np.linspace(0, 1, 101, dtype=np.float32)
+    logits = clipped_logit(p)
+    assert logits.dtype == np.float32
+    np.testing.assert_allclose(logits[1:-1], np.log(p[1:-1] / (1 - p[1:-1])), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(apply_temperature(logits, 1.0), p, atol=2e-6)
+
+
+def test_a_temperature_divides_the_log_odds_also_of_logits_stored_in_half_precision():
+    z = np.array([-6, -1.5, 0, 2, 60000], np.float16)
+    p = apply_temperature(z, 2.0)
+    assert p.dtype == np.float32
+    np.testing.assert_allclose(p, 1 / (1 + np.exp(-z.astype(np.float64) / 2)), atol=1e-6)
+
+
+@pytest.mark.parametrize(("presence", "threshold", "left"), [(0.6, None, True), (0.4, None, False), (0.6, 0.9, False)])
+def test_an_outline_is_empty_below_the_presence_limit_and_above_the_threshold(presence, threshold, left):
+    settings = NetworkSettings("net", 8, temperature=2.0, presence=0.5)
+    probability, mask = outline(np.full((8, 8), 2.0), presence, (30, 20), settings, threshold)
+    assert probability.shape == mask.shape == (30, 20)
+    np.testing.assert_allclose(probability, 1 / (1 + np.exp(-1)), atol=1e-6)
+    assert mask.all() == mask.any() == left
+
+
+def test_lesions_of_regions_lie_at_their_places_each_with_its_own_spacing():
+    mask = np.zeros((20, 40), bool)
+    mask[2:6, 3:9] = mask[10:18, 25:33] = True
+    p = mask * 0.9
+    regions = [Region(0, 0, 20, 20, (0.5, 0.5)), Region(0, 20, 20, 20)]
+    large, small = measure_regions((r, r.crop(mask), r.crop(p), r.crop(p)) for r in regions)
+    assert [(one.number, one.box, one.unit) for one in (large, small)] == [
+        (1, (10, 25, 8, 8), "px"),
+        (2, (2, 3, 4, 6), "mm"),
+    ]
+    assert small.area == pytest.approx(24 * 0.25)
+    (alone,) = measure_lesions(mask[:, 20:], p[:, 20:], None, p[:, 20:])
+    assert large.centroid == (alone.centroid[0], alone.centroid[1] + 20)
+
+
+def test_confidence_is_the_expected_dice_and_of_an_empty_mask_the_absence():
+    p = np.array([[0.8, 0.1]])
+    assert expected_confidence(p > 0.5, p, 0.7) == pytest.approx(2 * 0.8 / (1 + 0.9))
+    assert expected_confidence(p > 0.9, p, 0.7) == pytest.approx(0.3)

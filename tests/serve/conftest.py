@@ -1,8 +1,8 @@
-"""What the server's tests share: one network, phantoms as files, a cine as DICOM, a server that runs."""
+"""Fixtures of the server's tests: a network, phantoms as files, a DICOM cine, clients, and a server that runs."""
 
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from io import BytesIO
 
 import numpy as np
@@ -11,20 +11,39 @@ from PIL import Image
 
 pytest.importorskip("fastapi", reason="the extra serve is not installed")
 
+from fastapi.testclient import TestClient
 from tests.read.wrap import region, wrap_dicom
 
-from salus import Segmenter, make_phantom
+from salus import Scan, Segmenter, make_phantom
 from salus.serve.app import create_app
 from salus.serve.server import listen
 from salus.serve.settings import ServeSettings
-from salus.serve.slow_headers import Haste
+from salus.serve.slow_headers import SlowHeaderTimeout
 
+BASE_URL = "http://127.0.0.1:8765"
 SPACING = (0.08, 0.08)
 
 
 @pytest.fixture(scope="session")
 def segmenter():
     return Segmenter()
+
+
+@pytest.fixture
+def serve(segmenter):
+    """Makes clients of servers with given settings."""
+    with ExitStack() as stack:
+
+        def make_client(**settings):
+            app = create_app(ServeSettings(**settings), segmenter)
+            return stack.enter_context(TestClient(app, base_url=BASE_URL))
+
+        yield make_client
+
+
+@pytest.fixture
+def client(serve):
+    return serve()
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +61,10 @@ def png_of(values):
     content = BytesIO()
     Image.fromarray(values).save(content, "PNG")
     return content.getvalue()
+
+
+def upload(client, content, name="Jane Doe 1970.png"):
+    return client.post("/v1/cases", files={"file": (name, content)})
 
 
 @pytest.fixture(scope="session")
@@ -63,15 +86,34 @@ def make_cine(path, frames):
     return wrap_dicom(path, pixels, regions=[region(50, 20, height, width, SPACING)], frame_time=60)
 
 
+class SlowFrames:
+    """A file of one image that takes long to decode, in place of what `open_frames` gives."""
+
+    source, count, seconds = "slow.png", 1, None
+
+    def __init__(self, delay):
+        self.delay = delay
+
+    def scan(self, number):
+        time.sleep(self.delay)
+        return Scan(np.zeros((20, 20), np.float32), self.source)
+
+
+@pytest.fixture
+def slow_files(monkeypatch):
+    """Makes every file take so many seconds to decode."""
+    return lambda delay: monkeypatch.setattr("salus.serve.sessions.open_frames", lambda path: SlowFrames(delay))
+
+
 @contextmanager
 def running(segmenter, **settings):
     """A server on a free port of loopback; gives its address."""
     import uvicorn
 
-    told = ServeSettings(port=0, **settings)
-    listener = listen(told)
-    app = create_app(told, segmenter)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, http=Haste))
+    server_settings = ServeSettings(port=0, **settings)
+    listener = listen(server_settings)
+    app = create_app(server_settings, segmenter)
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, http=SlowHeaderTimeout))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     while not server.started:

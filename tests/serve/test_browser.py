@@ -1,4 +1,4 @@
-"""The page in a real browser: drop, look, threshold, correct, undo, save, export; nothing leaves the computer.
+"""The page in a real browser: upload, threshold, correct, undo, save, export; nothing leaves the computer.
 
 SALUS_SCREENSHOTS=docs/images makes the pictures of the documentation in the same run.
 """
@@ -35,30 +35,32 @@ SWITCHES = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PATIENT = 60_000
+TIMEOUT_MS = 60_000
 """Milliseconds to wait for what the network makes; the machine may be busy."""
 
 
 @pytest.fixture(scope="module")
 def browser():
     with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
-        yield opened
-        opened.close()
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture
 def open_page(browser):
-    """Opens the page; at its end, while the server runs, no request may have gone elsewhere, no error been told."""
+    """Opens the page; at its end no request may have gone to another host, and no error may have been logged."""
 
     @contextmanager
     def open_(address, **options):
         hosts, errors = set(), []
         context = browser.new_context(viewport={"width": 1440, "height": 900}, **options)
-        context.set_default_timeout(PATIENT)
+        context.set_default_timeout(TIMEOUT_MS)
         page = context.new_page()
         page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
-        page.on("console", lambda said: errors.append(said.text) if said.type in ("error", "warning") else None)
+        page.on(
+            "console", lambda message: errors.append(message.text) if message.type in ("error", "warning") else None
+        )
         page.on("pageerror", lambda error: errors.append(str(error)))
         try:
             page.goto(address)
@@ -80,28 +82,28 @@ def drop(page, *paths):
         session.send("Input.dispatchDragEvent", {"type": kind, "x": 600, "y": 450, "data": data})
 
 
-def shown(page):
+def canvas_colours(page):
     """The canvas as an array of colours."""
     return np.asarray(Image.open(BytesIO(page.locator("#canvas").screenshot())).convert("RGB")).astype(int)
 
 
-def amber(page):
-    """Pixels of the outline's colour."""
-    r, g, b = np.moveaxis(shown(page), -1, 0)
+def outline_pixels(page):
+    """Count the pixels of the outline's colour."""
+    r, g, b = np.moveaxis(canvas_colours(page), -1, 0)
     return int(((r > 200) & (g > 160) & (b < 110)).sum())
 
 
-def comes_true(page, condition):
+def wait_until(page, condition):
     """Whether a condition holds within the time that a busy machine may need to draw."""
-    for _ in range(PATIENT // 100):
+    for _ in range(TIMEOUT_MS // 100):
         if condition():
             return True
         page.wait_for_timeout(100)
     return False
 
 
-def picture(page, name):
-    """A picture for the documentation, where one is wanted."""
+def screenshot(page, name):
+    """Make a picture for the documentation where SALUS_SCREENSHOTS is set."""
     if os.environ.get("SALUS_SCREENSHOTS"):
         page.mouse.move(2, 2)
         page.wait_for_timeout(400)
@@ -126,32 +128,32 @@ def in_image(page, x, y, width=345, height=477):
     return box["x"] + left + x * scale, box["y"] + top + y * scale
 
 
-def test_drop_threshold_correct_undo_save_export(open_page, segmenter, phantoms, tmp_path):
+def test_images_are_dropped_thresholded_corrected_undone_saved_and_exported(open_page, segmenter, phantoms, tmp_path):
     with running(segmenter) as address, open_page(address, color_scheme="dark") as page:
-        picture(page, "empty")
+        screenshot(page, "empty")
         drop(page, *phantoms)
         expect(page.locator("#cases li.tumour")).to_have_count(4)
         expect(page.locator("#finding")).to_have_text("One lesion")
         (lesion,) = segmenter(phantoms[0]).lesions
-        said = f"One lesion; lesion 1, {lesion.longest:.3g} by {lesion.across:.3g} pixels"
-        expect(page.locator("#live")).to_contain_text(said)
-        assert comes_true(page, lambda: amber(page) > 500)
-        picture(page, "desktop")
+        text = f"One lesion; lesion 1, {lesion.longest:.3g} by {lesion.across:.3g} pixels"
+        expect(page.locator("#live")).to_contain_text(text)
+        assert wait_until(page, lambda: outline_pixels(page) > 500)
+        screenshot(page, "desktop")
 
         # the slider redraws before the server answers, which measures when it is let go
-        before, size = shown(page), page.locator("#lesions .size").inner_text()
+        before, size = canvas_colours(page), page.locator("#lesions .size").inner_text()
         page.route("**/at?threshold=*", lambda route: route.abort())
         page.locator("#threshold").evaluate("e => { e.value = 5; e.dispatchEvent(new Event('input')); }")
-        assert comes_true(page, lambda: (shown(page) != before).any())
+        assert wait_until(page, lambda: (canvas_colours(page) != before).any())
         expect(page.locator("#lesions .size")).to_have_text(size)
         page.unroute("**/at?threshold=*")
         page.locator("#threshold").evaluate("e => e.dispatchEvent(new Event('change'))")
         expect(page.locator("#lesions .size").first).not_to_have_text(size)
-        expect(page.locator("#threshold-told")).to_have_text("0.05")
+        expect(page.locator("#threshold-value")).to_have_text("0.05")
         page.keyboard.press("Control+z")
         expect(page.locator("#lesions .size")).to_have_count(1)
         expect(page.locator("#lesions .size")).to_have_text(size)
-        expect(page.locator("#threshold-told")).to_have_text("0.50")
+        expect(page.locator("#threshold-value")).to_have_text("0.50")
 
         # a stroke of the brush far from the lesion is a second one; undo, redo, and the eraser's too
         page.keyboard.press("b")
@@ -163,7 +165,7 @@ def test_drop_threshold_correct_undo_save_export(open_page, segmenter, phantoms,
         expect(page.locator("#finding-more")).to_have_text("Drawn by you, not saved")
         expect(page.locator("#confidence span")).to_have_text("Network agrees")
         expect(page.locator("#cases li.unsaved")).to_have_count(1)
-        picture(page, "correct")
+        screenshot(page, "correct")
         page.click("#undo")
         expect(page.locator("#lesions li")).to_have_count(1)
         page.keyboard.press("Control+Shift+z")
@@ -185,9 +187,9 @@ def test_drop_threshold_correct_undo_save_export(open_page, segmenter, phantoms,
         expect(page.locator("#cases li.unsaved")).to_have_count(0)
         expect(page.locator("#finding-more")).to_have_text("Saved by you")
 
-        with page.expect_download() as got:
+        with page.expect_download() as download:
             page.click("#export")
-        zipfile.ZipFile(got.value.path()).extractall(tmp_path / "out")
+        zipfile.ZipFile(download.value.path()).extractall(tmp_path / "out")
         data = read_data_set(tmp_path / "out" / "salus-corrected")
         assert len(data.labelled) == 1
         image = data.cases[0].read_image().pixels
@@ -195,15 +197,15 @@ def test_drop_threshold_correct_undo_save_export(open_page, segmenter, phantoms,
         assert np.array_equal(np.rint(255 * image), make_phantom(3).image)
         assert mask[402:438, 203:258].all()
         assert not mask[375:395, 62:108].any()
-        found = segmenter(make_phantom(3).image).mask
-        assert (mask & ~found)[:390].sum() == 0
-        assert (found & ~mask).sum() == 0
+        network_mask = segmenter(make_phantom(3).image).mask
+        assert (mask & ~network_mask)[:390].sum() == 0
+        assert (network_mask & ~mask).sum() == 0
 
         for kind, start in (("mask", b"\x89PNG"), ("overlay", b"\xff\xd8"), ("json", b"{")):
-            with page.expect_download() as got:
+            with page.expect_download() as download:
                 page.click(f"[data-get={kind}]")
-            assert got.value.suggested_filename.startswith("phantom-03")
-            assert Path(got.value.path()).read_bytes().startswith(start)
+            assert download.value.suggested_filename.startswith("phantom-03")
+            assert Path(download.value.path()).read_bytes().startswith(start)
 
         page.click("#reset")
         expect(page.locator("#lesions li")).to_have_count(1)
@@ -211,38 +213,38 @@ def test_drop_threshold_correct_undo_save_export(open_page, segmenter, phantoms,
 
         page.reload()  # the session holds the images, the browser their names
         expect(page.locator("#cases li.tumour b").first).to_have_text("phantom-03.png")
-        page.on("dialog", lambda asked: asked.accept())
+        page.on("dialog", lambda dialog: dialog.accept())
         page.click("#end")
         expect(page.locator(".lead")).to_be_visible()
-        assert page.evaluate("fetch('/v1/cases').then((told) => told.json())") == []
+        assert page.evaluate("fetch('/v1/cases').then((response) => response.json())") == []
         page.wait_for_load_state("networkidle")
 
 
-def test_a_cine_is_scrubbed_and_measured_in_millimetres(open_page, segmenter, cine):
+def test_a_cine_is_played_and_measured_in_millimetres(open_page, segmenter, cine):
     with running(segmenter) as address, open_page(address, color_scheme="dark") as page:
         drop(page, cine)
-        expect(page.locator("#frame-told")).to_have_text("1 of 24")
+        expect(page.locator("#frame-value")).to_have_text("1 of 24")
         expect(page.locator("#chart polyline")).not_to_have_count(0)
         expect(page.locator("#lesions .size").first).to_contain_text("mm")
         first = page.locator("#lesions .size").first.inner_text()
         page.locator("#view").click(position={"x": 5, "y": 5})
         for _ in range(6):
             page.keyboard.press("ArrowRight")
-        expect(page.locator("#frame-told")).to_have_text("7 of 24")
+        expect(page.locator("#frame-value")).to_have_text("7 of 24")
         expect(page.locator("#lesions .size").first).not_to_have_text(first)
         assert "24 frames" in page.locator("#chart title").text_content()
-        picture(page, "cine")
+        screenshot(page, "cine")
         box = page.locator("#chart").bounding_box()
         page.mouse.click(box["x"] + box["width"] - 1, box["y"] + 30)
-        expect(page.locator("#frame-told")).to_have_text("24 of 24")
+        expect(page.locator("#frame-value")).to_have_text("24 of 24")
         page.keyboard.press("Space")
         expect(page.locator("#play")).to_have_attribute("aria-label", "Pause")
-        expect(page.locator("#frame-told")).not_to_have_text("24 of 24")
+        expect(page.locator("#frame-value")).not_to_have_text("24 of 24")
         page.keyboard.press("Space")
         expect(page.locator("#play")).to_have_attribute("aria-label", "Play")
 
 
-def test_themes_tablet_keyboard_and_names_for_a_screen_reader(open_page, segmenter, phantoms):
+def test_themes_small_screens_keyboard_and_names_for_screen_readers(open_page, segmenter, phantoms):
     with running(segmenter) as address, open_page(address, color_scheme="light") as page:
         drop(page, *phantoms)
         expect(page.locator("#cases li.tumour")).to_have_count(4)
@@ -252,9 +254,9 @@ def test_themes_tablet_keyboard_and_names_for_a_screen_reader(open_page, segment
         light = page.evaluate("getComputedStyle(document.body).backgroundColor")
         page.set_viewport_size({"width": 820, "height": 1180})
         assert page.evaluate("document.documentElement.scrollWidth") <= 820
-        picture(page, "tablet")
+        screenshot(page, "tablet")
         page.set_viewport_size({"width": 1440, "height": 900})
-        picture(page, "light")
+        screenshot(page, "light")
         page.keyboard.press("t")
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
         page.keyboard.press("?")
@@ -271,7 +273,7 @@ def test_themes_tablet_keyboard_and_names_for_a_screen_reader(open_page, segment
                 )
 
 
-def test_a_file_name_that_is_code_is_text(open_page, segmenter, phantoms):
+def test_a_file_name_that_is_code_is_shown_as_text(open_page, segmenter, phantoms):
     name = "<img src=x onerror=document.title='run'>\"'.png"
     phantoms[0].rename(phantoms[0].with_name(name))
     with running(segmenter, folder=phantoms[0].parent) as address, open_page(address) as page:
@@ -294,7 +296,7 @@ def test_a_worklist_is_reviewed_one_after_another(open_page, segmenter, phantoms
         expect(page.locator("#work-count")).to_have_text("1 of 4 done")
         expect(page.locator("#caption")).to_contain_text("phantom-07.png")
         expect(page.locator("#finding")).to_have_text("One lesion")
-        picture(page, "worklist")
+        screenshot(page, "worklist")
         page.keyboard.press("n")
         expect(page.locator("#caption")).to_contain_text("phantom-16.png")
         page.click("[data-show=done]")
@@ -303,7 +305,7 @@ def test_a_worklist_is_reviewed_one_after_another(open_page, segmenter, phantoms
     assert [case.name for case in data.cases] == ["phantom-03"]
 
 
-def test_the_token_is_typed(segmenter, browser):
+def test_a_typed_token_opens_the_page(segmenter, browser):
     with running(segmenter, token="a token of some length") as address:
         context = browser.new_context()
         page = context.new_page()

@@ -1,193 +1,167 @@
-"""The queue: batches, back pressure, time limit, cancellation; and sessions that end."""
+"""The queue: batches, back pressure, time limit, cancellation."""
 
 import asyncio
 import threading
 import time
 
+import httpx
 import numpy as np
 import pytest
+from tests.serve.conftest import running
 
 from salus import SalusError, Scan
-from salus.serve.queue import Busy, Queue, TooSlow
-from salus.serve.sessions import Full, Sessions, suffix_of
-from salus.serve.settings import ServeSettings
+from salus.serve.queue import QueueFull, SegmentationQueue, SegmentationTimeout
 
 
-class Slow:
-    """Stands for a segmenter: answers with the scan's source, when it is let."""
+class BlockedSegmenter:
+    """A segmenter that answers with the scan's source once `unblocked` is set; notes the batches it was given."""
 
     threshold = 0.5
 
     def __init__(self):
-        self.go, self.batches = threading.Event(), []
+        self.unblocked, self.batches = threading.Event(), []
 
     def __call__(self, scan):
         return self.batch([scan])[0]
 
     def batch(self, scans):
-        self.go.wait(20)
-        self.batches.append([scan.source for scan in scans])
-        return [scan.source for scan in scans]
+        self.unblocked.wait(20)
+        names = [scan.source for scan in scans]
+        if "shapeless" in names:
+            raise SalusError("shapeless: nothing to segment")
+        self.batches.append(names)
+        return names
 
 
 def scan(name):
     return Scan(np.zeros((9, 9), np.float32), name)
 
 
-def queued(work, **settings):
-    """Run a coroutine with a queue over a slow segmenter."""
+def run_with_queue(work, **settings):
+    """Run a coroutine with a queue over a blocked segmenter."""
 
     async def run():
-        slow = Slow()
-        queue = Queue(slow, **({"workers": 1} | settings))
+        segmenter = BlockedSegmenter()
+        queue = SegmentationQueue(segmenter, **({"workers": 1} | settings))
         queue.start()
         try:
-            await asyncio.wait_for(work(queue, slow), 30)
+            await asyncio.wait_for(work(queue, segmenter), 30)
         finally:
-            slow.go.set()
+            segmenter.unblocked.set()
             await queue.stop()
 
     asyncio.run(run())
 
 
-def ask(queue, name):
-    return asyncio.ensure_future(queue.ask(lambda: scan(name), lambda s, found: found))
+def submit(queue, name):
+    return asyncio.ensure_future(queue.submit(lambda: scan(name), lambda scan, segmentation: segmentation))
 
 
-def test_what_waits_is_taken_together_and_each_gets_its_own():
-    async def work(queue, slow):
-        asked = [ask(queue, str(i)) for i in range(6)]
+def test_waiting_images_are_segmented_in_batches_and_each_gets_its_own_result():
+    async def work(queue, segmenter):
+        results = [submit(queue, str(i)) for i in range(6)]
         await asyncio.sleep(0.1)
-        slow.go.set()
-        assert await asyncio.gather(*asked) == list("012345")
-        assert [len(batch) for batch in slow.batches] == [4, 2]
+        segmenter.unblocked.set()
+        assert await asyncio.gather(*results) == list("012345")
+        assert [len(batch) for batch in segmenter.batches] == [4, 2]
 
-    queued(work)
+    run_with_queue(work)
 
 
-def test_a_bad_image_fails_alone():
-    async def work(queue, slow):
-        slow.go.set()
+def test_an_image_that_cannot_be_read_fails_alone():
+    async def work(queue, segmenter):
+        segmenter.unblocked.set()
 
-        def bad():
+        def read_damaged():
             raise SalusError("a.png: damaged")
 
+        good, bad = submit(queue, "1"), queue.submit(read_damaged, lambda scan, segmentation: segmentation)
         with pytest.raises(SalusError, match="damaged"):
-            await asyncio.gather(ask(queue, "1"), queue.ask(bad, lambda s, found: found))
-        assert await ask(queue, "2") == "2"
+            await bad
+        assert await good == "1"
+        assert await submit(queue, "2") == "2"
 
-    queued(work)
+    run_with_queue(work)
 
 
-def test_who_goes_is_not_worked_for():
-    async def work(queue, slow):
-        first = ask(queue, "first")
+def test_an_image_that_cannot_be_segmented_fails_alone():
+    async def work(queue, segmenter):
+        good, bad = submit(queue, "good"), submit(queue, "shapeless")
+        await asyncio.sleep(0.1)
+        segmenter.unblocked.set()
+        with pytest.raises(SalusError, match="nothing to segment"):
+            await bad
+        assert await good == "good"
+
+    run_with_queue(work)
+
+
+def test_images_of_clients_that_have_gone_are_dropped():
+    async def work(queue, segmenter):
+        first = submit(queue, "first")
         await asyncio.sleep(0.05)
-        gone = [ask(queue, "gone") for _ in range(3)]
+        gone = [submit(queue, "gone") for _ in range(3)]
         await asyncio.sleep(0.05)
-        for one in gone:
-            one.cancel()
-        stays = ask(queue, "stays")
+        for task in gone:
+            task.cancel()
+        last = submit(queue, "last")
         await asyncio.sleep(0.05)
-        slow.go.set()
-        assert (await first, await stays) == ("first", "stays")
-        assert slow.batches == [["first"], ["stays"]]
+        segmenter.unblocked.set()
+        assert (await first, await last) == ("first", "last")
+        assert segmenter.batches == [["first"], ["last"]]
         assert queue.dropped == 3
 
-    queued(work)
+    run_with_queue(work)
 
 
-def test_what_takes_too_long_is_told_so():
-    async def work(queue, slow):
-        with pytest.raises(TooSlow):
-            await ask(queue, "late")
+def test_an_image_that_takes_too_long_raises_a_timeout():
+    async def work(queue, segmenter):
+        with pytest.raises(SegmentationTimeout):
+            await submit(queue, "late")
         assert queue.late == 1
 
-    queued(work, seconds=0.1)
+    run_with_queue(work, timeout_seconds=0.1)
 
 
-def test_no_more_are_admitted_than_may_be():
-    async def work(queue, slow):
+def test_no_more_requests_are_admitted_than_the_limit():
+    async def work(queue, segmenter):
         with queue.admit(), queue.admit():
-            with pytest.raises(Busy) as told, queue.admit():
+            with pytest.raises(QueueFull) as refusal, queue.admit():
                 pass
-            assert told.value.seconds >= 1
+            assert refusal.value.retry_seconds >= 1
         with queue.admit():
             pass
 
-    queued(work, waiting=2)
+    run_with_queue(work, max_requests=2)
 
 
-def test_a_full_server_says_429_and_recovers(segmenter, png):
-    from fastapi.testclient import TestClient
-
-    from salus.serve.app import create_app
-
-    app = create_app(ServeSettings(waiting=1), segmenter)
-    with TestClient(app, base_url="http://127.0.0.1:8765") as client:
-        with app.app.queue.admit():
-            told = client.post("/v1/segment", files={"file": ("a", png)})
-            assert told.status_code == 429
-            assert int(told.headers["retry-after"]) >= 1
-            assert client.get("/v1/health").json()["status"] == "busy"
-        assert client.post("/v1/segment", files={"file": ("a", png)}).status_code == 200
-        assert app.app.queue.admitted == 0
+def test_a_full_server_answers_429_and_recovers(serve, png):
+    client = serve(queue_size=1)
+    queue = client.app.app.queue
+    with queue.admit():
+        response = client.post("/v1/segment", files={"file": ("a", png)})
+        assert response.status_code == 429
+        assert "try again" in response.json()["detail"]
+        assert int(response.headers["retry-after"]) >= 1
+        assert client.get("/v1/health").json()["status"] == "busy"
+    assert client.post("/v1/segment", files={"file": ("a", png)}).status_code == 200
+    assert queue.admitted == 0
 
 
-def test_a_late_image_is_504(segmenter, png, monkeypatch):
-    from fastapi.testclient import TestClient
-
-    from salus.serve.app import create_app
-
-    app = create_app(ServeSettings(seconds=0.05), segmenter)
-    monkeypatch.setattr("salus.read.image._values", lambda *asked: time.sleep(0.4))
-    with TestClient(app, base_url="http://127.0.0.1:8765") as client:
-        assert client.post("/v1/segment", files={"file": ("a", png)}).status_code == 504
+def test_an_image_that_takes_too_long_is_answered_with_504(serve, png, slow_files):
+    slow_files(0.4)
+    assert serve(timeout_seconds=0.05).post("/v1/segment", files={"file": ("a", png)}).status_code == 504
 
 
-def test_a_client_that_goes_cancels_what_it_asked(segmenter, png, monkeypatch):
-    import httpx
-    from tests.serve.conftest import running
-
+def test_a_client_that_disconnects_cancels_its_images(segmenter, png, slow_files):
+    slow_files(1)
     with running(segmenter) as address:
-        decode = "salus.read.image._values"
-        monkeypatch.setattr(decode, lambda *asked: time.sleep(1) or np.zeros((20, 20), np.uint8))
         with pytest.raises(httpx.ReadTimeout):
             httpx.post(f"{address}/v1/segment", files={"file": ("a", png)}, timeout=0.5)
         for _ in range(50):
-            told = httpx.get(f"{address}/v1/metrics").text
-            if "salus_images_dropped_total 1" in told:
+            metrics = httpx.get(f"{address}/v1/metrics").text
+            if "salus_images_dropped_total 1" in metrics:
                 break
             time.sleep(0.1)
-        assert "salus_images_dropped_total 1" in told
-        assert "salus_requests_inside 0" in told
-
-
-def test_sessions_end_and_their_files_go(png, tmp_path):
-    import io
-
-    clock = [0.0]
-    sessions = Sessions(ServeSettings(sessions=2, keep_seconds=60), now=lambda: clock[0])
-    first = sessions.begin()
-    case = sessions.add(first, io.BytesIO(png))
-    assert case.source.read_bytes() == png
-    assert case.source.name == "source.png"
-    assert sessions.root.stat().st_mode & 0o077 == 0  # nobody else may look
-    clock[0] = 50
-    sessions.add(sessions.begin(), io.BytesIO(png))
-    with pytest.raises(Full):
-        sessions.begin()
-    clock[0] = 70
-    assert sessions.begin()
-    assert sessions.find(first.key) is None
-    assert not case.source.exists()
-    sessions.close()
-    assert not sessions.root.exists()
-
-
-def test_what_a_file_is_its_first_bytes_say():
-    assert suffix_of(b"\xff\xd8\xff\xe0") == ".jpg"
-    assert suffix_of(bytes(344) + b"n+1\0") == ".nii"
-    for no in (b"", b"MZ", b"PK\3\4", b"%PDF-1.4", b"<html>"):
-        with pytest.raises(SalusError, match="not an image"):
-            suffix_of(no)
+        assert "salus_images_dropped_total 1" in metrics
+        assert "salus_requests_inside 0" in metrics

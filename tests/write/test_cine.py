@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from salus.write.cine import chart, write_moving, write_strip
+from salus.write.cine import draw_chart, write_animation, write_strip
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_a_strip_shows_the_first_the_last_and_even_steps(overlays, tmp_path):
 
 
 def test_a_moving_overlay_has_every_frame_its_pace_and_order(overlays, tmp_path):
-    write_moving(tmp_path / "overlay.gif", overlays, 0.05)
+    write_animation(tmp_path / "overlay.gif", overlays, 0.05)
     with Image.open(tmp_path / "overlay.gif") as moving:
         assert (moving.n_frames, moving.size) == (12, (480, 240))
         for i in range(12):
@@ -37,7 +37,7 @@ def test_a_moving_overlay_has_every_frame_its_pace_and_order(overlays, tmp_path)
 
 
 def test_one_frame_is_enough(overlays, tmp_path):
-    write_moving(tmp_path / "overlay.gif", overlays[:1], None)
+    write_animation(tmp_path / "overlay.gif", overlays[:1], None)
     write_strip(tmp_path / "strip.jpg", overlays[:1], [1])
     assert Image.open(tmp_path / "overlay.gif").size == (480, 240)
 
@@ -51,7 +51,7 @@ def test_a_missing_overlay_is_an_error_that_names_it(tmp_path):
     "areas", [{}, {1: [(3.0, 5.0)]}, {1: [(0, 1e-3), (1, 2e-3)], 2: [(0.5, 1e-3)]}, {1: [(1, 1e6)]}]
 )
 def test_a_chart_holds_every_point_inside_its_frame_and_to_scale(areas):
-    root = ElementTree.fromstring(chart(areas, "seconds", "mm2"))
+    root = ElementTree.fromstring(draw_chart(areas, "seconds", "mm2"))
     space = "{http://www.w3.org/2000/svg}"
     dots = [(float(one.get("cx")), float(one.get("cy"))) for one in root.iter(f"{space}circle")]
     assert len(dots) == sum(map(len, areas.values()))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from salus.write.contact_sheet import CAPTION, COLUMNS, GROUND, ROWS, TILE, sheet, write_sheets
+from salus.write.contact_sheet import BACKGROUND, CAPTION, COLUMNS, ROWS, TILE, draw_sheet, write_contact_sheets
 from salus.write.tables import FAILED, NONE, Record
 
 
@@ -32,22 +32,22 @@ def test_each_image_has_its_place_and_its_shape(red, tmp_path):
     damaged = tmp_path / "damaged.jpg"
     damaged.write_bytes(red.read_bytes()[:50])
     records = [record("a"), record("b", result=FAILED, error="x"), record("c"), record("d"), record("e")]
-    made = sheet(records, [red, tmp_path / "absent.jpg", damaged, red, red])
+    made = draw_sheet(records, [red, tmp_path / "absent.jpg", damaged, red, red])
     for index, there in enumerate((True, False, False, True, True)):
         found = is_red(tile(made, 3, index))
         assert found.sum() == pytest.approx(there * TILE[0] * TILE[0] * 400 / 900, rel=0.03)
-        assert (tile(made, 3, index) != GROUND).any()  # its caption
-    assert (tile(made, 3, 5) == GROUND).all()
+        assert (tile(made, 3, index) != BACKGROUND).any()  # its caption
+    assert (tile(made, 3, 5) == BACKGROUND).all()
 
 
 def test_names_in_any_letters_and_of_any_length(red):
-    made = sheet([record("乳腺-ü" * 30), record("x" * 300)], [red, red])
+    made = draw_sheet([record("乳腺-ü" * 30), record("x" * 300)], [red, red])
     assert made.width == 2 * (TILE[0] + 6)
 
 
 def test_many_images_make_several_sheets(red, tmp_path):
     n = COLUMNS * ROWS + 1
-    sheets = write_sheets(tmp_path / "p.jpg", [record(str(i)) for i in range(n)], [red] * n)
+    sheets = write_contact_sheets(tmp_path / "p.jpg", [record(str(i)) for i in range(n)], [red] * n)
     assert [path.name for path in sheets] == ["p.jpg", "p-2.jpg"]
     sizes = [Image.open(path).size for path in sheets]
     assert sizes == [(COLUMNS * (TILE[0] + 6), ROWS * (TILE[1] + CAPTION + 6)), (TILE[0] + 6, TILE[1] + CAPTION + 6)]

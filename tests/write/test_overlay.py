@@ -5,16 +5,17 @@ import pytest
 from PIL import Image
 from scipy.ndimage import binary_dilation, binary_erosion
 
-from salus.write.overlay import COLOUR, overlay, write_overlay
+from salus.scan import Region, mask_outside_regions
+from salus.write.overlay import COLOUR, draw_overlay, write_overlay
 
 
 def drawn(mask, grey=0.4):
-    return np.asarray(overlay(np.full(mask.shape, grey, np.float32), mask)).astype(int)
+    return np.asarray(draw_overlay(np.full(mask.shape, grey, np.float32), mask)).astype(int)
 
 
 def test_without_a_tumour_it_is_the_scan():
     pixels = np.random.default_rng(0).random((30, 40)).astype(np.float32)
-    picture = np.asarray(overlay(pixels, np.zeros((30, 40), bool)))
+    picture = np.asarray(draw_overlay(pixels, np.zeros((30, 40), bool)))
     np.testing.assert_array_equal(picture, np.repeat(np.rint(pixels * 255)[..., None], 3, 2))
 
 
@@ -59,3 +60,15 @@ def test_the_file_keeps_the_colour(tmp_path):
         found = np.asarray(image).astype(int)
     assert np.abs(found[9:11, 15:35] - COLOUR).max() < 40
     assert np.abs(found[20, 25] - 102).max() < 6
+
+
+def test_it_is_black_outside_the_regions():
+    pixels = np.full((40, 64), 0.5, np.float32)
+    parts = (Region(5, 10, 20, 15), Region(5, 30, 30, 20))
+    shown = np.asarray(draw_overlay(pixels, np.zeros((40, 64), bool), parts))
+    seen = np.zeros((40, 64), bool)
+    seen[5:25, 10:25] = seen[5:35, 30:50] = True
+    np.testing.assert_array_equal(shown[..., 0] == 128, seen)
+    assert (shown[~seen] == 0).all()
+    np.testing.assert_array_equal(mask_outside_regions(pixels, parts) > 0, seen)
+    assert mask_outside_regions(pixels, ()) is pixels

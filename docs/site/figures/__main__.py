@@ -1,4 +1,4 @@
-"""Draws every figure of the documentation: `make figures`."""
+"""Draw every figure of the documentation, or those named: `make figures`."""
 
 import sys
 from importlib import import_module

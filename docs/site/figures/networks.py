@@ -1,4 +1,4 @@
-"""Figures of how the networks work: U-Net and SA-U-Net, the attention block and its faults, the shipped network."""
+"""Draw the figures of docs/explanation/networks.md: U-Net, SA-U-Net, the attention block, the shipped network."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from pathlib import Path
 import numpy as np
 from canvas import AMBER, BLUE, INK, MUTED, RED, across, blank, box, circle, link, note, write_svg
 from matplotlib.axes import Axes
+from scipy.special import expit
 
-from salus.lab.report.figures import new_figure, style
+from salus.lab.report.figures import figure_style, new_figure
 
 FILTERS = (32, 32, 64, 64, 128)
 LEVELS = (256, 128, 64, 32, 16)
 
 
 def draw(folder: Path) -> None:
-    """Draw all of them."""
-    with style():
-        unets(folder / "unets.svg")
-        block(folder / "attention-block.svg")
-        faults(folder / "attention-faults.svg")
-        shipped(folder / "shipped-network.svg")
+    """Draw all figures."""
+    with figure_style():
+        draw_unets(folder / "unets.svg")
+        draw_attention_block(folder / "attention-block.svg")
+        draw_attention_faults(folder / "attention-faults.svg")
+        draw_shipped_network(folder / "shipped-network.svg")
 
 
-def unets(path: Path) -> None:
-    """Both published networks beside each other."""
+def draw_unets(path: Path) -> None:
+    """Draw both published networks beside each other."""
     figure, axes = blank(10.4, 4.3)
     _unet(axes, 0.1, attention=False)
     _unet(axes, 5.45, attention=True)
@@ -90,25 +91,25 @@ def _unet(axes: Axes, left: float, *, attention: bool) -> None:
     note(axes, (left, rows[0]), "x", color=INK, fontsize=9)
 
 
-def block(path: Path) -> None:
-    """The attention block of level n."""
+def draw_attention_block(path: Path) -> None:
+    """Draw the attention block of level n."""
     figure, axes = blank(10.2, 2.45)
     high, low, mid = 2.1, 0.85, 1.47
     saliency = box(axes, (0.5, high), "S\n256 × 256 × 1", (0.9, 0.46), "amber", fontsize=7.5)
     features = box(axes, (0.5, low), "Fₙ\nh × w × k", (0.9, 0.46), "blue", fontsize=7.5)
     pooled = box(axes, (1.75, high), "max-pool 2ⁿ", (0.95, 0.4), fontsize=7.5)
-    told = box(axes, (3.0, high), "1x1, 128\nReLU", (0.8, 0.46), fontsize=7.5)
-    seen = box(axes, (3.0, low), "1x1, 128, stride 2\nReLU", (1.15, 0.46), fontsize=7.5)
+    saliency_conv = box(axes, (3.0, high), "1x1, 128\nReLU", (0.8, 0.46), fontsize=7.5)
+    feature_conv = box(axes, (3.0, low), "1x1, 128, stride 2\nReLU", (1.15, 0.46), fontsize=7.5)
     add = circle(axes, (4.05, mid), "+")
     first = box(axes, (4.9, mid), "3x3, 128\nReLU", (0.75, 0.46), fontsize=7.5)
     second = box(axes, (5.85, mid), "3x3, 128\nReLU", (0.75, 0.46), fontsize=7.5)
-    one = box(axes, (6.75, mid), "1x1, 1\nReLU", (0.68, 0.46), "red", fontsize=7.5)
-    wide = box(axes, (7.75, mid), "repeat 32\n1x1, k, ReLU", (0.92, 0.46), "red", fontsize=7.5)
+    single = box(axes, (6.75, mid), "1x1, 1\nReLU", (0.68, 0.46), "red", fontsize=7.5)
+    repeated = box(axes, (7.75, mid), "repeat 32\n1x1, k, ReLU", (0.92, 0.46), "red", fontsize=7.5)
     sigma = circle(axes, (8.55, mid), "σ")
     times = circle(axes, (9.1, mid), "×")
     box(axes, (6.75, low - 0.55), "max-pool 2", (0.95, 0.34), fontsize=7.5)
-    for a, b in ((saliency, pooled), (pooled, told), (features, seen), (add, first), (first, second), (second, one),
-                 (one, wide), (wide, sigma), (sigma, times)):  # fmt: skip
+    for a, b in ((saliency, pooled), (pooled, saliency_conv), (features, feature_conv), (add, first), (first, second),
+                 (second, single), (single, repeated), (repeated, sigma), (sigma, times)):  # fmt: skip
         across(axes, a, b)
     link(axes, (3.4, high), (4.05, mid + 0.15), connectionstyle="angle,angleA=0,angleB=90")
     link(axes, (3.58, low), (4.05, mid - 0.15), connectionstyle="angle,angleA=0,angleB=90")
@@ -121,14 +122,14 @@ def block(path: Path) -> None:
     write_svg(figure, path, "The attention block as a chain of layers; two of its ReLUs are marked as faults")
 
 
-def faults(path: Path) -> None:
-    """What the weight of a feature can be, and how the two forms answer to the one-channel map."""
+def draw_attention_faults(path: Path) -> None:
+    """Draw the range of a feature's weight, and the gradient of the one-channel map, in both forms of the block."""
     figure = new_figure(2.7, 10.2)
     left, right = figure.subplots(1, 2)
     x = np.linspace(-6, 6, 241)
-    sigmoid = 1 / (1 + np.exp(-x))
+    sigmoid = expit(x)
     left.axhspan(0, 0.5, color=RED, alpha=0.08, linewidth=0)
-    left.plot(x, 1 / (1 + np.exp(-np.maximum(x, 0))), color=RED, label="released: σ(ReLU(z))")
+    left.plot(x, expit(np.maximum(x, 0)), color=RED, label="released: σ(ReLU(z))")
     left.plot(x, sigmoid, color=BLUE, linestyle="--", label="mended: σ(z)")
     left.set(
         title="What a feature is multiplied by", xlabel="z, the last 1x1 convolution", ylabel="weight A", ylim=(0, 1.03)
@@ -146,16 +147,16 @@ def faults(path: Path) -> None:
     )
 
 
-def shipped(path: Path) -> None:
-    """The network that `salus segment` uses."""
+def draw_shipped_network(path: Path) -> None:
+    """Draw the network that `salus segment` uses."""
     figure, axes = blank(10.2, 3.7)
     image = box(axes, (0.6, 2.0), "image\n256 × 256", (0.9, 0.5), fontsize=7.5)
     half = box(axes, (1.75, 3.15), "mean 2 × 2", (0.85, 0.36), fontsize=7.5)
     net = box(axes, (3.2, 3.15), "saliency network\nEfficientNet-Lite0, stride 16", (1.75, 0.46), "amber", fontsize=7.5)
-    told = box(axes, (5.25, 3.15), "S, 64 × 64\nno gradient passes", (1.25, 0.46), "amber", fontsize=7.5)
+    saliency = box(axes, (5.25, 3.15), "S, 64 × 64\nno gradient passes", (1.25, 0.46), "amber", fontsize=7.5)
     link(axes, (0.6, 2.25), (1.32, 3.15), connectionstyle="angle,angleA=90,angleB=0")
     across(axes, half, net)
-    across(axes, net, told)
+    across(axes, net, saliency)
     xs = [1.9 + 1.18 * n for n in range(5)]
     stages, nodes = [], []
     for n, (x, stride, filters) in enumerate(zip(xs, (2, 4, 8, 16, 32), (16, 24, 40, 112, 320), strict=True)):

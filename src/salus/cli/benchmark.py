@@ -6,24 +6,24 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from salus.cli import distributed_options as together
+from salus.cli import shared_options
+from salus.cli.output import log
 
 if TYPE_CHECKING:
-    from salus.lab.training.process_group import Crew
+    from salus.lab.benchmark.config import BenchmarkConfig
 
 
-def add(commands: Any) -> None:
+def add_parser(commands: Any) -> None:
     """Add the command's options."""
-    p = commands.add_parser(
+    parser = commands.add_parser(
         "benchmark",
         help="cross-validate networks on a data set and write the report",
         description="Train and test every network on the same folds and seeds; write scores, curves and a report.",
         epilog="example: salus benchmark DATA --networks unet,sa-unet --folds 4 -o RUN",
     )
-    p.add_argument("data", nargs="?", type=Path, metavar="DATA", help="the data set's folder")
-    p.add_argument("-o", "--output", type=Path, metavar="RUN", help="a new folder for the result")
-    p.add_argument("--resume", type=Path, metavar="RUN", help="continue an interrupted run; nothing finished is redone")
-    p.add_argument(
+    parser.add_argument("data", nargs="?", type=Path, metavar="DATA", help="the data set's folder")
+    shared_options.add_run_folder(parser)
+    parser.add_argument(
         "--networks",
         default="unet,sa-unet",
         metavar="A,B,...",
@@ -31,14 +31,14 @@ def add(commands: Any) -> None:
         "package.module:factory; with a saliency source of its own as NETWORK@SOURCE (default: %(default)s; '' for "
         "none)",
     )
-    p.add_argument(
+    parser.add_argument(
         "--predictions",
         action="append",
         default=[],
         metavar="NAME=FOLDER",
         help="masks made elsewhere join the tables; once for each",
     )
-    p.add_argument(
+    parser.add_argument(
         "--saliency",
         default="auto",
         metavar="SOURCE",
@@ -46,102 +46,111 @@ def add(commands: Any) -> None:
         "constant, truth (the ceiling) or package.module:factory, and what is done to its maps: +gate, +one-contour, "
         "+soft-contour, +shuffled (default: file where every image has one, else prior)",
     )
-    p.add_argument("--layout", metavar="NAME", help="how the folder is laid out (default: detected)")
-    p.add_argument("--preset", default="published", help="protocol: published, literature, demo (default: %(default)s)")
-    s = p.add_argument_group("settings that differ from the preset")
-    s.add_argument("--folds", type=int, metavar="K", help="how many")
-    s.add_argument(
+    shared_options.add_layout(parser)
+    parser.add_argument(
+        "--preset", default="published", help="protocol: published, literature, demo (default: %(default)s)"
+    )
+    settings = parser.add_argument_group("settings that differ from the preset")
+    settings.add_argument("--folds", type=int, metavar="K", help="how many")
+    settings.add_argument(
         "--fold-rule", choices=("grouped", "by-image", "official"), help="who belongs together; see data folds"
     )
-    s.add_argument("--folds-file", type=Path, metavar="JSON", help="folds saved earlier, e.g. RUN/folds.json")
-    s.add_argument("--size", type=int, metavar="PIXELS", help="height and width of the networks' input")
-    s.add_argument("--epochs", type=int, metavar="N", help="at most")
-    s.add_argument("--patience", type=int, metavar="N", help="epochs without a better validation loss")
-    s.add_argument("--batch", type=int, metavar="N", help="images a step")
-    s.add_argument("--learning-rate", type=float, metavar="X", help="of Adam")
-    s.add_argument("--seed", type=int, metavar="N", help="of weights, order and folds")
-    s.add_argument("--precision", choices=("auto", "float32", "mixed_bfloat16"), help="auto: bfloat16 where it is fast")
-    s.add_argument("--restore-best", action=argparse.BooleanOptionalAction, default=None, help="test the best weights")
-    p.add_argument("--allow-leakage", action="store_true", help="go on where patients or duplicates sit on both sides")
-    p.add_argument("--skip-bad", action="store_true", help="leave out cases that cannot be read, naming each")
-    p.add_argument("--backend", choices=("tensorflow", "jax", "torch"), help="Keras's (default: jax with a GPU)")
-    p.add_argument("--threads", type=int, metavar="N", help="processor threads (default: all)")
-    together.add(p)
-    p.add_argument("--engine", choices=("local", "ray"), default="local", help="where networks are trained: one after "
-        "another here, or spread over a Ray cluster; RUN and DATA must lie where all its machines see them "
-        "(default: %(default)s)")  # fmt: skip
-    p.add_argument("--address", metavar="HOST:PORT", help="of the Ray cluster (default: RAY_ADDRESS, or Ray is started "
-        "on this machine alone)")  # fmt: skip
-    p.set_defaults(run=run)
+    settings.add_argument("--folds-file", type=Path, metavar="JSON", help="folds saved earlier, e.g. RUN/folds.json")
+    settings.add_argument("--size", type=int, metavar="PIXELS", help="height and width of the networks' input")
+    settings.add_argument("--epochs", type=int, metavar="N", help="at most")
+    settings.add_argument("--patience", type=int, metavar="N", help="epochs without a better validation loss")
+    settings.add_argument("--batch", type=int, metavar="N", help="images a step")
+    settings.add_argument("--learning-rate", type=float, metavar="X", help="of Adam")
+    settings.add_argument("--seed", type=int, metavar="N", help="of weights, order and folds")
+    settings.add_argument(
+        "--precision", choices=("auto", "float32", "mixed_bfloat16"), help="auto: bfloat16 where it is fast"
+    )
+    settings.add_argument(
+        "--restore-best", action=argparse.BooleanOptionalAction, default=None, help="test the best weights"
+    )
+    parser.add_argument(
+        "--allow-leakage", action="store_true", help="go on where patients or duplicates sit on both sides"
+    )
+    shared_options.add_skip_bad(parser)
+    shared_options.add_backend(parser)
+    parser.add_argument("--threads", type=int, metavar="N", help="processor threads (default: all)")
+    shared_options.add_devices_and_hosts(parser)
+    parser.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="where networks are trained: one after another here, or spread over a Ray cluster; RUN and DATA must lie "
+        "where all its machines see them (default: %(default)s)",
+    )
+    shared_options.add_ray_address(parser)
+    parser.set_defaults(run=run)
 
 
-def run(asked: argparse.Namespace) -> None:
-    """Start or resume."""
+def run(args: argparse.Namespace) -> None:
+    """Start a run, or resume one."""
     from salus.errors import SalusError
-    from salus.lab.benchmark.config import Settings
+    from salus.lab.benchmark.config import BenchmarkConfig
+    from salus.lab.training.backend import use_backend
+
+    if (args.resume is None) == (args.data is None or args.output is None):
+        raise SalusError("name a data set and a new folder (salus benchmark DATA -o RUN), or --resume RUN")
+    if args.address and args.engine != "ray":
+        raise SalusError("--address is that of a Ray cluster; give --engine ray as well")
+    if args.engine == "ray" and (args.devices is not None or args.hosts):
+        raise SalusError("--devices and --hosts train one network together, --engine ray many apart; give one of them")
+    folder = args.resume or args.output
+    resume_command = f"salus benchmark --resume {folder}"
+    args.when_interrupted = f"interrupted; continue with: {resume_command}"
+    if args.resume:
+        use_backend(shared_options.choose_backend(args) or BenchmarkConfig.load(args.resume).backend)
+    else:
+        config = _new_config(args)
+    from salus.lab.benchmark.run import resume, start
+    from salus.lab.report.build import build_report
+
+    execution = {name: getattr(args, name) for name in ("threads", "engine", "address")}
+    with shared_options.open_process_group(args, resume_command) as group:
+        if args.resume:
+            resume(folder, log, group=group, **execution)
+        else:
+            start(folder, config, log, folds_file=args.folds_file, group=group, **execution)
+        if group.is_main:
+            build_report(folder, log)
+
+
+def _new_config(args: argparse.Namespace) -> BenchmarkConfig:
+    """Turn the options of a new run into its configuration, and set up the backend."""
+    from salus.errors import SalusError
+    from salus.lab.benchmark.config import BenchmarkConfig
     from salus.lab.benchmark.protocol import PRESETS
     from salus.lab.training.backend import use_backend
 
-    if (asked.resume is None) == (asked.data is None or asked.output is None):
-        raise SalusError("name a data set and a new folder (salus benchmark DATA -o RUN), or --resume RUN")
-    if asked.address and asked.engine != "ray":
-        raise SalusError("--address is that of a Ray cluster; give --engine ray as well")
-    if asked.engine == "ray" and (asked.devices is not None or asked.hosts):
-        raise SalusError("--devices and --hosts train one network together, --engine ray many apart; give one of them")
-    folder = asked.resume or asked.output
-    where = {name: getattr(asked, name) for name in ("threads", "engine", "address")}
-    asked.when_interrupted = f"interrupted; continue with: salus benchmark --resume {folder}"
-    if asked.resume:
-        use_backend(together.backend(asked) or Settings.load(asked.resume).backend)
-        from salus.lab.benchmark.run import resume
-
-        with together.crew(asked, f"salus benchmark --resume {folder}") as crew:
-            resume(asked.resume, log, crew=crew, **where)
-            _report(asked.resume, crew)
-        return
-    if asked.preset not in PRESETS:
-        raise SalusError(f"unknown preset {asked.preset!r}; choose one of {', '.join(PRESETS)}")
-    protocol = PRESETS[asked.preset].change(
-        **{name: getattr(asked, name) for name in vars(PRESETS["published"]) if hasattr(asked, name)}
+    if args.preset not in PRESETS:
+        raise SalusError(f"unknown preset {args.preset!r}; choose one of {', '.join(PRESETS)}")
+    protocol = PRESETS[args.preset].change(
+        **{name: getattr(args, name) for name in vars(PRESETS["published"]) if hasattr(args, name)}
     )
-    settings = Settings(
-        data=str(asked.data.absolute()),  # a run may be resumed from elsewhere
-        layout=asked.layout,
-        networks=tuple(n for n in asked.networks.split(",") if n),
-        saliency=asked.saliency,
-        predictions=_named_folders(asked.predictions),
-        protocol=protocol.change(fold_rule="file") if asked.folds_file else protocol,
-        allow_leakage=asked.allow_leakage,
-        skip_bad=asked.skip_bad,
-        backend=use_backend(together.backend(asked)),
+    return BenchmarkConfig(
+        data=str(args.data.absolute()),  # a run may be resumed from elsewhere
+        layout=args.layout,
+        networks=tuple(n for n in args.networks.split(",") if n),
+        saliency=args.saliency,
+        predictions=_parse_predictions(args.predictions),
+        protocol=protocol.change(fold_rule="file") if args.folds_file else protocol,
+        allow_leakage=args.allow_leakage,
+        skip_bad=args.skip_bad,
+        backend=use_backend(shared_options.choose_backend(args)),
     )
-    from salus.lab.benchmark.run import start
-
-    with together.crew(asked, f"salus benchmark --resume {folder}") as crew:
-        start(asked.output, settings, log, folds_file=asked.folds_file, crew=crew, **where)
-        _report(asked.output, crew)
 
 
-def _report(run: Path, crew: Crew) -> None:
-    """Write the report, by the process that leads."""
-    from salus.lab.report.build import build_report
-
-    if crew.leads:
-        build_report(run, log)
-
-
-def log(line: str) -> None:
-    """A line of progress, at once even where the output goes to a file."""
-    print(line, flush=True)
-
-
-def _named_folders(given: list[str]) -> dict[str, str]:
+def _parse_predictions(items: list[str]) -> dict[str, str]:
+    """Parse every NAME=FOLDER of --predictions into {name: absolute folder}."""
     from salus.errors import SalusError
 
-    found = {}
-    for item in given:
+    folders = {}
+    for item in items:
         name, equals, folder = item.partition("=")
         if not (name and equals and folder) or "/" in name:
             raise SalusError(f"--predictions {item}: write it as NAME=FOLDER")
-        found[name] = str(Path(folder).absolute())
-    return found
+        folders[name] = str(Path(folder).absolute())
+    return folders

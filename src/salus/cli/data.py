@@ -1,106 +1,99 @@
-"""`salus data`: check a data set, deal its folds, make phantoms."""
+"""`salus data`: check a data set, split it into folds, make phantoms."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
+from salus.cli.output import progress_counter
+from salus.cli.shared_options import add_layout
 
-def add(commands: Any) -> None:
-    """Add the commands' options."""
-    top = commands.add_parser("data", help="check a data set, deal folds, make phantoms")
-    parts = top.add_subparsers(dest="part", required=True, metavar="COMMAND")
 
-    p = parts.add_parser(
+def add_parser(commands: Any) -> None:
+    """Add the options of every command."""
+    parser = commands.add_parser("data", help="check a data set, deal folds, make phantoms")
+    parts = parser.add_subparsers(dest="part", required=True, metavar="COMMAND")
+
+    check = parts.add_parser(
         "check",
         help="what is in a folder, and what is wrong with it",
         description="Counts, sizes, unreadable or mismatched files, odd masks, near-duplicates, suspected marks. "
         "Exit code 0: usable; 1: errors; with --strict 1 for warnings too.",
     )
-    p.add_argument("folder", type=Path, metavar="FOLDER", help="of the data set")
-    p.add_argument("--layout", metavar="NAME", help="how the folder is laid out (default: detected)")
-    p.add_argument("--json", action="store_true", help="print everything as JSON")
-    p.add_argument("--strict", action="store_true", help="exit with 1 for warnings too")
-    p.set_defaults(run=check)
+    check.add_argument("folder", type=Path, metavar="FOLDER", help="of the data set")
+    add_layout(check)
+    check.add_argument("--json", action="store_true", help="print everything as JSON")
+    check.add_argument("--strict", action="store_true", help="exit with 1 for warnings too")
+    check.set_defaults(run=run_check)
 
-    p = parts.add_parser(
+    folds = parts.add_parser(
         "folds",
         help="deal a data set into folds and save them",
         description="Folds grouped by patient, where unknown by near-duplicate cluster, even in label and lesion size.",
     )
-    p.add_argument("folder", type=Path, metavar="FOLDER", help="of the data set")
-    p.add_argument("-o", "--output", type=Path, required=True, metavar="JSON", help="the file to write")
-    p.add_argument("-k", "--folds", type=int, default=4, metavar="K", help="how many (default: %(default)s)")
-    p.add_argument(
+    folds.add_argument("folder", type=Path, metavar="FOLDER", help="of the data set")
+    folds.add_argument("-o", "--output", type=Path, required=True, metavar="JSON", help="the file to write")
+    folds.add_argument("-k", "--folds", type=int, default=4, metavar="K", help="how many (default: %(default)s)")
+    folds.add_argument(
         "--rule",
         choices=("grouped", "by-image", "official"),
         default="grouped",
         help="by patient or near-duplicate, by image as the literature does, or the set's own (default: %(default)s)",
     )
-    p.add_argument("--seed", type=int, default=1, metavar="S", help="of the deal (default: %(default)s)")
-    p.add_argument("--layout", metavar="NAME", help="how the folder is laid out (default: detected)")
-    p.set_defaults(run=folds)
+    folds.add_argument("--seed", type=int, default=1, metavar="S", help="of the deal (default: %(default)s)")
+    add_layout(folds)
+    folds.set_defaults(run=run_folds)
 
-    p = parts.add_parser(
+    phantom = parts.add_parser(
         "phantom",
         help="make synthetic ultrasound images with truth masks",
         description="Synthetic B-mode images in the published layout (images/, masks/, manifest.csv).",
     )
-    p.add_argument("folder", type=Path, metavar="FOLDER", help="a new folder")
-    p.add_argument("-n", type=int, default=40, metavar="N", help="how many (default: %(default)s)")
-    p.add_argument("--seed", type=int, default=0, metavar="S", help="the same gives the same (default: %(default)s)")
-    p.add_argument("--normal", type=float, default=0.15, help="share without a tumour (default: %(default)s)")
-    p.add_argument("--marks", type=float, default=0.0, help="share with calipers and text (default: %(default)s)")
-    p.set_defaults(run=phantom)
+    phantom.add_argument("folder", type=Path, metavar="FOLDER", help="a new folder")
+    phantom.add_argument("-n", type=int, default=40, metavar="N", help="how many (default: %(default)s)")
+    phantom.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="the same gives the same (default: %(default)s)"
+    )
+    phantom.add_argument("--normal", type=float, default=0.15, help="share without a tumour (default: %(default)s)")
+    phantom.add_argument("--marks", type=float, default=0.0, help="share with calipers and text (default: %(default)s)")
+    phantom.set_defaults(run=run_phantom)
 
 
-def check(asked: argparse.Namespace) -> int:
-    """Check and print; the exit code is the verdict."""
+def run_check(args: argparse.Namespace) -> int:
+    """Check a data set and print the report; return 1 where it has errors (with --strict: warnings)."""
     from dataclasses import asdict
 
-    from salus.data.check import check, exit_code, render_table
+    from salus.data.check import check_data_set, exit_code, render_table
     from salus.data.layouts import read_data_set
 
-    found = check(read_data_set(asked.folder, asked.layout), progress=_bar("checked"))
-    print(json.dumps(asdict(found), indent=1, default=str) if asked.json else render_table(found))
-    return exit_code(found, strict=asked.strict)
+    report = check_data_set(read_data_set(args.folder, args.layout), progress=progress_counter("checked"))
+    print(json.dumps(asdict(report), indent=1, default=str) if args.json else render_table(report))
+    return exit_code(report, strict=args.strict)
 
 
-def folds(asked: argparse.Namespace) -> None:
-    """Deal and save."""
+def run_folds(args: argparse.Namespace) -> None:
+    """Split a data set into folds and save them."""
+    from salus.data.folds import split_into_folds
     from salus.data.layouts import read_data_set
     from salus.data.prepare import prepare
-    from salus.data.split import deal_folds
 
-    data = read_data_set(asked.folder, asked.layout)
-    pairs = prepare(data.labelled, progress=_bar("read"))
-    dealt = deal_folds(data, pairs, asked.rule, asked.folds, asked.seed)
-    dealt.save(asked.output)
-    sizes = ", ".join(str(len(dealt.split(number)[1])) for number in dealt.numbers)
-    print(f"{asked.output}: {len(dealt.numbers)} folds ({dealt.rule}) of {sizes} images")
-    if dealt.leaks():
-        print(f"LEAKAGE: {len(dealt.leaks())} patients or near-duplicate clusters sit in more than one fold")
+    data = read_data_set(args.folder, args.layout)
+    pairs = prepare(data.labelled, progress=progress_counter("read"))
+    folds = split_into_folds(data, pairs, args.rule, args.folds, args.seed)
+    folds.save(args.output)
+    sizes = ", ".join(str(len(folds.split(number)[1])) for number in folds.numbers)
+    print(f"{args.output}: {len(folds.numbers)} folds ({folds.rule}) of {sizes} images")
+    if leaks := folds.leaks():
+        print(f"LEAKAGE: {len(leaks)} patients or near-duplicate clusters sit in more than one fold")
 
 
-def phantom(asked: argparse.Namespace) -> None:
-    """Make and say where."""
+def run_phantom(args: argparse.Namespace) -> None:
+    """Write phantoms into a new folder."""
     from salus.data.phantom.make import write_phantoms
 
-    made = write_phantoms(
-        asked.folder, asked.n, asked.seed, normal=asked.normal, marks=asked.marks, progress=_bar("made")
+    images = write_phantoms(
+        args.folder, args.n, args.seed, normal=args.normal, marks=args.marks, progress=progress_counter("made")
     )
-    print(f"{asked.folder}: {len(made)} phantoms with masks")
-
-
-def _bar(verb: str) -> Any:
-    """A counter on one line, where a person watches."""
-    if not sys.stderr.isatty():
-        return None
-
-    def show(done: int, total: int) -> None:
-        print(f"\r{verb} {done}/{total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
-
-    return show
+    print(f"{args.folder}: {len(images)} phantoms with masks")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
+from salus.cli.output import warn
+from salus.cli.shared_options import add_layout
 
-def add(commands: Any) -> None:
+
+def add_parser(commands: Any) -> None:
     """Add the command's options."""
-    p = commands.add_parser(
+    parser = commands.add_parser(
         "evaluate",
         help="score a folder of masks, or a network, against a data set's truth",
         description="Score masks or probability maps (PNG, named as the images), or with --network what a network "
@@ -19,37 +21,41 @@ def add(commands: Any) -> None:
         usage="salus evaluate [options] PREDICTIONS TRUTH\n       salus evaluate [options] --network FILE TRUTH",
         epilog="examples: salus evaluate my-masks DATA -o scores.csv; salus evaluate --network shipped DATA",
     )
-    p.add_argument(
+    parser.add_argument(
         "folders",
         nargs="+",
         type=Path,
         metavar="FOLDER",
         help="PREDICTIONS, a folder of masks or probability maps (not with --network), and TRUTH, the data set's",
     )
-    p.add_argument("--network", metavar="FILE", help="outline the images with an .onnx file, or with the shipped one")
-    p.add_argument("-o", "--output", type=Path, metavar="CSV", help="scores of each image")
-    p.add_argument("--layout", metavar="NAME", help="how TRUTH is laid out (default: detected)")
-    p.add_argument("--json", action="store_true", help="print the summary as JSON")
-    p.set_defaults(run=run)
+    parser.add_argument(
+        "--network", metavar="FILE", help="outline the images with an .onnx file, or with the shipped one"
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="CSV", help="scores of each image")
+    add_layout(parser, "TRUTH")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.set_defaults(run=run)
 
 
-def run(asked: argparse.Namespace) -> int:
-    """Score; 3 where files could not be scored."""
+def run(args: argparse.Namespace) -> int:
+    """Score predictions and print the summary; return 3 where files could not be scored."""
+    from salus.atomic import write_rows
     from salus.errors import SalusError
-    from salus.evaluation import evaluate, evaluate_network, render_summary, summarise, write_rows
+    from salus.evaluation.scoring import evaluate, evaluate_network
+    from salus.evaluation.summary import render_summary, summarise_scores
 
-    if len(asked.folders) != (1 if asked.network else 2):
+    if len(args.folders) != (1 if args.network else 2):
         raise SalusError("name the folders: salus evaluate PREDICTIONS TRUTH, or salus evaluate --network FILE TRUTH")
-    if asked.network:
-        rows, failures = evaluate_network(asked.network, asked.folders[0], layout=asked.layout)
+    if args.network:
+        rows, failures = evaluate_network(args.network, args.folders[0], layout=args.layout)
     else:
-        rows, failures = evaluate(*asked.folders, layout=asked.layout)
+        rows, failures = evaluate(*args.folders, layout=args.layout)
     for failure in failures:
-        print(f"salus: {failure}", file=sys.stderr)
-    if asked.output:
-        write_rows(asked.output, rows)
-    if rows and not asked.network and not any(row["area_predicted"] for row in rows):
-        print("salus: every prediction is empty; a probability below one half is no lesion", file=sys.stderr)
-    summary = summarise(rows)
-    print(json.dumps(summary, indent=1) if asked.json else render_summary(summary))
+        warn(failure)
+    if args.output:
+        write_rows(args.output, rows)
+    if rows and not args.network and not any(row["area_predicted"] for row in rows):
+        warn("every prediction is empty; a probability below one half is no lesion")
+    summary = summarise_scores(rows)
+    print(json.dumps(summary, indent=1) if args.json else render_summary(summary))
     return 3 if failures else 0

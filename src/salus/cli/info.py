@@ -7,23 +7,23 @@ import json
 from typing import Any
 
 
-def add(commands: Any) -> None:
+def add_parser(commands: Any) -> None:
     """Add the command's options."""
-    p = commands.add_parser(
+    parser = commands.add_parser(
         "info",
         help="versions, processor, engines and shipped networks",
         description="What is installed here, for a look or a bug report. Nothing is loaded, so it takes a moment.",
         epilog="example: salus info --json",
     )
-    p.add_argument("--json", action="store_true", help="print it as JSON")
-    p.set_defaults(run=run)
+    parser.add_argument("--json", action="store_true", help="print it as JSON")
+    parser.set_defaults(run=run)
 
 
-def run(asked: argparse.Namespace) -> None:
-    """Look and print."""
+def run(args: argparse.Namespace) -> None:
+    """Gather and print what is installed."""
     from dataclasses import asdict
 
-    from salus.environment import gather, render
+    from salus.environment import collect_info, render_info
 
-    found = gather()
-    print(json.dumps(asdict(found), indent=1) if asked.json else render(found))
+    environment = collect_info()
+    print(json.dumps(asdict(environment), indent=1) if args.json else render_info(environment))

@@ -6,21 +6,22 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from salus.cli.output import log
 
-def add(commands: Any) -> None:
+
+def add_parser(commands: Any) -> None:
     """Add the command's options."""
-    p = commands.add_parser(
+    parser = commands.add_parser(
         "report",
         help="write a run's report again",
         description="Write RUN/report.html, RUN/report.md and RUN/scores.csv from what is finished so far.",
     )
-    p.add_argument("folder", type=Path, metavar="RUN", help="the folder of a benchmark")
-    p.set_defaults(run=run)
+    parser.add_argument("folder", type=Path, metavar="RUN", help="the folder of a benchmark")
+    parser.set_defaults(run=run)
 
 
-def run(asked: argparse.Namespace) -> None:
-    """Write the report."""
-    from salus.cli.benchmark import log
+def run(args: argparse.Namespace) -> None:
+    """Write the report of a run."""
     from salus.lab.report.build import build_report
 
-    build_report(asked.folder, log)
+    build_report(args.folder, log)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
+from salus.cli.output import progress_counter, warn
 
-def add(commands: Any) -> None:
+
+def add_parser(commands: Any) -> None:
     """Add the command's options."""
     p = commands.add_parser(
         "saliency",
@@ -40,41 +41,40 @@ def add(commands: Any) -> None:
     p.set_defaults(run=run)
 
 
-def run(asked: argparse.Namespace) -> int:
-    """Write maps; 3 where files failed."""
+def run(args: argparse.Namespace) -> int:
+    """Write the maps; return 3 where files failed."""
     from salus.errors import SalusError
-    from salus.saliency.batch import Settings, make, plan
-    from salus.saliency.estimate import FILES, require
+    from salus.saliency.batch import SaliencyOptions, plan_jobs, write_map
+    from salus.saliency.estimate import FILES, check_method
 
-    method = asked.method or (FILES if asked.maps_from else "learned")
-    if (method == FILES) != (asked.maps_from is not None):
+    method = args.method or (FILES if args.maps_from else "learned")
+    if (method == FILES) != (args.maps_from is not None):
         raise SalusError("--method file and --maps-from FOLDER belong together; give both, or neither")
-    settings = Settings(method, asked.gate, asked.one_contour, asked.maps_from)
-    jobs = plan(asked.inputs, asked.output, settings, previews=asked.preview, overwrite=asked.overwrite)
-    require(method, asked.gate)  # what is missing is told before work starts
-    asked.output.mkdir(parents=True, exist_ok=True)
-    asked.when_interrupted = "interrupted; the same command continues where it stopped"
+    options = SaliencyOptions(method, args.gate, args.one_contour, args.maps_from)
+    jobs = plan_jobs(args.inputs, args.output, options, previews=args.preview, overwrite=args.overwrite)
+    check_method(method, args.gate)  # before any work
+    args.output.mkdir(parents=True, exist_ok=True)
+    args.when_interrupted = "interrupted; the same command continues where it stopped"
 
-    rows, watched = [], sys.stderr.isatty() and len(jobs) > 1
+    rows, progress = [], progress_counter("maps") if len(jobs) > 1 else None
     for number, job in enumerate(jobs, 1):
         row: dict[str, Any] = {"image": str(job.image), "map": str(job.map), "method": method}
-        if job.done and not asked.overwrite:
+        if job.done and not args.overwrite:
             row["status"] = "kept"
         else:
             try:
-                row |= {"confidence": make(job, settings).confidence, "status": "made"}
+                row |= {"confidence": write_map(job, options).confidence, "status": "made"}
             except SalusError as error:
-                print("\r" * watched + f"salus: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
+                warn(str(error))
                 row |= {"map": None, "status": "failed", "error": str(error)}
         rows.append(row)
-        if watched:
-            print(f"\rmaps {number}/{len(jobs)}", end="\n" * (number == len(jobs)), file=sys.stderr, flush=True)
+        if progress:
+            progress(number, len(jobs))
     made, kept, failed = (sum(row["status"] == status for row in rows) for status in ("made", "kept", "failed"))
-    if asked.json:
+    if args.json:
         print(json.dumps(rows, indent=1))
     else:
-        also = f", {kept} there already (--overwrite makes them again)" * (kept > 0) + f", {failed} failed" * (
-            failed > 0
-        )
-        print(f"{asked.output}: {made} {'map' if made == 1 else 'maps'} made by {method}{also}")
+        line = f"{args.output}: {made} {'map' if made == 1 else 'maps'} made by {method}"
+        line += f", {kept} there already (--overwrite makes them again)" if kept else ""
+        print(line + (f", {failed} failed" if failed else ""))
     return 3 if failed else 0

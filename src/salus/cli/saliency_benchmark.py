@@ -6,8 +6,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from salus.cli import shared_options
+from salus.cli.output import log
 
-def add(commands: Any) -> None:
+
+def add_parser(commands: Any) -> None:
     """Add the command's options."""
     p = commands.add_parser(
         "saliency-benchmark",
@@ -17,8 +20,7 @@ def add(commands: Any) -> None:
         epilog="example: salus saliency-benchmark BUSBRA BUSI --methods prior,regions,learned -o RUN",
     )
     p.add_argument("data", nargs="*", type=Path, metavar="DATA", help="data sets' folders")
-    p.add_argument("-o", "--output", type=Path, metavar="RUN", help="a new folder for the result")
-    p.add_argument("--resume", type=Path, metavar="RUN", help="continue an interrupted run; nothing finished is redone")
+    shared_options.add_run_folder(p)
     p.add_argument(
         "--methods",
         default="prior,hybrid,anatomy,regions,learned",
@@ -31,38 +33,34 @@ def add(commands: Any) -> None:
     p.add_argument("--seed", type=int, default=1, metavar="N", help="of the folds (default: %(default)s)")
     p.add_argument("--separate", action="store_true", help="fit on each data set alone (default: on all together)")
     p.add_argument("--limit", type=int, metavar="N", help="at most N images of each data set")
-    p.add_argument("--skip-bad", action="store_true", help="leave out cases that cannot be read, naming each")
-    p.add_argument("--backend", choices=("tensorflow", "jax", "torch"), help="Keras's, for learned methods")
+    shared_options.add_skip_bad(p)
+    shared_options.add_backend(p, "Keras's, for learned methods")
     p.set_defaults(run=run)
 
 
-def run(asked: argparse.Namespace) -> None:
-    """Start or resume."""
+def run(args: argparse.Namespace) -> None:
+    """Start or resume a run, then write its report."""
     from salus.errors import SalusError
     from salus.lab.saliency.benchmark import resume, start
-    from salus.lab.saliency.config import Asked
+    from salus.lab.saliency.config import SaliencyBenchmarkConfig
     from salus.lab.training.backend import use_backend
 
-    if (asked.resume is None) == (not asked.data or asked.output is None):
+    if (args.resume is None) == (not args.data or args.output is None):
         raise SalusError("name data sets and a new folder (salus saliency-benchmark DATA -o RUN), or --resume RUN")
-    folder = asked.resume or asked.output
-    asked.when_interrupted = f"interrupted; continue with: salus saliency-benchmark --resume {folder}"
-    use_backend(asked.backend)
+    run_folder = args.resume or args.output
+    args.when_interrupted = f"interrupted; continue with: salus saliency-benchmark --resume {run_folder}"
+    use_backend(args.backend)
     from salus.lab.report.saliency import build_saliency_report
 
-    if asked.resume:
-        build_saliency_report(asked.resume, resume(asked.resume, log), log)
+    if args.resume:
+        build_saliency_report(run_folder, resume(run_folder, log), log)
         return
-    methods = tuple(dict.fromkeys(m for m in asked.methods.split(",") if m))
-    if not methods or asked.size < 16 or asked.folds < 2 or (asked.limit is not None and asked.limit < asked.folds):
+    methods = tuple(dict.fromkeys(m for m in args.methods.split(",") if m))
+    if not methods or args.size < 16 or args.folds < 2 or (args.limit is not None and args.limit < args.folds):
         raise SalusError(
             "name at least one of --methods, a --size of 16 or more, 2 or more --folds, --limit above them"
         )
-    data = tuple(str(folder.absolute()) for folder in asked.data)
-    more = {name: getattr(asked, name) for name in ("folds", "size", "seed", "separate", "limit", "skip_bad")}
-    build_saliency_report(asked.output, start(asked.output, Asked(data, methods, **more), log), log)
-
-
-def log(line: str) -> None:
-    """A line of progress, at once even where the output goes to a file."""
-    print(line, flush=True)
+    data = tuple(str(folder.absolute()) for folder in args.data)
+    settings = {name: getattr(args, name) for name in ("folds", "size", "seed", "separate", "limit", "skip_bad")}
+    result = start(run_folder, SaliencyBenchmarkConfig(data, methods, **settings), log)
+    build_saliency_report(run_folder, result, log)

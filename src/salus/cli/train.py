@@ -6,12 +6,13 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from salus.cli import distributed_options as together
+from salus.cli import shared_options
+from salus.cli.output import log
 
 
-def add(commands: Any) -> None:
+def add_parser(commands: Any) -> None:
     """Add the command's options."""
-    p = commands.add_parser(
+    parser = commands.add_parser(
         "train",
         help="train or fine-tune the segmentation network on your own images",
         description="Train the network of salus segment on labelled folders. Patients and near-duplicates of one part "
@@ -19,102 +20,95 @@ def add(commands: Any) -> None:
         "takes; RUN/card.md says how good it is.",
         epilog="example: salus train DATA -o RUN --start-from shipped --name ours",
     )
-    p.add_argument("data", nargs="*", type=Path, metavar="DATA", help="data sets' folders")
-    p.add_argument("-o", "--output", type=Path, metavar="RUN", help="a new folder for the result")
-    p.add_argument(
-        "--resume",
-        type=Path,
-        metavar="RUN",
-        help="continue an interrupted run; nothing finished is redone. With --judge or --final: add that to the run",
-    )
-    p.add_argument("--name", default="mine", help="what the network is called (default: %(default)s)")
-    p.add_argument(
+    parser.add_argument("data", nargs="*", type=Path, metavar="DATA", help="data sets' folders")
+    shared_options.add_run_folder(parser, ". With --judge or --final: add that to the run")
+    parser.add_argument("--name", default="mine", help="what the network is called (default: %(default)s)")
+    parser.add_argument(
         "--start-from",
         metavar="NET",
         help="shipped, or a network.onnx of this command, to fine-tune (default: ImageNet weights)",
     )
-    p.add_argument("--folds", type=int, default=5, metavar="K", help="parts the patients are dealt into (default: 5)")
-    p.add_argument("--judge", type=int, metavar="N", help="parts held out in turn, a training each (default: 1)")
-    p.add_argument("--final", action="store_true", help="train once more, on every image, and keep that network")
-    p.add_argument(
+    parser.add_argument(
+        "--folds", type=int, default=5, metavar="K", help="parts the patients are dealt into (default: 5)"
+    )
+    parser.add_argument("--judge", type=int, metavar="N", help="parts held out in turn, a training each (default: 1)")
+    parser.add_argument("--final", action="store_true", help="train once more, on every image, and keep that network")
+    parser.add_argument(
         "--final-steps",
         type=int,
         metavar="N",
         help="let that network go on from the first part's for N batches (default: train it from the beginning)",
     )
-    s = p.add_argument_group("training")
-    s.add_argument("--steps", type=int, metavar="N", help="batches at most (default: 1500; fewer for small sets)")
-    s.add_argument(
+    training = parser.add_argument_group("training")
+    training.add_argument(
+        "--steps", type=int, metavar="N", help="batches at most (default: 1500; fewer for small sets)"
+    )
+    training.add_argument(
         "--early-steps",
         type=int,
         metavar="N",
         help="batches at most before that, of images of 160 x 160 (default: 3000; to fine-tune 0)",
     )
-    s.add_argument("--batch", type=int, metavar="N", help="images a batch (default: 16)")
-    s.add_argument("--learning-rate", type=float, metavar="X", help="at its height (default: 3e-4)")
-    s.add_argument("--seed", type=int, metavar="N", help="of weights, order and augmentation (default: 1)")
-    s.add_argument("--limit", type=int, metavar="N", help="images of each data set at most")
-    p.add_argument(
+    training.add_argument("--batch", type=int, metavar="N", help="images a batch (default: 16)")
+    training.add_argument("--learning-rate", type=float, metavar="X", help="at its height (default: 3e-4)")
+    training.add_argument("--seed", type=int, metavar="N", help="of weights, order and augmentation (default: 1)")
+    training.add_argument("--limit", type=int, metavar="N", help="images of each data set at most")
+    parser.add_argument(
         "--no-tta",
         dest="tta",
         action="store_false",
         help="judge and calibrate on each image alone, not on the mean with its mirror: half the time in use",
     )
-    p.add_argument("--skip-bad", action="store_true", help="leave out cases that cannot be read, naming each")
-    p.add_argument("--backend", choices=("tensorflow", "jax", "torch"), help="Keras's (default: jax with a GPU)")
-    together.add(p)
-    p.set_defaults(run=run)
+    shared_options.add_skip_bad(parser)
+    shared_options.add_backend(parser)
+    shared_options.add_devices_and_hosts(parser)
+    parser.set_defaults(run=run)
 
 
-def run(asked: argparse.Namespace) -> int:
-    """Train, or resume."""
+def run(args: argparse.Namespace) -> int:
+    """Start a training, or resume one."""
     from dataclasses import replace
 
     from salus.errors import SalusError
     from salus.lab.training.backend import use_backend
 
-    if asked.resume is not None:
-        if asked.data or asked.output:
+    resume_command = f"salus train --resume {args.resume or args.output}"
+    args.when_interrupted = f"interrupted; continue with: {resume_command}"
+    if args.resume is not None:
+        if args.data or args.output:
             raise SalusError("--resume RUN takes the rest from the run; leave out DATA and -o")
-        asked.when_interrupted = f"interrupted; continue with: salus train --resume {asked.resume}"
-        use_backend(together.backend(asked))
+        use_backend(shared_options.choose_backend(args))
         from salus.lab.segmentation.run import resume
 
-        with together.crew(asked, f"salus train --resume {asked.resume}") as crew:
-            more = {"judged": asked.judge, "final": asked.final, "final_steps": asked.final_steps}
-            resume(asked.resume, _say, crew, **more)
+        with shared_options.open_process_group(args, resume_command) as group:
+            resume(args.resume, log, group, judged=args.judge, final=args.final, final_steps=args.final_steps)
         return 0
-    if not asked.data or asked.output is None:
+    if not args.data or args.output is None:
         raise SalusError("name the data and where the result goes: salus train DATA -o RUN")
-    asked.when_interrupted = f"interrupted; continue with: salus train --resume {asked.output}"
-    use_backend(together.backend(asked))
-    from salus.lab.segmentation.config import Wanted
-    from salus.lab.segmentation.recipe import SegmentRecipe
+    use_backend(shared_options.choose_backend(args))
+    from salus.lab.segmentation.config import TrainingConfig
+    from salus.lab.segmentation.recipe import SegmentationRecipe
     from salus.lab.segmentation.run import shipped, start
 
-    recipe = SegmentRecipe() if asked.start_from is None else replace(SegmentRecipe(), early_steps=0)
-    given = {name: getattr(asked, name) for name in ("steps", "early_steps", "batch", "learning_rate", "seed")}
-    recipe = replace(recipe, **{name: value for name, value in given.items() if value is not None})
-    first = asked.start_from
-    if first is not None:
-        first = str(shipped() if first == "shipped" else Path(first).absolute())
-    wanted = Wanted(
-        data=tuple(str(folder.absolute()) for folder in asked.data),
-        name=asked.name,
-        folds=asked.folds,
-        judged=1 if asked.judge is None else asked.judge,
-        final=asked.final,
-        final_steps=asked.final_steps,
-        start_from=first,
-        limit=asked.limit,
-        skip_bad=asked.skip_bad,
-        tta=asked.tta,
+    recipe = SegmentationRecipe() if args.start_from is None else replace(SegmentationRecipe(), early_steps=0)
+    changes = {name: getattr(args, name) for name in ("steps", "early_steps", "batch", "learning_rate", "seed")}
+    recipe = replace(recipe, **{name: value for name, value in changes.items() if value is not None})
+    start_from = args.start_from
+    if start_from is not None:
+        start_from = str(shipped() if start_from == "shipped" else Path(start_from).absolute())
+    config = TrainingConfig(
+        data=tuple(str(folder.absolute()) for folder in args.data),
+        name=args.name,
+        folds=args.folds,
+        judged=1 if args.judge is None else args.judge,
+        final=args.final,
+        final_steps=args.final_steps,
+        start_from=start_from,
+        limit=args.limit,
+        skip_bad=args.skip_bad,
+        tta=args.tta,
         recipe=recipe,
     )
-    with together.crew(asked, f"salus train --resume {asked.output}") as crew:
-        start(asked.output, wanted, _say, crew)
+    with shared_options.open_process_group(args, resume_command) as group:
+        start(args.output, config, log, group)
     return 0
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)

@@ -1,6 +1,6 @@
-"""A case: one image of a data set with what is known about it; a data set: its cases and where they lie.
+"""Cases and data sets: one image with its masks and its metadata, and the cases of one folder.
 
-Both hold paths and read pixels only when asked, so a data set of any size is listed in moments.
+Both hold paths. Pixels are read only by the methods, so a data set of any size is listed quickly.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from salus.errors import SalusError
 from salus.read.frames import read_scan
-from salus.read.image import read_labels, read_mask
+from salus.read.image import read_mask, read_values
 from salus.scan import Scan
 
 LABELS = ("benign", "malignant", "normal")
@@ -22,17 +22,17 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Case:
-    """One image with its truth.
+    """One image of a data set, with its ground truth.
 
     Attributes:
         name: unique in its data set.
         image: the image file.
-        masks: None where the case is unlabelled; else the files whose union is the lesion (none: a tumour-free image).
-        saliency: a saliency map's file, None where there is none.
-        patient: who it shows, None where the data set does not say.
-        label: "benign", "malignant", "normal", or None where the data set does not say.
+        masks: mask files, whose union is the lesion; empty for a tumour-free image, None for an unlabelled one.
+        saliency: the file of a saliency map, or None.
+        patient: the patient, or None if unknown.
+        label: "benign", "malignant" or "normal", or None if unknown.
         source: the data set's name.
-        lesion_colours: None where every value above 0 in a mask is lesion; else the RGB colours that are.
+        lesion_colours: the RGB colours that mean lesion in the masks; None if every value above 0 does.
     """
 
     name: str
@@ -45,23 +45,23 @@ class Case:
     lesion_colours: tuple[Colour, ...] | None = None
 
     def read_image(self) -> Scan:
-        """The image; see `salus.read.frames.read_scan`."""
+        """Read the image; see `salus.read.frames.read_scan`."""
         return read_scan(self.image)
 
     def read_mask(self, shape: tuple[int, int]) -> np.ndarray:
-        """The lesion, the union of the mask files: (height, width) bool.
+        """Read the lesion, the union of the mask files: (height, width) bool.
 
         Args:
             shape: (height, width) of the image, which every mask must have.
 
         Raises:
-            SalusError: the case is unlabelled, or a mask has another size than the image, or is in other colours.
+            SalusError: the case is unlabelled, or a mask has another size than the image or none of `lesion_colours`.
         """
         if self.masks is None:
             raise SalusError(f"{self.image}: has no mask, so it can be segmented but not scored or trained on")
         union, colours = np.zeros(shape, bool), self.lesion_colours
         for path in self.masks:
-            mask = read_mask(path) if colours is None else _read_coloured(path, colours)
+            mask = read_mask(path) if colours is None else _read_colour_mask(path, colours)
             if mask.shape != union.shape:
                 raise SalusError(
                     f"{path}: the mask is {mask.shape[1]} x {mask.shape[0]}, its image {shape[1]} x {shape[0]}; "
@@ -71,7 +71,7 @@ class Case:
         return union
 
     def read_saliency(self) -> Scan:
-        """The saliency map's file, float32 in [0, 1].
+        """Read the saliency map, float32 in [0, 1].
 
         Raises:
             SalusError: the case has none.
@@ -87,9 +87,9 @@ class DataSet:
 
     Attributes:
         root: the folder.
-        layout: how it was read, a name in `salus.data.layouts.LAYOUTS`.
+        layout: the layout it was read as, a name in `salus.data.layouts.LAYOUTS`.
         cases: sorted by name.
-        official_folds: folds that the data set ships: the fold's number for each case name; empty where it ships none.
+        official_folds: the folds that the data set ships: fold number by case name; empty if it ships none.
         remarks: what the reader noticed (masks without an image, ignored files), one line each.
     """
 
@@ -100,37 +100,37 @@ class DataSet:
     remarks: tuple[str, ...] = ()
 
     def __len__(self) -> int:
-        """The number of cases."""
+        """Return the number of cases."""
         return len(self.cases)
 
     @property
     def labelled(self) -> tuple[Case, ...]:
-        """The cases that have a truth."""
+        """The cases with masks."""
         return tuple(case for case in self.cases if case.masks is not None)
 
 
-def _read_coloured(path: Path, colours: tuple[Colour, ...]) -> np.ndarray:
-    """A colour-coded mask; a bright one without any of the colours is no tumour-free image."""
-    values = read_labels(path)
-    mask = where_coloured(values, colours)
+def _read_colour_mask(path: Path, colours: tuple[Colour, ...]) -> np.ndarray:
+    """Read a colour-coded mask; refuse a bright one without any of the colours."""
+    values = read_values(path)
+    mask = match_colours(values, colours)
     if not mask.any() and values.max() > 127:
         raise SalusError(f"{path}: has no lesion's colour, and is not black; see which colours the layout takes")
     return mask
 
 
-def where_coloured(values: np.ndarray, colours: tuple[Colour, ...]) -> np.ndarray:
-    """Where a mask has one of some colours, for compressed and resized files within half of a channel's range.
+def match_colours(values: np.ndarray, colours: tuple[Colour, ...]) -> np.ndarray:
+    """Find the pixels of a mask that have one of some colours.
+
+    Channels are compared at half their range, because compressed and resized files hold blends of colours.
 
     Args:
-        values: (height, width) or (height, width, channels) uint8, as `salus.read.image.read_labels` gives them.
+        values: (height, width) or (height, width, channels) uint8, as `salus.read.image.read_values` gives them.
         colours: each (red, green, blue) of 0 or 255.
 
     Returns:
-        (height, width) bool; nowhere True where all is grey.
+        (height, width) bool; False everywhere in a grey image.
     """
-    found = np.zeros(values.shape[:2], bool)
-    if values.ndim == 3 and values.shape[2] >= 3:
-        high = values[..., :3] > 127
-        for colour in colours:
-            found |= (high == (np.asarray(colour) > 127)).all(axis=2)
-    return found
+    if values.ndim < 3 or values.shape[2] < 3:
+        return np.zeros(values.shape[:2], bool)
+    high = values[..., :3] > 127
+    return np.any([(high == (np.asarray(colour) > 127)).all(axis=2) for colour in colours], axis=0)

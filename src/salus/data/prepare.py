@@ -1,20 +1,21 @@
-"""Prepared pairs: a data set's images, masks and saliency maps at the networks' size, in memory as bytes.
+"""Prepared pairs: the images, masks and saliency maps of a data set at the networks' size, in memory as bytes.
 
-Published preprocessing: the whole image is resized to 256 x 256 whatever its shape (bilinear, antialiased), and so is
-the mask, which is cut at one half. Grey values are kept as uint8, as in the files; a network gets them divided by 255.
+Preprocessing is as published: the whole image is resized to 256 x 256 whatever its shape (bilinear, antialiased). So is
+the mask, which is then thresholded at one half. Grey values are kept as uint8, as in the files; a network gets them
+divided by 255.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from salus.data.case import Case
 from salus.errors import SalusError
-from salus.preprocess import resize, to_bytes
+from salus.parallel import map_in_order
+from salus.preprocess import resize, to_uint8
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,9 +25,9 @@ class Pairs:
     Attributes:
         cases: n cases.
         images: (n, size, size) uint8.
-        masks: (n, size, size) bool, the truth at the networks' size.
-        saliency: (n, size, size) uint8 from the data set's files, None where it ships no maps.
-        shapes: n native (height, width).
+        masks: (n, size, size) bool, the lesions at the networks' size.
+        saliency: (n, size, size) uint8 from the data set's files; None unless every case has a map.
+        shapes: n (height, width) of the files.
     """
 
     cases: tuple[Case, ...]
@@ -54,9 +55,9 @@ def prepare(
     Args:
         cases: labelled cases.
         size: height and width to make.
-        workers: threads that read.
+        workers: number of reading threads.
         bad: gets one line for each case that cannot be read, and the case is left out; None raises at the first.
-        progress: called with (done, all) after each case.
+        progress: called with (done, total) after each case.
 
     Raises:
         SalusError: a case is unlabelled or unreadable; the message names the file.
@@ -68,34 +69,34 @@ def prepare(
     masks = np.empty((len(cases), size, size), bool)
     saliency = np.empty((len(cases), size, size), np.uint8) if with_maps else None
 
-    def one(index: int) -> tuple[int, int] | SalusError:
+    def prepare_case(index: int) -> tuple[int, int] | SalusError:
         case = cases[index]
         try:
             scan = case.read_image()
-            images[index] = to_bytes(resize(scan.pixels, (size, size)))
+            images[index] = to_uint8(resize(scan.pixels, (size, size)))
             masks[index] = resize(case.read_mask(scan.shape), (size, size)) >= 0.5
             if saliency is not None:
-                saliency[index] = to_bytes(resize(case.read_saliency().pixels, (size, size)))
+                saliency[index] = to_uint8(resize(case.read_saliency().pixels, (size, size)))
         except SalusError as error:
+            if bad is None:
+                raise
             return error
         return scan.shape
 
-    found: list[tuple[int, int] | SalusError] = []
-    with ThreadPoolExecutor(workers) as pool:
-        for result in pool.map(one, range(len(cases))):
-            if isinstance(result, SalusError) and bad is None:
-                pool.shutdown(cancel_futures=True)
-                raise result
-            found.append(result)
-            if progress:
-                progress(len(found), len(cases))
-    good = [i for i, result in enumerate(found) if not isinstance(result, SalusError)]
+    shapes: dict[int, tuple[int, int]] = {}
+    errors: list[str] = []
+    for index, result in enumerate(map_in_order(prepare_case, range(len(cases)), workers)):
+        if isinstance(result, SalusError):
+            errors.append(str(result))
+        else:
+            shapes[index] = result
+        if progress:
+            progress(index + 1, len(cases))
     if bad is not None:
-        bad += [str(result) for result in found if isinstance(result, SalusError)]
-    if len(good) < len(cases):  # the usual case copies nothing
-        if not good:
-            raise SalusError(f"none of {len(cases)} cases can be read, e.g. {found[0]}")
-        images, masks = images[good], masks[good]
-        saliency = None if saliency is None else saliency[good]
-    shapes = tuple(result for result in found if not isinstance(result, SalusError))
-    return Pairs(tuple(cases[i] for i in good), images, masks, saliency, shapes)
+        bad += errors
+    if errors:  # else nothing is copied
+        if not shapes:
+            raise SalusError(f"none of {len(cases)} cases can be read, e.g. {errors[0]}")
+        images, masks = images[list(shapes)], masks[list(shapes)]
+        saliency = None if saliency is None else saliency[list(shapes)]
+    return Pairs(tuple(cases[i] for i in shapes), images, masks, saliency, tuple(shapes.values()))

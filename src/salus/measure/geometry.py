@@ -1,103 +1,101 @@
-"""Geometry of a lesion's mask in physical coordinates: hull, extents, perimeter. Pixels are rectangles, not points."""
+"""Measure a mask's convex hull, extents and perimeter in physical units; pixels are rectangles, not points."""
 
 from __future__ import annotations
 
 from math import atan2, degrees, hypot, pi
 
 import numpy as np
+from scipy.spatial import ConvexHull
 
-Step = tuple[float, float]
+PixelSize = tuple[float, float]
+"""(row, column) size of a pixel."""
 
 
-def hull(part: np.ndarray, step: Step) -> np.ndarray:
-    """Corners of the convex hull of a mask's pixels, in order around it: (n, 2), (row, column) positions.
-
-    Andrew's monotone chain (1979) over the outer corners of each row's first and last pixel.
+def convex_hull(mask: np.ndarray, pixel_size: PixelSize) -> np.ndarray:
+    """Compute the corners of the convex hull of a mask's pixels, the outer corners of which belong to it.
 
     Args:
-        part: (h, w) bool, not empty.
-        step: (row, column) size of a pixel.
-
-    Example:
-        >>> hull(np.ones((2, 3), bool), (1.0, 0.5)).tolist()
-        [[0.0, 0.0], [2.0, 0.0], [2.0, 1.5], [0.0, 1.5]]
-    """
-    rows = np.flatnonzero(part.any(axis=1))
-    first = part[rows].argmax(axis=1)
-    last = part.shape[1] - part[rows, ::-1].argmax(axis=1)
-    points = sorted(
-        {(int(r) + edge, int(c)) for side in (first, last) for r, c in zip(rows, side, strict=True) for edge in (0, 1)}
-    )
-    ring: list[tuple[int, int]] = []
-    for order in (points, points[::-1]):
-        start = len(ring)
-        for p in order:
-            while len(ring) - start > 1 and _turn(ring[-2], ring[-1], p) <= 0:
-                ring.pop()
-            ring.append(p)
-        ring.pop()  # the other chain begins with it
-    return np.array(ring, float) * step
-
-
-def extents(corners: np.ndarray) -> tuple[float, float, float]:
-    """The greatest distance between two corners, the extent at right angles to it, and the first's tilt.
+        mask: (h, w) bool, not empty.
+        pixel_size: (row, column) size of a pixel.
 
     Returns:
-        Lengths in the corners' unit (the first is the maximum Feret diameter), and degrees between the longest axis and
-        the rows, 0 to 90.
+        (n, 2) positions (row, column) in the unit of `pixel_size`, in order around the hull, the uppermost first.
 
     Example:
-        >>> extents(np.array([[0.0, 0.0], [0.0, 4.0], [3.0, 4.0], [3.0, 0.0]]))[0]
+        >>> convex_hull(np.ones((2, 3), bool), (1.0, 0.5)).tolist()
+        [[0.0, 0.0], [2.0, 0.0], [2.0, 1.5], [0.0, 1.5]]
+    """
+    rows = np.flatnonzero(mask.any(axis=1))
+    first = mask[rows].argmax(axis=1)
+    end = mask.shape[1] - mask[rows, ::-1].argmax(axis=1)
+    # Of each row the outer corners of its first and last pixel, as whole numbers: the hull is then exact.
+    corners = np.concatenate([np.stack([row, column], axis=1) for row in (rows, rows + 1) for column in (first, end)])
+    ring = corners[ConvexHull(corners).vertices]
+    start = np.lexsort((ring[:, 1], ring[:, 0]))[0]
+    return np.roll(ring, -start, axis=0) * np.asarray(pixel_size)
+
+
+def feret_extents(corners: np.ndarray) -> tuple[float, float, float]:
+    """Measure the maximum Feret diameter of a convex polygon, its extent at right angles to it, and its tilt.
+
+    Args:
+        corners: (n, 2) positions (row, column).
+
+    Returns:
+        The greatest distance between two corners and the extent at right angles to it, in the unit of the corners;
+        and the angle between the longest axis and the rows in degrees, 0 to 90.
+
+    Example:
+        >>> feret_extents(np.array([[0.0, 0.0], [0.0, 4.0], [3.0, 4.0], [3.0, 0.0]]))[0]
         5.0
     """
-    apart = corners[:, None] - corners
-    distance = np.hypot(apart[..., 0], apart[..., 1])
-    a, b = np.unravel_index(distance.argmax(), distance.shape)
+    differences = corners[:, None] - corners
+    distances = np.hypot(differences[..., 0], differences[..., 1])
+    a, b = np.unravel_index(distances.argmax(), distances.shape)
     down, right = corners[b] - corners[a]
-    longest = float(distance[a, b])
+    longest = float(distances[a, b])
     sideways = corners @ np.array([-right, down]) / longest
     return longest, float(np.ptp(sideways)), degrees(atan2(abs(down), abs(right)))
 
 
-def hull_size(corners: np.ndarray) -> tuple[float, float]:
-    """Area and perimeter of a polygon (the shoelace formula).
-
-    Example:
-        >>> hull_size(np.array([[0.0, 0.0], [0.0, 4.0], [3.0, 4.0], [3.0, 0.0]]))
-        (12.0, 14.0)
-    """
-    after = np.roll(corners, -1, axis=0)
-    area = abs(float((corners[:, 0] * after[:, 1] - corners[:, 1] * after[:, 0]).sum())) / 2
-    return area, float(np.hypot(*(after - corners).T).sum())
-
-
-def perimeter(part: np.ndarray, step: Step) -> float:
-    """Length of a mask's outline, holes included, by Crofton's formula over four directions.
-
-    P = 1/2 sum_k (angle around direction k) (distance of its lines) (crossings of the outline), Legland, Kieu & Devaux
-    (2007), "Computation of Minkowski measures on 2D and 3D binary images", with angles for pixels that are not square.
+def polygon_area_and_perimeter(corners: np.ndarray) -> tuple[float, float]:
+    """Compute the area (by the shoelace formula) and the perimeter of a polygon.
 
     Args:
-        part: (h, w) bool.
-        step: (row, column) size of a pixel.
+        corners: (n, 2), in order around the polygon.
+
+    Example:
+        >>> polygon_area_and_perimeter(np.array([[0.0, 0.0], [0.0, 4.0], [3.0, 4.0], [3.0, 0.0]]))
+        (12.0, 14.0)
+    """
+    following = np.roll(corners, -1, axis=0)
+    area = abs(float((corners[:, 0] * following[:, 1] - corners[:, 1] * following[:, 0]).sum())) / 2
+    return area, float(np.hypot(*(following - corners).T).sum())
+
+
+def crofton_perimeter(mask: np.ndarray, pixel_size: PixelSize) -> float:
+    """Measure the length of a mask's outline, holes included, by Crofton's formula over four directions.
+
+    P = 1/2 sum_k (angle around direction k) (distance of its lines) (crossings of the outline), Legland, Kieu & Devaux
+    (2007), "Computation of Minkowski measures on 2D and 3D binary images", with angles for pixels that are not square
+    (`skimage.measure.perimeter_crofton` has square ones only).
+
+    Args:
+        mask: (h, w) bool.
+        pixel_size: (row, column) size of a pixel.
 
     Example:
         >>> rows, columns = np.indices((120, 120)) - 59.5
-        >>> round(perimeter(rows**2 + columns**2 < 50**2, (1.0, 1.0)) / (100 * pi), 2)
+        >>> round(crofton_perimeter(rows**2 + columns**2 < 50**2, (1.0, 1.0)) / (100 * pi), 2)
         1.0
     """
-    p = np.pad(part, 1)
-    dy, dx = step
+    m = np.pad(mask, 1)
+    dy, dx = pixel_size
     slope = atan2(dy, dx)
     crossings = {
-        "row": np.count_nonzero(p[:, 1:] != p[:, :-1]) * dy * slope,
-        "column": np.count_nonzero(p[1:] != p[:-1]) * dx * (pi / 2 - slope),
-        "falling": np.count_nonzero(p[1:, 1:] != p[:-1, :-1]) * dx * dy / hypot(dx, dy) * pi / 4,
-        "rising": np.count_nonzero(p[1:, :-1] != p[:-1, 1:]) * dx * dy / hypot(dx, dy) * pi / 4,
+        "row": np.count_nonzero(m[:, 1:] != m[:, :-1]) * dy * slope,
+        "column": np.count_nonzero(m[1:] != m[:-1]) * dx * (pi / 2 - slope),
+        "falling": np.count_nonzero(m[1:, 1:] != m[:-1, :-1]) * dx * dy / hypot(dx, dy) * pi / 4,
+        "rising": np.count_nonzero(m[1:, :-1] != m[:-1, 1:]) * dx * dy / hypot(dx, dy) * pi / 4,
     }
     return float(sum(crossings.values())) / 2
-
-
-def _turn(a: tuple[int, int], b: tuple[int, int], c: tuple[int, int]) -> int:
-    """Twice the signed area of a triangle of whole numbers."""
-    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])

@@ -1,4 +1,4 @@
-"""Lesions of a mask and their sizes, in pixels and, where the scan is calibrated, in mm."""
+"""Measure the lesions of a mask, in pixels or, where the scan is calibrated, in mm."""
 
 from __future__ import annotations
 
@@ -9,44 +9,43 @@ from math import pi, sqrt
 import numpy as np
 from scipy.ndimage import find_objects, label, maximum_filter1d
 
-from salus.measure.geometry import extents, hull, hull_size, perimeter
+from salus.measure.geometry import convex_hull, crofton_perimeter, feret_extents, polygon_area_and_perimeter
 
-EIGHT = np.ones((3, 3), int)
-"""Pixels that touch at a side or a corner belong together."""
+EIGHT_CONNECTED = np.ones((3, 3), int)
+"""Structuring element for components whose pixels touch at a side or a corner."""
 
-
-RING, LEAST_RING = 0.5, 2
-"""Width of the surroundings of a lesion: this share of its equivalent radius, and pixels at least."""
+RING_SHARE, MIN_RING = 0.5, 2
+"""Width of the ring around a lesion: share of its equivalent radius, and the least number of pixels."""
 
 
 @dataclass(frozen=True)
 class Lesion:
-    """One connected lesion. Lengths are in pixels where `unit` is "px" and in mm where it is "mm".
+    """Measurements of one connected lesion; lengths are in pixels where `unit` is "px" and in mm where it is "mm".
 
     docs/reference/measurements.md has the definitions, their sources, and how they behave on lesions that are cut off.
 
     Attributes:
-        number: from 1, the largest first; in a cine, that of the lesion in all frames.
-        area_px: pixels.
+        number: from 1, the largest first; in a cine, one lesion has the same number in all frames.
+        area_px: number of pixels.
         box: (top, left, height, width) in pixels.
         centroid: (row, column) in pixels, from the image's upper left corner.
-        unit: of the figures below.
-        area: in square units.
+        unit: "px" or "mm", of the lengths and the area below.
+        area: in units squared.
         longest: the greatest distance between two points of the outline (maximum Feret diameter).
-        across: the greatest extent at right angles to it.
-        width: left to right.
-        height: top to bottom.
+        across: the greatest extent at right angles to `longest`.
+        width: extent from left to right.
+        height: extent from top to bottom.
         perimeter: length of the outline, holes included.
-        depth: from the upper edge of the region, which is taken for the skin, to the nearest point.
-        border: from the nearest side of the region; 0 where the lesion touches it.
+        depth: distance of the nearest point from the upper edge of the region, which is taken for the skin.
+        border: distance from the nearest side of the region; 0 where the lesion touches it.
         tilt: degrees between the longest axis and the skin, 0 to 90.
-        parallel: it is at least as wide as it is high (BI-RADS orientation).
+        parallel: whether it is at least as wide as it is high (BI-RADS orientation).
         circularity: 4 pi area / perimeter^2, in (0, 1], 1 for a disk.
         solidity: area / area of the convex hull, in (0, 1].
         irregularity: 1 - perimeter of the convex hull / perimeter, in [0, 1), 0 for a convex outline.
-        contrast: mean grey within less mean grey of the surroundings, in [-1, 1]; None without the image.
+        contrast: mean grey value inside less that of the ring around it, in [-1, 1]; None without the image.
         confidence: expected Dice of the lesion under the probabilities in its box, in [0, 1]; see `expected_dice`.
-        at_border: it touches the region's border, so that part of it may lie outside.
+        at_border: whether it touches the border of the region, so that part of it may lie outside.
     """
 
     number: int
@@ -72,139 +71,144 @@ class Lesion:
     at_border: bool
 
 
-def measure(
+def measure_lesions(
     mask: np.ndarray,
     probability: np.ndarray,
     spacing: tuple[float, float] | None = None,
     pixels: np.ndarray | None = None,
 ) -> tuple[Lesion, ...]:
-    """Measure every lesion of a mask.
+    """Measure every connected lesion of a mask.
 
     Args:
         mask: (h, w) bool.
-        probability: (h, w) in [0, 1], what the mask was cut from.
-        spacing: (row, column) size of a pixel in mm; None leaves all in pixels.
-        pixels: (h, w) grey in [0, 1], for the contrast.
+        probability: (h, w) in [0, 1], the map that was thresholded.
+        spacing: (row, column) size of a pixel in mm; None measures in pixels.
+        pixels: (h, w) grey values in [0, 1], for the contrast.
+
+    Returns:
+        The lesions, the largest first.
 
     Example:
         >>> import numpy as np
         >>> mask = np.zeros((20, 30), bool)
         >>> mask[5:9, 10:20] = True
-        >>> (one,) = measure(mask, mask.astype(float), (0.5, 0.5))
-        >>> one.area_px, one.area, one.width, one.height, round(one.longest, 2), one.depth, one.solidity
-        (40, 10.0, 5.0, 2.0, 5.39, 2.5, 1.0)
+        >>> (lesion,) = measure_lesions(mask, mask.astype(float), (0.5, 0.5))
+        >>> lesion.area_px, lesion.area, lesion.width, lesion.height, round(lesion.longest, 2), lesion.depth
+        (40, 10.0, 5.0, 2.0, 5.39, 2.5)
     """
-    parts, count = label(mask, EIGHT)
+    labels, count = label(mask, EIGHT_CONNECTED)
     if not count:
         return ()
-    areas = np.bincount(parts.ravel())[1:]
-    boxes = find_objects(parts)
+    areas = np.bincount(labels.ravel())[1:]
+    boxes = find_objects(labels)
     order = np.argsort(-areas, kind="stable")
     return tuple(
-        _one(number, int(index) + 1, parts, boxes[index], probability, spacing, pixels)
+        _measure_lesion(number, int(index) + 1, labels, boxes[index], probability, spacing, pixels)
         for number, index in enumerate(order, 1)
     )
 
 
-def _one(
+def _measure_lesion(
     number: int,
-    mark: int,
-    parts: np.ndarray,
+    value: int,
+    labels: np.ndarray,
     box: tuple[slice, slice],
     probability: np.ndarray,
     spacing: tuple[float, float] | None,
     pixels: np.ndarray | None,
 ) -> Lesion:
-    """The lesion that is marked so among the labelled parts."""
+    """Measure the component that has a value in a label image."""
     rows, columns = box
-    part = parts[box] == mark
-    others = (parts[box] > 0) & ~part
-    down, right = step = spacing or (1.0, 1.0)
-    below, beyond = parts.shape[0] - rows.stop, parts.shape[1] - columns.stop
-    in_rows, in_columns = part.sum(axis=1), part.sum(axis=0)
-    area_px = int(in_rows.sum())
+    component = labels[box] == value
+    others = (labels[box] > 0) & ~component
+    down, right = pixel_size = spacing or (1.0, 1.0)
+    rows_below, columns_beyond = labels.shape[0] - rows.stop, labels.shape[1] - columns.stop
+    row_counts, column_counts = component.sum(axis=1), component.sum(axis=0)
+    area_px = int(row_counts.sum())
     area = float(area_px * down * right)
-    corners = hull(part, step)
-    (longest, across, tilt), (hull_area, hull_length) = extents(corners), hull_size(corners)
-    length = perimeter(part, step)
-    height, width = part.shape
-    border = min(rows.start * down, columns.start * right, below * down, beyond * right)
+    corners = convex_hull(component, pixel_size)
+    longest, across, tilt = feret_extents(corners)
+    hull_area, hull_perimeter = polygon_area_and_perimeter(corners)
+    perimeter = crofton_perimeter(component, pixel_size)
+    height, width = component.shape
+    border = min(rows.start * down, columns.start * right, rows_below * down, columns_beyond * right)
     return Lesion(
         number=number,
         area_px=area_px,
         box=(rows.start, columns.start, height, width),
-        centroid=(rows.start + _mean(in_rows), columns.start + _mean(in_columns)),
+        centroid=(rows.start + _mean_position(row_counts), columns.start + _mean_position(column_counts)),
         unit="mm" if spacing else "px",
         area=area,
         longest=longest,
         across=across,
         width=width * right,
         height=height * down,
-        perimeter=length,
+        perimeter=perimeter,
         depth=rows.start * down,
         border=border,
         tilt=tilt,
         parallel=width * right >= height * down,
-        circularity=min(1.0, 4 * pi * area / length**2),
+        circularity=min(1.0, 4 * pi * area / perimeter**2),
         solidity=min(1.0, area / hull_area),
-        irregularity=max(0.0, 1 - hull_length / length),
-        contrast=None if pixels is None else _contrast(parts, mark, box, pixels, sqrt(area / pi), step),
-        confidence=expected_dice(part, np.where(others, 0, probability[box])),
+        irregularity=max(0.0, 1 - hull_perimeter / perimeter),
+        contrast=None if pixels is None else _contrast(labels, value, box, pixels, sqrt(area / pi), pixel_size),
+        confidence=expected_dice(component, np.where(others, 0, probability[box])),
         at_border=border == 0,
     )
 
 
-def _mean(counts: np.ndarray) -> float:
-    """Mean position of the middles of pixels that are counted by row, or by column."""
+def _mean_position(counts: np.ndarray) -> float:
+    """Average the positions of pixel centres, given the number of pixels in each row or column."""
     return float(counts @ np.arange(len(counts)) / counts.sum()) + 0.5
 
 
 def _contrast(
-    parts: np.ndarray,
-    mark: int,
+    labels: np.ndarray,
+    value: int,
     box: tuple[slice, slice],
     pixels: np.ndarray,
     radius: float,
-    step: tuple[float, float],
+    pixel_size: tuple[float, float],
 ) -> float | None:
-    """Mean grey of a lesion less that of its surroundings, up to a ring's width to all sides, lesions excluded."""
-    wide = [max(LEAST_RING, round(RING * radius / size)) for size in step]
-    around = tuple(
-        slice(max(0, one.start - margin), min(side, one.stop + margin))
-        for one, margin, side in zip(box, wide, parts.shape, strict=True)
+    """Subtract the mean grey value of the ring around a lesion, other lesions excluded, from that of the lesion."""
+    margins = [max(MIN_RING, round(RING_SHARE * radius / size)) for size in pixel_size]
+    surroundings = tuple(
+        slice(max(0, side.start - margin), min(length, side.stop + margin))
+        for side, margin, length in zip(box, margins, labels.shape, strict=True)
     )
-    part, grey = parts[around] == mark, pixels[around]
-    near = part.view(np.uint8)
-    for axis, margin in enumerate(wide):
-        near = maximum_filter1d(near, 2 * margin + 1, axis, mode="constant")
-    ring = near.astype(bool) & (parts[around] == 0)
-    return float(grey[part].mean() - grey[ring].mean()) if ring.any() else None
+    component, grey = labels[surroundings] == value, pixels[surroundings]
+    dilated = component.view(np.uint8)
+    for axis, margin in enumerate(margins):
+        dilated = maximum_filter1d(dilated, 2 * margin + 1, axis, mode="constant")
+    ring = dilated.astype(bool) & (labels[surroundings] == 0)
+    return float(grey[component].mean() - grey[ring].mean()) if ring.any() else None
 
 
-def shifted(lesion: Lesion, rows: int, columns: int) -> Lesion:
-    """A lesion that was measured in a part of an image, at its place in the whole.
+def shift_lesion(lesion: Lesion, rows: int, columns: int) -> Lesion:
+    """Move a lesion that was measured in a crop to its place in the whole image.
 
     Args:
-        lesion: of the part.
-        rows: of the image above the part; columns: left of it.
+        lesion: as measured in the crop.
+        rows: of the image above the crop.
+        columns: of the image left of the crop.
     """
     top, left, height, width = lesion.box
     row, column = lesion.centroid
     return replace(lesion, box=(top + rows, left + columns, height, width), centroid=(row + rows, column + columns))
 
 
-def by_size(lesions: Iterable[Lesion]) -> tuple[Lesion, ...]:
-    """Lesions of several parts of an image, numbered from 1, the largest first."""
-    order = sorted(lesions, key=lambda one: -one.area_px)
-    return tuple(replace(one, number=number) for number, one in enumerate(order, 1))
+def number_by_size(lesions: Iterable[Lesion]) -> tuple[Lesion, ...]:
+    """Sort lesions of several regions by area and number them from 1, the largest first."""
+    by_size = sorted(lesions, key=lambda lesion: -lesion.area_px)
+    return tuple(replace(lesion, number=number) for number, lesion in enumerate(by_size, 1))
 
 
 def expected_dice(mask: np.ndarray, probability: np.ndarray) -> float:
-    """2 Σ_mask p / (|mask| + Σ p): about the Dice to expect where p is calibrated; 0 for an empty mask.
+    """Estimate the Dice of a mask from calibrated probabilities p: 2 Σ_mask p / (|mask| + Σ p); 0 for an empty mask.
 
     Args:
-        mask: bool.
-        probability: the same shape, in [0, 1].
+        mask: bool, of any shape.
+        probability: of the same shape, in [0, 1].
     """
     total = float(mask.sum() + probability.sum())
     return 2 * float(probability[mask].sum()) / total if mask.any() else 0.0

@@ -1,4 +1,4 @@
-"""Lesions of a cine keep their number from frame to frame."""
+"""Track the lesions of a cine, so that a lesion keeps its number from frame to frame."""
 
 from __future__ import annotations
 
@@ -9,59 +9,60 @@ from salus.measure.lesions import Lesion
 
 Box = tuple[int, int, int, int]
 
-LEAST = 0.1
-"""Overlap of two boxes (intersection over union) from which on they show the same lesion."""
+MIN_IOU = 0.1
+"""Smallest overlap of two boxes (intersection over union) that show the same lesion."""
 
-GAP = 10
-"""Frames that a lesion may be missed in and keep its number."""
+MAX_GAP = 10
+"""Largest number of frames in a row that may miss a lesion without it losing its number."""
 
 
-def track(frames: Sequence[Sequence[Lesion]], gap: int = GAP) -> list[tuple[Lesion, ...]]:
-    """Number the lesions of consecutive frames so that one lesion has one number; numbers count up by first appearance.
+def assign_track_numbers(frames: Sequence[Sequence[Lesion]], max_gap: int = MAX_GAP) -> list[tuple[Lesion, ...]]:
+    """Number the lesions of consecutive frames so that one lesion has one number, counted by first appearance.
 
-    A lesion takes the number of the one whose box, where it was last seen, overlaps its own most; each number is given
-    once a frame, the greatest overlaps first.
+    A lesion takes the number of the one whose box, where it was last seen, overlaps its own most. The greatest overlaps
+    come first, and each number is assigned at most once a frame.
 
     Args:
         frames: the lesions of each frame.
-        gap: frames that a lesion may be missed in.
+        max_gap: see `MAX_GAP`.
 
     Returns:
         The same lesions, in the same order, renumbered.
     """
-    last: dict[int, tuple[int, Box]] = {}  # number -> the frame it was last seen in, and its box there
-    numbered, born = [], 0
-    for at, lesions in enumerate(frames):
-        near = {number: box for number, (seen, box) in last.items() if at - seen <= gap + 1}
-        pairs = sorted(
+    last_seen: dict[int, tuple[int, Box]] = {}  # number -> index of the frame, and the box in it
+    numbered: list[tuple[Lesion, ...]] = []
+    highest = 0
+    for frame, lesions in enumerate(frames):
+        boxes = {number: box for number, (seen, box) in last_seen.items() if frame - seen <= max_gap + 1}
+        candidates = sorted(
             (
-                (overlap(box, one.box), -number, index)
-                for number, box in near.items()
-                for index, one in enumerate(lesions)
+                (box_iou(box, lesion.box), -number, index)
+                for number, box in boxes.items()
+                for index, lesion in enumerate(lesions)
             ),
             reverse=True,
         )
-        taken: dict[int, int] = {}  # index of a lesion -> number
-        for share, minus, index in pairs:
-            if share >= LEAST and index not in taken and -minus not in taken.values():
-                taken[index] = -minus
+        numbers: dict[int, int] = {}  # index of a lesion in the frame -> number
+        for iou, negative, index in candidates:
+            if iou >= MIN_IOU and index not in numbers and -negative not in numbers.values():
+                numbers[index] = -negative
         for index in range(len(lesions)):
-            if index not in taken:
-                born += 1
-                taken[index] = born
-        numbered.append(tuple(replace(one, number=taken[index]) for index, one in enumerate(lesions)))
-        last |= {one.number: (at, one.box) for one in numbered[-1]}
+            if index not in numbers:
+                highest += 1
+                numbers[index] = highest
+        numbered.append(tuple(replace(lesion, number=numbers[index]) for index, lesion in enumerate(lesions)))
+        last_seen |= {lesion.number: (frame, lesion.box) for lesion in numbered[-1]}
     return numbered
 
 
-def overlap(one: Box, other: Box) -> float:
-    """Intersection over union of two boxes (top, left, height, width).
+def box_iou(box: Box, other: Box) -> float:
+    """Compute the intersection over union of two boxes (top, left, height, width).
 
     Example:
-        >>> overlap((0, 0, 2, 4), (0, 2, 2, 4))
+        >>> box_iou((0, 0, 2, 4), (0, 2, 2, 4))
         0.3333333333333333
     """
-    rows = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
-    columns = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
-    shared = max(rows, 0) * max(columns, 0)
-    return shared / (one[2] * one[3] + other[2] * other[3] - shared)
+    rows = min(box[0] + box[2], other[0] + other[2]) - max(box[0], other[0])
+    columns = min(box[1] + box[3], other[1] + other[3]) - max(box[1], other[1])
+    intersection = max(rows, 0) * max(columns, 0)
+    return intersection / (box[2] * box[3] + other[2] * other[3] - intersection)

@@ -1,1 +1,1 @@
-"""Scores of segmentations and saliency maps, their curves, intervals and tests."""
+"""Scores of segmentations and saliency maps, their curves, confidence intervals and statistical tests."""

@@ -1,9 +1,9 @@
-"""A probability map against the truth: the exact area under the ROC curve, and curves pooled over many images.
+"""ROC and precision-recall curves of probability maps, over one image or pooled over many.
 
-`roc_auc` is exact, for one image. For curves over all pixels of a data set, `CurveCounts` takes each image into a
-histogram of 1024 bins, one for tumour and one for background, in constant memory. The bin edges are even in log odds,
-from -16 to 16, because trained networks are sure of themselves: most of their background lies below 1e-3, which even
-bins of probability would take for a single value. One edge is exactly 0.5. Every point of a curve is exact at its
+`roc_auc` is exact, for one image. For curves over all pixels of a data set, `CurveCounts` counts each image in two
+histograms of 1024 bins, one of tumour and one of background pixels, in constant memory. The bin edges are even in log
+odds, from -16 to 16, because trained networks are very confident: most of their background lies below 1e-3, which would
+fall into a single bin if bins were even in probability. One edge is exactly 0.5. Every point of a curve is exact at its
 threshold (a pixel is predicted where its probability is at or above it). Between two thresholds the pixels of a bin
 count as tied, so the area is off by at most half of (share of tumour in the bin x share of background in it), summed.
 
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 
 from salus.errors import SalusError
 
@@ -27,17 +28,17 @@ Mask = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 
-THRESHOLDS: Floats = 1.0 / (1.0 + np.exp(-np.linspace(-16.0, 16.0, BINS, endpoint=False)))
+THRESHOLDS: Floats = expit(np.linspace(-16.0, 16.0, BINS, endpoint=False))
 """Lower edge of every bin, (1024,), rising from 0."""
 THRESHOLDS[0] = 0.0
 THRESHOLDS.flags.writeable = False
 
 
 def roc_auc(truth: npt.ArrayLike, probability: npt.ArrayLike) -> float:
-    """Area under the ROC curve of a probability or saliency map: exact, tied values averaged.
+    """Compute the area under the ROC curve of a probability or saliency map: exact, tied values averaged.
 
-    The Mann-Whitney statistic, by sorting each class and looking one up in the other: the same number as by average
-    ranks, in a quarter of the time.
+    It is the Mann-Whitney statistic, computed by sorting each class and searching one in the other: the same number as
+    by average ranks, in a quarter of the time.
 
     Args:
         truth: True mask, any shape, booleans or only 0 and 1.
@@ -64,7 +65,7 @@ def roc_auc(truth: npt.ArrayLike, probability: npt.ArrayLike) -> float:
 
 
 class RocCurve(NamedTuple):
-    """Points from (0, 0) to (1, 1): false and true positive rate over pixels, 0..1, and falling thresholds from inf."""
+    """Points from (0, 0) to (1, 1): false and true positive rate over pixels, and falling thresholds from inf."""
 
     fpr: Floats
     tpr: Floats
@@ -72,7 +73,7 @@ class RocCurve(NamedTuple):
 
 
 class PrecisionRecallCurve(NamedTuple):
-    """Points of rising recall, 0..1, its precision, 0..1 (1 where nothing is predicted), and thresholds from inf."""
+    """Points of rising recall: precision (1 where nothing is predicted), and falling thresholds from inf."""
 
     recall: Floats
     precision: Floats
@@ -120,62 +121,61 @@ class CurveCounts:
         self.positives += both[BINS:]
 
     def merge(self, other: "CurveCounts") -> "CurveCounts":
-        """A new histogram of the images of both, as from two folds or two workers."""
+        """Add up the counts of two folds or two workers, as a new histogram."""
         return CurveCounts(self.positives + other.positives, self.negatives + other.negatives)
 
     def roc(self, points: int | None = None) -> RocCurve:
-        """ROC curve: all 1025 points, or about `points` of them, spread evenly along the curve.
+        """Compute the ROC curve: all 1025 points, or about `points` of them, spread evenly along the curve.
 
         The two ends and the threshold 0.5 are always among them.
 
         Raises:
             SalusError: No pixel of one of the classes was added, or `points` is below 2.
         """
-        found, alarms, thresholds = self._cumulative()
-        if not (found[-1] and alarms[-1]):
+        tp, fp, thresholds = self._cumulative()
+        if not (tp[-1] and fp[-1]):
             raise SalusError("a ROC curve needs tumour pixels and background pixels, but one kind is missing")
-        curve = RocCurve(alarms / alarms[-1], found / found[-1], thresholds)
-        kept = _spread(curve.fpr, curve.tpr, thresholds, points)
+        curve = RocCurve(fp / fp[-1], tp / tp[-1], thresholds)
+        kept = _spread_points(curve.fpr, curve.tpr, thresholds, points)
         return RocCurve(*(values[kept] for values in curve))
 
     def pr(self, points: int | None = None) -> PrecisionRecallCurve:
-        """Precision-recall curve: all 1025 points, or about `points` of them, as in `roc`.
+        """Compute the precision-recall curve: all 1025 points, or about `points` of them, as in `roc`.
 
         Raises:
             SalusError: No tumour pixel was added, or `points` is below 2.
         """
-        found, alarms, thresholds = self._cumulative()
-        if not found[-1]:
+        tp, fp, thresholds = self._cumulative()
+        if not tp[-1]:
             raise SalusError("a precision-recall curve needs tumour pixels, but there is none")
-        predicted = found + alarms
-        precision = np.where(predicted > 0, found / np.maximum(predicted, 1), 1.0)
-        curve = PrecisionRecallCurve(found / found[-1], precision, thresholds)
-        kept = _spread(curve.recall, precision, thresholds, points)
+        precision = np.where(tp + fp > 0, tp / np.maximum(tp + fp, 1), 1.0)
+        curve = PrecisionRecallCurve(tp / tp[-1], precision, thresholds)
+        kept = _spread_points(curve.recall, precision, thresholds, points)
         return PrecisionRecallCurve(*(values[kept] for values in curve))
 
     def auc(self) -> float:
-        """Area under the ROC curve over all pixels, 0..1; NaN where one class is missing."""
+        """Compute the area under the ROC curve over all pixels, 0..1; NaN where one class is missing."""
         if not (self.positives.any() and self.negatives.any()):
             return nan
         fpr, tpr, _ = self.roc()
         return float(np.sum(np.diff(fpr) * (tpr[1:] + tpr[:-1])) / 2)
 
     def average_precision(self) -> float:
-        """Precision averaged over the steps of recall, 0..1, without interpolation; NaN where no tumour pixel is."""
+        """Average the precision over the steps of recall, 0..1, without interpolation; NaN without a tumour pixel."""
         if not self.positives.any():
             return nan
         recall, precision, _ = self.pr()
         return float(np.sum(np.diff(recall) * precision[1:]))
 
     def _cumulative(self) -> tuple[Counts, Counts, Floats]:
-        """True and false positives at falling thresholds, from none predicted to all."""
-        found = np.concatenate([[0], np.cumsum(self.positives[::-1])])
-        alarms = np.concatenate([[0], np.cumsum(self.negatives[::-1])])
-        return found, alarms, np.concatenate([[np.inf], THRESHOLDS[::-1]])
+        """Count true and false positives at falling thresholds, from none predicted to all."""
+        true_positives = np.concatenate([[0], np.cumsum(self.positives[::-1])])
+        false_positives = np.concatenate([[0], np.cumsum(self.negatives[::-1])])
+        return true_positives, false_positives, np.concatenate([[np.inf], THRESHOLDS[::-1]])
 
 
 def roc_curve(truth: npt.ArrayLike, probability: npt.ArrayLike, points: int = 200) -> RocCurve:
-    """ROC curve over the pixels of one image or batch; arguments and errors as in `CurveCounts.add` and `roc`.
+    """Compute the ROC curve of the pixels of one image or batch; arguments, errors as in `CurveCounts.add` and `roc`.
 
     Example:
         >>> curve = roc_curve([[0, 1], [0, 1]], [[0.1, 0.9], [0.2, 0.8]])
@@ -188,7 +188,7 @@ def roc_curve(truth: npt.ArrayLike, probability: npt.ArrayLike, points: int = 20
 
 
 def pr_curve(truth: npt.ArrayLike, probability: npt.ArrayLike, points: int = 200) -> PrecisionRecallCurve:
-    """Precision-recall curve over the pixels of one image or batch; as `roc_curve`.
+    """Compute the precision-recall curve over the pixels of one image or batch; as `roc_curve`.
 
     Example:
         >>> curve = pr_curve([[0, 1], [1, 1]], [[0.7, 0.9], [0.8, 0.3]])
@@ -200,19 +200,19 @@ def pr_curve(truth: npt.ArrayLike, probability: npt.ArrayLike, points: int = 200
     return counts.pr(points)
 
 
-def _spread(x: Floats, y: Floats, thresholds: Floats, points: int | None) -> npt.NDArray[np.intp]:
-    """Indices of at most points + 1 places, even in the length travelled along the curve."""
+def _spread_points(x: Floats, y: Floats, thresholds: Floats, points: int | None) -> npt.NDArray[np.intp]:
+    """Choose the indices of at most points + 1 points, evenly spaced along the length of the curve."""
     if points is None:
         return np.arange(x.size)
     if points < 2:
         raise SalusError(f"a curve needs at least 2 points, but {points} were asked for")
-    travelled = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))])
-    even = np.searchsorted(travelled, np.linspace(0.0, travelled[-1], points))
+    length = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))])
+    even = np.searchsorted(length, np.linspace(0.0, length[-1], points))
     return np.unique(np.append(even, np.flatnonzero(thresholds == 0.5)))
 
 
 def as_mask(values: npt.ArrayLike, name: str) -> Mask:
-    """The values as booleans, of any shape; `name` says in the error which array is meant.
+    """Convert values to booleans, of any shape; `name` says in the error which array is meant.
 
     Raises:
         SalusError: A value is neither 0 nor 1.
@@ -225,15 +225,15 @@ def as_mask(values: npt.ArrayLike, name: str) -> Mask:
     if array.dtype == np.bool_:
         return array
     ones = array == 1
-    odd = ~(ones | (array == 0))
-    if np.any(odd):
-        value = array[odd].flat[0]
+    neither = ~(ones | (array == 0))
+    if np.any(neither):
+        value = array[neither].flat[0]
         raise SalusError(f"{name} must hold only 0 and 1, but one value is {value}: threshold it, as in `mask > 0`")
     return ones
 
 
 def as_probability(values: npt.ArrayLike, truth: Mask) -> npt.NDArray[Any]:
-    """The values as a float array of the truth's shape; rounding errors of 1e-6 beyond 0..1 are let pass.
+    """Convert values to a float array of the truth's shape; rounding errors of 1e-6 beyond 0..1 are accepted.
 
     Raises:
         SalusError: The shapes differ, or a value is NaN or outside 0..1.
@@ -252,7 +252,7 @@ def as_probability(values: npt.ArrayLike, truth: Mask) -> npt.NDArray[Any]:
 
 
 def require_same_shape(truth: Mask, other: npt.NDArray[Any], name: str) -> None:
-    """Nothing where the shapes agree; `name` says in the error which array is meant.
+    """Check that an array has the truth's shape; `name` says in the error which array is meant.
 
     Raises:
         SalusError: The shapes differ.

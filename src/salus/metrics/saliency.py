@@ -1,6 +1,7 @@
-"""How good a saliency map is, against the truth mask.
+"""Scores of a saliency map against the truth mask, and the calibration of its values.
 
-Scores of one map S in [0, 1] with truth G; what asks for a tumour is NaN where there is none, and the reverse:
+Scores of one map S in [0, 1] with truth G. Scores of a tumour are NaN where there is none, those of tumour-free images
+are NaN where there is one:
 
     auc         P(S at a random tumour pixel > S at a random other one), ties count half: 1 perfect, 0.5 chance;
                 0.5 where the tumour fills the image, since nothing is left to rank
@@ -23,14 +24,16 @@ import numpy as np
 
 from salus.metrics.curves import as_mask, as_probability, roc_auc
 
-BETA2 = 0.3
-LIGHTS = 0.5
-"""A map lights a tumour where it reaches this."""
+BETA_SQUARED = 0.3
+"""Weight of recall in the F measure (Achanta et al. 2009)."""
+
+LIT = 0.5
+"""A map is lit where it reaches this."""
 
 
 @dataclass(frozen=True)
 class MapScores:
-    """The scores of one map; see this module."""
+    """The scores of one map; the module's docstring defines each."""
 
     auc: float
     mae: float
@@ -44,7 +47,7 @@ class MapScores:
 
 
 def score_map(saliency: np.ndarray, mask: np.ndarray) -> MapScores:
-    """Score a map.
+    """Score a saliency map against the true mask.
 
     Args:
         saliency: (h, w) in [0, 1].
@@ -56,28 +59,28 @@ def score_map(saliency: np.ndarray, mask: np.ndarray) -> MapScores:
     Example:
         >>> import numpy as np
         >>> mask = np.array([[True, False], [False, False]])
-        >>> found = score_map(np.array([[0.9, 0.3], [0.1, 0.1]]), mask)
-        >>> found.auc, found.hit, found.best_dice, round(found.mae, 2)
+        >>> scores = score_map(np.array([[0.9, 0.3], [0.1, 0.1]]), mask)
+        >>> scores.auc, scores.hit, scores.best_dice, round(scores.mae, 2)
         (1.0, 1.0, 1.0, 0.15)
     """
     mask = as_mask(mask, "the true mask")
     s = as_probability(saliency, mask).astype(np.float64)
     mae, top = float(np.abs(s - mask).mean()), float(s.max())
     if not mask.any():
-        nan, lights = np.nan, s >= LIGHTS
-        return MapScores(nan, mae, nan, nan, nan, nan, top, float(not lights.any()), float(lights.mean()))
-    chosen = s >= min(2 * s.mean(), top)
-    both = float((chosen & mask).sum())
-    precision, recall = both / max(int(chosen.sum()), 1), both / int(mask.sum())
-    weighed = BETA2 * precision + recall
-    f_measure = (1 + BETA2) * precision * recall / weighed if weighed > 0 else 0.0
+        nan, lit = np.nan, s >= LIT
+        return MapScores(nan, mae, nan, nan, nan, nan, top, float(not lit.any()), float(lit.mean()))
+    predicted = s >= min(2 * s.mean(), top)
+    shared = float((predicted & mask).sum())
+    precision, recall = shared / max(int(predicted.sum()), 1), shared / int(mask.sum())
+    weighted = BETA_SQUARED * precision + recall
+    f_measure = (1 + BETA_SQUARED) * precision * recall / weighted if weighted > 0 else 0.0
     hit = float(mask[s == top].mean())
     auc = 0.5 if mask.all() else roc_auc(mask, s)
-    return MapScores(auc, mae, f_measure, hit, *best_cut(s, mask), top, np.nan, np.nan)
+    return MapScores(auc, mae, f_measure, hit, *best_dice_threshold(s, mask), top, np.nan, np.nan)
 
 
-def best_cut(saliency: np.ndarray, mask: np.ndarray) -> tuple[float, float]:
-    """The best Dice of (S >= t) and a tumour over thresholds t, and the largest t that reaches it.
+def best_dice_threshold(saliency: np.ndarray, mask: np.ndarray) -> tuple[float, float]:
+    """Find the best Dice of (S >= t) and a tumour over thresholds t, and the largest t that reaches it.
 
     Args:
         saliency: any shape.
@@ -85,7 +88,7 @@ def best_cut(saliency: np.ndarray, mask: np.ndarray) -> tuple[float, float]:
 
     Example:
         >>> import numpy as np
-        >>> best_cut(np.array([0.9, 0.5, 0.1]), np.array([True, True, False]))
+        >>> best_dice_threshold(np.array([0.9, 0.5, 0.1]), np.array([True, True, False]))
         (1.0, 0.5)
     """
     order = np.argsort(-saliency, axis=None, kind="stable")
@@ -97,43 +100,43 @@ def best_cut(saliency: np.ndarray, mask: np.ndarray) -> tuple[float, float]:
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Whether map values are probabilities of tumour: pixels sorted into bins of equal width.
+    """How well map values agree with the frequency of tumour: pixels sorted into bins of equal width.
 
     Attributes:
-        said: mean value in each bin, NaN where it is empty.
-        seen: share of tumour among its pixels.
-        pixels: how many it holds.
-        error: expected calibration error, the mean of |said - seen| over pixels.
+        stated: (bins,) mean value of the pixels in each bin, NaN where it is empty.
+        observed: (bins,) share of tumour among them, NaN where it is empty.
+        pixels: (bins,) number of pixels in each bin.
+        error: expected calibration error, the mean of |stated - observed| over pixels.
     """
 
-    said: np.ndarray
-    seen: np.ndarray
+    stated: np.ndarray
+    observed: np.ndarray
     pixels: np.ndarray
     error: float
 
 
-def calibrate(maps: np.ndarray, masks: np.ndarray, bins: int = 10) -> Calibration:
-    """Whether the values of maps are probabilities of tumour.
+def measure_calibration(maps: np.ndarray, masks: np.ndarray, bins: int = 10) -> Calibration:
+    """Compare the values of maps with the frequency of tumour among the pixels that have them.
 
     Args:
         maps: (n, h, w) floats in [0, 1], or uint8 that stand for value / 255.
         masks: (n, h, w) bool.
-        bins: how many, of equal width; 1 falls into the last.
+        bins: number of bins of equal width; a value of 1 falls into the last.
 
     Example:
         >>> import numpy as np
-        >>> calibrate(np.full((1, 2, 2), 0.25), np.array([[[True, False], [False, False]]])).error
+        >>> measure_calibration(np.full((1, 2, 2), 0.25), np.array([[[True, False], [False, False]]])).error
         0.0
     """
-    pixels, said, seen = np.zeros(bins, int), np.zeros(bins), np.zeros(bins)
+    pixels, stated, observed = np.zeros(bins, int), np.zeros(bins), np.zeros(bins)
     scale = 255 if maps.dtype == np.uint8 else 1
-    for one, mask in zip(maps, masks, strict=True):  # one at a time, so that no large copy is made
-        values = one.ravel().astype(np.float64) / scale
-        place = np.minimum((values * bins).astype(int), bins - 1)
-        pixels += np.bincount(place, minlength=bins)
-        said += np.bincount(place, values, bins)
-        seen += np.bincount(place, mask.ravel(), bins)
+    for saliency, mask in zip(maps, masks, strict=True):  # one at a time, so that no large copy is made
+        values = saliency.ravel().astype(np.float64) / scale
+        index = np.minimum((values * bins).astype(int), bins - 1)
+        pixels += np.bincount(index, minlength=bins)
+        stated += np.bincount(index, values, bins)
+        observed += np.bincount(index, mask.ravel(), bins)
     with np.errstate(invalid="ignore"):
-        said, seen = said / pixels, seen / pixels
-    error = float(np.nansum(np.abs(said - seen) * pixels) / max(pixels.sum(), 1))
-    return Calibration(said, seen, pixels, error)
+        stated, observed = stated / pixels, observed / pixels
+    error = float(np.nansum(np.abs(stated - observed) * pixels) / max(pixels.sum(), 1))
+    return Calibration(stated, observed, pixels, error)

@@ -1,4 +1,4 @@
-"""Every score of a segmentation, defined once; training, evaluation and report call this file.
+"""Scores of a segmentation, each defined once; training, evaluation and report call this file.
 
 With A_g the true mask, A_p the predicted mask and |.| a number of pixels:
 
@@ -16,18 +16,18 @@ With A_g the true mask, A_p the predicted mask and |.| a number of pixels:
 | `nsd`       | share of the pixels of both boundaries within `tolerance` of the other one   | 0..1          |
 
 The first six are those of Vakanski, Xian & Freer 2020 (UMB 46:2819). Their notebooks pass the binarised prediction as
-truth to the AUC, which makes it (PPV + NPV) / 2; `auc` here is the real one, the Mann-Whitney statistic.
+truth to the AUC, which makes it (PPV + NPV) / 2; `auc` here is the true area, the Mann-Whitney statistic.
 
-Boundary: the pixels of a mask that have one of their four neighbours outside it; what lies beyond the image is outside.
+Boundary: the pixels of a mask that have one of their four neighbours outside it; beyond the image counts as outside.
 Distances run between pixel centres, in pixels, or in mm where the pixel spacing is given. The 95th percentile
-interpolates linearly and is taken a direction (not over both directions pooled, which other programs do).
+interpolates linearly and is taken in each direction (not over both directions pooled, as other programs do).
 
 Lesions are 8-connected components. A true lesion is found where one predicted component overlaps it with IoU >= 0.1;
 a predicted component is false where it overlaps no true lesion that well. 0.1 is the rule of the PI-CAI challenge
 (picai_eval): it asks for the right place, not for the right outline, which the other scores judge. One component that
 covers two lesions may find both; no smallest size is imposed, so a single stray pixel is a false lesion.
 
-Empty masks, so that nothing missed is ever rewarded and every image with a tumour has every score:
+Scores with empty masks are set so that a miss is never rewarded and every image with a tumour has every score:
 
 | truth  | prediction | dice, jaccard | tpr, fpr  | precision | auc  | hd95, assd     | nsd |
 |--------|------------|---------------|-----------|-----------|------|----------------|-----|
@@ -36,8 +36,8 @@ Empty masks, so that nothing missed is ever rewarded and every image with a tumo
 | empty  | something  | 0             | NaN       | NaN       | NaN  | image diagonal | 0   |
 
 The diagonal, hypot(height, width) in the unit of the distances, is more than any distance in the image. A low `fpr`
-alone praises an empty prediction: read it beside `tpr`. Tumour-free images belong in rows of their own: their Dice is
-a yes or no, and averaged with the others it hides both.
+alone favours an empty prediction: read it beside `tpr`. Tumour-free images belong in rows of their own: their Dice is
+0 or 1, and an average over both describes neither.
 """
 
 from collections.abc import Mapping
@@ -51,16 +51,15 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from salus.errors import SalusError
+from salus.measure.lesions import EIGHT_CONNECTED
 from salus.metrics.curves import Mask, as_mask, require_same_shape, roc_auc
 
 LESION_IOU = 0.1
 """Least intersection over union at which a predicted component finds a true lesion."""
 
-_EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
-
 
 class ScoreInfo(NamedTuple):
-    """How a report shows a score: a short title, its unit ("" for a ratio), and which way is better (None: neither)."""
+    """How a report shows a score: short title, unit ("" for a ratio), and whether higher is better (None: neither)."""
 
     title: str
     unit: str
@@ -85,7 +84,7 @@ SCORES: Mapping[str, ScoreInfo] = {
     "area_true": ScoreInfo("True area", "px", None),
     "area_predicted": ScoreInfo("Predicted area", "px", None),
 }
-"""Every field of `Scores`, in its order. The unit of `hd95` and `assd` is mm where `score` was given a spacing."""
+"""Every field of `Scores`, in order. The unit of `hd95` and `assd` is mm where `score` was given a spacing."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ def score(
         tolerance: Distance that still counts as the same boundary in `nsd`, in pixels, or in mm with `spacing`.
 
     Returns:
-        The scores. The module's docstring holds the definitions and what holds for empty masks.
+        The scores. The module's docstring defines each, also for empty masks.
 
     Raises:
         SalusError: The shapes differ or are not (height, width), a mask holds other values than 0 and 1, a
@@ -195,17 +194,18 @@ def score(
 
 
 def _bounding_box(mask: Mask) -> tuple[slice, slice]:
+    """Find the rows and columns that hold the mask."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
 def _match_lesions(truth: Mask, prediction: Mask) -> tuple[int, int, int, int]:
-    """Numbers of true lesions, predicted components, found lesions and false components."""
-    true_labels, lesions = ndimage.label(truth, _EIGHT_NEIGHBOURS)
-    predicted_labels, components = ndimage.label(prediction, _EIGHT_NEIGHBOURS)
-    both = truth & prediction
+    """Count true lesions, predicted components, found lesions and false components."""
+    true_labels, lesions = ndimage.label(truth, EIGHT_CONNECTED)
+    predicted_labels, components = ndimage.label(prediction, EIGHT_CONNECTED)
+    overlap = truth & prediction
     pairs, shared = np.unique(
-        true_labels[both].astype(np.int64) * (components + 1) + predicted_labels[both], return_counts=True
+        true_labels[overlap].astype(np.int64) * (components + 1) + predicted_labels[overlap], return_counts=True
     )
     lesion, component = np.divmod(pairs, components + 1)
     areas_true, areas_predicted = np.bincount(true_labels.ravel()), np.bincount(predicted_labels.ravel())
@@ -214,6 +214,7 @@ def _match_lesions(truth: Mask, prediction: Mask) -> tuple[int, int, int, int]:
 
 
 def _boundary(mask: Mask) -> Mask:
+    """Find the pixels of a mask that have one of their four neighbours outside it, or beyond the image."""
     inside = np.pad(mask, 1)
     return mask & ~(inside[2:, 1:-1] & inside[:-2, 1:-1] & inside[1:-1, 2:] & inside[1:-1, :-2])
 
@@ -221,7 +222,7 @@ def _boundary(mask: Mask) -> Mask:
 def _boundary_scores(
     truth: Mask, prediction: Mask, spacing: tuple[float, float], tolerance: float
 ) -> tuple[float, float, float]:
-    """HD95, ASSD and NSD of two masks that both hold something.
+    """Compute HD95, ASSD and NSD of two masks that are not empty.
 
     Nearest neighbours among boundary points are exact, and cheaper than distance maps: a lesion of 256 x 256 pixels
     has some 300 boundary points.
@@ -232,6 +233,6 @@ def _boundary_scores(
     from_prediction = cKDTree(true_points).query(predicted_points)[0]
     distances = np.concatenate([from_truth, from_prediction])
     hd95 = max(np.percentile(from_truth, 95), np.percentile(from_prediction, 95))
-    # 20 pixels of 0.1 mm are 2 mm, though their product in floating point is not.
+    # The margin lets 20 pixels of 0.1 mm count as 2 mm in spite of rounding.
     within = distances <= tolerance * (1 + 1e-9)
     return float(hd95), float(distances.mean()), float(within.mean())

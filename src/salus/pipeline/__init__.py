@@ -1,1 +1,1 @@
-"""Segment many files: plan, run, write, resume and merge."""
+"""Segment many files: plan jobs, run them, write outputs, resume and merge."""

@@ -1,105 +1,106 @@
-"""Frames of a cine, brought together once all are segmented: lesions keep their numbers, and pictures tell of time.
+"""Bring the frames of a cine together once all are segmented: track its lesions, and write pictures and areas.
 
 OUT/cine/FILE/strip.jpg     some frames in a row
-OUT/cine/FILE/area.svg      each lesion's area over time, and area.csv, its figures
-OUT/cine/FILE/overlay.gif   the overlays, moving
+OUT/cine/FILE/area.svg      each lesion's area over time, and area.csv, the same in numbers
+OUT/cine/FILE/overlay.gif   the overlays, animated
 """
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from salus.atomic import write_whole
+from salus.atomic import write_rows
 from salus.errors import SalusError
-from salus.measure.tracking import track
-from salus.pipeline.jobs import place
-from salus.read.frames import open_frames
-from salus.write.cine import write_chart, write_moving, write_strip
+from salus.measure.tracking import assign_track_numbers
+from salus.pipeline.jobs import output_path
+from salus.pipeline.source_file import source_file
+from salus.write.cine import write_animation, write_chart, write_strip
 from salus.write.tables import FAILED, Record
 
 CINE = "cine"
+AREA_COLUMNS = ("frame", "seconds", "lesion", "area", "unit")
 
 
-def file_of(record: Record) -> str:
-    """The name of a record's file: that of its outputs, less a frame's number.
+def group_by_file(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """Group records by the name of their file, which is their name without a frame's number.
+
+    Returns:
+        The groups by name; records of a cine in the order of its frames.
 
     Example:
-        >>> file_of(Record("a.dcm", "ward/a/0007", "failed", frame=7)), file_of(Record("b.png", "b", "failed"))
-        ('ward/a', 'b')
+        >>> list(group_by_file([Record("a.dcm", "ward/a/0007", "failed", frame=7), Record("b.png", "b", "failed")]))
+        ['ward/a', 'b']
     """
-    return record.name.rpartition("/")[0] if record.frame is not None else record.name
-
-
-def by_file(records: Iterable[Record]) -> dict[str, list[Record]]:
-    """Records by `file_of`; those of a cine in the order of its frames."""
     groups: dict[str, list[Record]] = {}
     for record in records:
-        groups.setdefault(file_of(record), []).append(record)
+        name = record.name if record.frame is None else record.name.rpartition("/")[0]
+        groups.setdefault(name, []).append(record)
     for group in groups.values():
         group.sort(key=lambda record: record.frame or 0)
     return groups
 
 
-def tracked(records: Sequence[Record]) -> list[Record]:
-    """The same records in the same order, in which a lesion of a cine has one number in all its frames."""
-    renumbered: dict[str, Record] = {}
-    for group in by_file(record for record in records if record.frame is not None).values():
-        for record, lesions in zip(group, track([record.lesions for record in group]), strict=True):
-            renumbered[record.name] = replace(record, lesions=lesions)
-    return [renumbered.get(record.name, record) for record in records]
+def track_lesions(records: Sequence[Record]) -> list[Record]:
+    """Renumber the lesions of cines so that a lesion has one number in all frames; the records keep their order."""
+    tracked: dict[str, Record] = {}
+    for group in group_by_file(record for record in records if record.frame is not None).values():
+        for record, lesions in zip(group, assign_track_numbers([record.lesions for record in group]), strict=True):
+            tracked[record.name] = replace(record, lesions=lesions)
+    return [tracked.get(record.name, record) for record in records]
 
 
-def write_cines(folder: Path, records: Sequence[Record], changed: set[str], overlays: bool) -> None:
-    """Pictures and figures of each cine of which a frame was made anew, or whose pictures are missing.
+def write_cines(folder: Path, records: Sequence[Record], changed: set[str], *, overlays: bool) -> None:
+    """Write the pictures and areas of each cine of which a frame is new, or whose pictures are missing.
 
     Args:
         folder: OUT.
-        records: tracked, of every image.
-        changed: names of those made in this run.
+        records: of all images, with lesions tracked through the cines.
+        changed: names of the images segmented in this run.
         overlays: whether there are overlays to make pictures of.
 
     Raises:
         OSError: they cannot be written.
     """
-    for name, group in by_file(record for record in records if record.frame is not None).items():
-        inside = folder / CINE / name
-        made = [record for record in group if record.result != FAILED]
-        if not made or (changed.isdisjoint(record.name for record in group) and (inside / "area.svg").is_file()):
+    for name, group in group_by_file(record for record in records if record.frame is not None).items():
+        cine_folder = folder / CINE / name
+        frames = [record for record in group if record.result != FAILED]
+        is_current = changed.isdisjoint(record.name for record in group) and (cine_folder / "area.svg").is_file()
+        if not frames or is_current:
             continue
-        inside.mkdir(parents=True, exist_ok=True)
-        seconds = None
-        with suppress(SalusError):  # the file may be gone since; time is then told in frames
-            seconds = open_frames(made[0].image).seconds
+        cine_folder.mkdir(parents=True, exist_ok=True)
+        interval = None
+        with suppress(SalusError):  # the file may be gone since; time is then counted in frames
+            interval = source_file(Path(frames[0].image)).frames().seconds
         if overlays:
-            pictures = [place(folder, "overlay", record.name) for record in made]
-            write_strip(inside / "strip.jpg", pictures, [record.frame or 0 for record in made])
-            write_moving(inside / "overlay.gif", pictures, seconds)
-        _write_areas(inside, made, seconds)
+            pictures = [output_path(folder, "overlay", record.name) for record in frames]
+            write_strip(cine_folder / "strip.jpg", pictures, [record.frame or 0 for record in frames])
+            write_animation(cine_folder / "overlay.gif", pictures, interval)
+        _write_areas(cine_folder, frames, interval)
 
 
-def _write_areas(inside: Path, made: Sequence[Record], seconds: float | None) -> None:
-    rows = [
-        (record.frame or 0, (record.frame or 1) * seconds - seconds if seconds else None, lesion)
-        for record in made
+def _write_areas(cine_folder: Path, frames: Sequence[Record], interval: float | None) -> None:
+    """Write area.svg and area.csv.
+
+    Args:
+        cine_folder: OUT/cine/FILE.
+        frames: records of the frames.
+        interval: seconds from one frame to the next, None where the file does not say.
+    """
+    points = [
+        (record.frame or 1, None if interval is None else ((record.frame or 1) - 1) * interval, lesion)
+        for record in frames
         for lesion in record.lesions
     ]
-    unit = {"mm": "mm2"}.get(rows[0][2].unit, "px") if rows else "px"
-    lines: dict[int, list[tuple[float, float]]] = {}
-    for frame, time, lesion in rows:
-        lines.setdefault(lesion.number, []).append((frame if time is None else time, lesion.area))
-    write_chart(inside / "area.svg", lines, "seconds" if seconds else "frame", unit)
-
-    def table(temporary: Path) -> None:
-        with temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["frame", "seconds", "lesion", "area", "unit"])
-            for frame, time, lesion in rows:
-                writer.writerow(
-                    [frame, "" if time is None else f"{time:.6g}", lesion.number, f"{lesion.area:.6g}", unit]
-                )
-
-    write_whole(inside / "area.csv", table)
+    unit = "mm2" if points and points[0][2].unit == "mm" else "px"
+    areas: dict[int, list[tuple[float, float]]] = {}
+    for frame, time, lesion in points:
+        areas.setdefault(lesion.number, []).append((frame if time is None else time, lesion.area))
+    write_chart(cine_folder / "area.svg", areas, "frame" if interval is None else "seconds", unit)
+    rows = [
+        (frame, "" if time is None else f"{time:.6g}", lesion.number, f"{lesion.area:.6g}", unit)
+        for frame, time, lesion in points
+    ]
+    write_rows(cine_folder / "area.csv", [dict(zip(AREA_COLUMNS, row, strict=True)) for row in rows], AREA_COLUMNS)

@@ -1,78 +1,86 @@
-"""What a de-identified run asks of its inputs, and what it cannot promise.
+"""Check the inputs of a de-identified run, and warn of what de-identification cannot remove.
 
-Outputs are named as their images, and tables tell the images' paths; so a name that holds what the image's header says
-of the patient is refused. Pixels outside the ultrasound regions are black in every picture; text within them, and in
-images in which no region is marked, stays, and is warned of.
+Outputs are named as their images, and tables hold the images' paths. So a path is refused that holds what the image's
+header says of the patient. Pixels outside the ultrasound regions are black in every picture. Text within the regions
+stays, and so does text in images in which no region is marked; a warning says so.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
 from salus.errors import SalusError
 from salus.pipeline.jobs import Job
-from salus.pipeline.options import Wanted
-from salus.read.frames import kind_of
+from salus.pipeline.options import RunOptions
+from salus.pipeline.source_file import source_file
+from salus.read.frames import detect_format
 from salus.write.tables import FAILED, Record
 
-TELLING = (
+IDENTIFYING_TAGS = (
     "PatientName", "PatientID", "PatientBirthDate", "OtherPatientNames", "OtherPatientIDs", "PatientBirthName",
     "IssuerOfPatientID", "AccessionNumber", "MedicalRecordLocator", "PatientMotherBirthName", "PatientTelephoneNumbers",
 )  # fmt: skip
 """Tags whose values say who a patient is."""
 
-LEAST, WITHIN = 3, 5
-"""Letters of a value, or a part of a name, from which on it is looked for as a word of a path, and within its words."""
+MIN_WORD, MIN_PART = 3, 5
+"""Shortest identifying value, in letters, that is looked for as a whole word of a path, and anywhere in the path."""
 
 
-def require_neutral_names(jobs: Sequence[Job]) -> None:
-    """Nothing where no image's path holds what its header says of the patient.
+def require_neutral_paths(jobs: Sequence[Job]) -> None:
+    """Check that no image's path holds what its header says of the patient.
 
     Raises:
         SalusError: a path does.
     """
     for image in dict.fromkeys(job.image for job in jobs):
-        if kind_of(image) != "dicom":
+        if detect_format(image) != "dicom":
             continue
-        words, path = {_plain(word) for word in re.split(r"[\W_]+", str(image))}, _plain(str(image))
-        if any(value in words or (len(value) >= WITHIN and value in path) for value in telling_values(image)):
+        try:
+            values = identifying_values(getattr(source_file(image).frames(), "header", {}))
+        except Exception:  # a damaged file is reported when it is segmented
+            continue
+        words, path = {_simplify(word) for word in _split_words(str(image))}, _simplify(str(image))
+        if any(value in words or (len(value) >= MIN_PART and value in path) for value in values):
             raise SalusError(
                 f"{image}: its path holds what its header says of the patient, and outputs are named after it; "
                 "rename it, or leave out --deidentify"
             )
 
 
-def telling_values(image: Path) -> set[str]:
-    """What a DICOM file's header says of the patient, in small letters and digits, names in parts; empty if damaged."""
-    from salus.read.dicom import open_dicom
+def identifying_values(header: Any) -> set[str]:
+    """Collect what a DICOM header says of the patient: whole values and their words, in lower-case letters and digits.
 
-    try:
-        header = open_dicom(image).header
-        values = [str(header.get(name) or "") for name in TELLING]
-    except Exception:  # told when its turn comes
-        return set()
-    parts = {_plain(part) for value in values for part in (value, *re.split(r"[\W_]+", value))}
-    return {part for part in parts if len(part) >= LEAST}
+    Args:
+        header: a pydicom Dataset.
+    """
+    values = [str(header.get(name) or "") for name in IDENTIFYING_TAGS]
+    parts = {_simplify(part) for value in values for part in (value, *_split_words(value))}
+    return {part for part in parts if len(part) >= MIN_WORD}
 
 
-def text_that_may_remain(records: Sequence[Record], wanted: Wanted) -> str | None:
-    """A line that warns of text in pictures, where a run makes any.
+def remaining_text_warning(records: Sequence[Record], options: RunOptions) -> str | None:
+    """Return a line that warns of text in pictures; None where the run writes no pictures of the scans.
 
     Args:
         records: of all images.
-        wanted: what the run writes.
+        options: what the run writes.
     """
-    if "overlay" not in wanted.kinds and "dicom-sc" not in wanted.outputs:
+    if "overlay" not in options.picture_kinds and "dicom-sc" not in options.outputs:
         return None
-    whole = list(dict.fromkeys(r.image for r in records if r.result != FAILED and not r.regions))
-    if not whole:
+    without_regions = list(dict.fromkeys(r.image for r in records if r.result != FAILED and not r.regions))
+    if not without_regions:
         return "text within the ultrasound regions of overlays is not looked for and may name the patient"
-    names = ", ".join(whole[:3]) + (f" and {len(whole) - 3} more" if len(whole) > 3 else "")
+    names = ", ".join(without_regions[:3])
+    names += f" and {len(without_regions) - 3} more" if len(without_regions) > 3 else ""
     return f"burned-in text may name the patient in overlays of {names}: no ultrasound region is marked there"
 
 
-def _plain(text: str) -> str:
-    """Letters and digits alone, small."""
+def _split_words(text: str) -> list[str]:
+    return re.split(r"[\W_]+", text)
+
+
+def _simplify(text: str) -> str:
+    """Keep letters and digits alone, in lower case."""
     return re.sub(r"[\W_]+", "", text).casefold()

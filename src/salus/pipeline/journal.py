@@ -1,4 +1,4 @@
-"""The journal of a run over many images: a line of JSON for each that is finished, so that the run can be resumed.
+"""The journal of a run over many images: a line of JSON for each finished image, so that the run can be resumed.
 
 The first line holds the settings that the results depend on. A last line that was broken off is ignored.
 """
@@ -12,24 +12,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from salus.atomic import write_whole
+from salus.atomic import name_file, write_text
 from salus.errors import SalusError
-from salus.write.tables import Record, record_from
+from salus.write.tables import Record, read_record
 
 END = {"end": True}
-"""The last line of the journal of a run that went through all its images."""
+"""Last line of the journal of a run that went through all its images."""
 
 
 class Journal:
     """A journal that is being written; a context manager.
 
     Args:
-        path: the file; replaced.
-        settings: what the results depend on, ready for JSON.
-        records: of an earlier run, kept.
+        path: of the file, which is replaced.
+        settings: that the results depend on, ready for JSON.
+        records: of an earlier run, to keep.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the journal cannot be written.
 
     Example:
         >>> import tempfile
@@ -43,31 +43,28 @@ class Journal:
     def __init__(self, path: Path, settings: dict[str, Any], records: Iterable[Record] = ()) -> None:
         self.path = path
         lines = [json.dumps({"settings": settings}), *(json.dumps(asdict(record)) for record in records)]
-        write_whole(path, lambda temporary: temporary.write_text("\n".join(lines) + "\n", encoding="utf-8"))
+        write_text(path, "\n".join(lines) + "\n")
         self.file = path.open("a", encoding="utf-8")
 
     def add(self, record: Record) -> None:
-        """Write a record, at once."""
-        try:
-            self.file.write(json.dumps(asdict(record)) + "\n")
-            self.file.flush()
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(self.path)) from None
+        """Add a record; it is in the file when this returns."""
+        self._add_line(asdict(record))
 
     def end(self) -> None:
-        """Note that all images were worked on."""
-        try:
-            self.file.write(json.dumps(END) + "\n")
+        """Mark the run as complete."""
+        self._add_line(END)
+
+    def _add_line(self, content: dict[str, Any]) -> None:
+        with name_file(self.path):
+            self.file.write(json.dumps(content) + "\n")
             self.file.flush()
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(self.path)) from None
 
     def __enter__(self) -> Journal:
-        """Itself."""
+        """Return the journal itself."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
-        """Close the file; what a full disk did not take is given up."""
+        """Close the file. On an error within the block, an error of closing is ignored."""
         try:
             self.file.close()
         except OSError:
@@ -75,21 +72,24 @@ class Journal:
                 raise
 
 
-def is_ended(path: Path) -> bool:
-    """Whether the run of a journal went through all its images.
+def is_complete(path: Path) -> bool:
+    """Check whether the run of a journal went through all its images.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the journal cannot be read.
     """
     return path.read_text(encoding="utf-8", errors="replace").rstrip().endswith(json.dumps(END))
 
 
 def read_journal(path: Path) -> tuple[dict[str, Any], dict[str, Record]]:
-    """The settings of a journal, and its records by name; of two with a name the later one.
+    """Read a journal.
+
+    Returns:
+        The settings, and the records by name; of two with the same name, the later one.
 
     Raises:
-        SalusError: it is damaged.
-        OSError: it cannot be read.
+        SalusError: the journal is damaged.
+        OSError: the journal cannot be read.
     """
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     records = {}
@@ -99,8 +99,8 @@ def read_journal(path: Path) -> tuple[dict[str, Any], dict[str, Record]]:
         raise SalusError(f"{path}: is damaged; start again with --overwrite, or name another folder with -o") from None
     for line in lines[1:]:
         try:
-            record = record_from(json.loads(line))
+            record = read_record(json.loads(line))
         except (ValueError, TypeError, KeyError):
-            continue  # broken off when the run was killed; the image is done again
+            continue  # broken off when the run was killed; the image is segmented again
         records[record.name] = record
     return settings, records

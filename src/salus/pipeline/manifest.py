@@ -1,4 +1,4 @@
-"""The manifest of a run over many images, report.json: who made the results, from what, how, when, and what failed."""
+"""The manifest of a run over many images, report.json: versions, machine, settings, inputs, timing and failures."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from salus.write.tables import FAILED, FOUND, NONE, Record
 PACKAGES = ("numpy", "scipy", "pillow", "openvino", "onnxruntime")
 
 
-def manifest(
+def build_manifest(
     segmenter: Segmenter, settings: dict[str, Any], records: Sequence[Record], timing: dict[str, Any]
 ) -> dict[str, Any]:
-    """The manifest's content, ready for JSON.
+    """Build the manifest's content, ready for JSON.
 
     Args:
-        segmenter: that was used.
-        settings: what the run was asked for.
-        records: of every image, those of an earlier run that was resumed among them.
-        timing: of the run: when it began, seconds, how many images it made.
+        segmenter: of the run.
+        settings: of the run.
+        records: of every image, including those of an earlier run that was resumed.
+        timing: of the run: when it began, seconds, how many images it segmented.
     """
     return {
         "salus": __version__,

@@ -1,4 +1,4 @@
-"""What a run over many images is to write, and how."""
+"""Options of a run over many images: what is written, and how."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from salus.pipeline.outputs import PRODUCTS
 CSV, JSON, JOURNAL, PREVIEW, REPORT = "lesions.csv", "lesions.json", "journal.jsonl", "preview.jpg", "report.json"
 
 PICTURES = {"png": "mask", "overlay": "overlay", "probability": "probability", "saliency": "saliency"}
-"""Outputs that are pictures, and their kinds in `PLACES`."""
+"""Outputs that are pictures, and their kinds in `salus.pipeline.jobs.PICTURE_FILES`."""
 
 OUTPUTS = (*PICTURES, "csv", "json", *PRODUCTS)
-USUAL = ("png", "overlay", "csv", "json")
+DEFAULT_OUTPUTS = ("png", "overlay", "csv", "json")
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is to be written, and how.
+class RunOptions:
+    """Options of a run over many images.
 
     Attributes:
-        outputs: of `OUTPUTS`; "png", the masks, always is among them, for what comes later is made of it.
+        outputs: of `OUTPUTS`; the masks, "png", are written in any case, because other outputs are made of them.
         fractional: the DICOM segmentation holds probabilities.
         whole_image: overlays show what lies outside the ultrasound regions too.
         deidentify: DICOM objects are de-identified; see `salus.pipeline.deidentify`.
-        preview: contact sheets; they are made of the overlays.
-        report: the manifest.
-        resume: go on with what an earlier run left in the folder.
-        overwrite: replace what is there.
+        preview: write contact sheets, which are made of the overlays.
+        report: write the manifest.
+        resume: continue an earlier run in the folder.
+        overwrite: replace earlier outputs.
         workers: images that are worked on at a time; None suits the processor.
-        part: (which, of how many), where the images are shared out over several runs; see `salus.pipeline.merge`.
+        part: (which, of how many), where the images are divided among several runs; see `salus.pipeline.merge`.
 
     Raises:
         SalusError: an unknown output, a preview without overlays, or no such part.
     """
 
-    outputs: tuple[str, ...] = USUAL
+    outputs: tuple[str, ...] = DEFAULT_OUTPUTS
     fractional: bool = False
     whole_image: bool = False
     deidentify: bool = False
@@ -48,7 +48,7 @@ class Wanted:
     part: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is unknown, and a preview of nothing."""
+        """Check that the options are known and go together."""
         unknown = [name for name in self.outputs if name not in OUTPUTS]
         if unknown:
             raise SalusError(
@@ -62,31 +62,31 @@ class Wanted:
             raise SalusError("--whole-image shows what --deidentify hides; leave out one of them")
 
     @property
-    def kinds(self) -> tuple[str, ...]:
-        """The kinds of picture, of `PLACES`."""
-        wanted = {"png", *self.outputs, *(["probability"] if self.fractional else [])}
-        return tuple(kind for name, kind in PICTURES.items() if name in wanted)
+    def picture_kinds(self) -> tuple[str, ...]:
+        """Kinds of picture to write, of `salus.pipeline.jobs.PICTURE_FILES`."""
+        outputs = {"png", *self.outputs, *(["probability"] if self.fractional else [])}
+        return tuple(kind for name, kind in PICTURES.items() if name in outputs)
 
     @property
-    def settings(self) -> dict[str, bool]:
-        """What outputs that are there already depend on; a resumed run must ask for the same."""
+    def output_settings(self) -> dict[str, bool]:
+        """Options that change the content of outputs; a resumed run must have the same."""
         return {"fractional": self.fractional, "whole_image": self.whole_image, "deidentify": self.deidentify}
 
     @property
     def products(self) -> tuple[str, ...]:
-        """Of `PRODUCTS`."""
+        """Products to write, of `salus.pipeline.outputs.PRODUCTS`."""
         return tuple(name for name in PRODUCTS if name in self.outputs)
 
-    def named(self, name: str) -> str:
-        """The name of a file that tells of all images; that of a part says which.
+    def summary_name(self, name: str) -> str:
+        """Name a file that covers all images of the run; that of a part says which part.
 
         Example:
-            >>> Wanted(part=(2, 8)).named("lesions.csv"), Wanted().named("lesions.csv")
+            >>> RunOptions(part=(2, 8)).summary_name("lesions.csv"), RunOptions().summary_name("lesions.csv")
             ('lesions-2-of-8.csv', 'lesions.csv')
         """
         stem, _, suffix = name.partition(".")
         return f"{stem}-{self.part[0]}-of-{self.part[1]}.{suffix}" if self.part else name
 
 
-AS_USUAL = Wanted()
+DEFAULT_OPTIONS = RunOptions()
 """Masks, overlays and tables."""

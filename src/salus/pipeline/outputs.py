@@ -1,31 +1,32 @@
-"""Files for archives, viewers and annotation tools, made of a run's masks once they are written.
+"""Files for archives, viewers and annotation tools, made from a run's masks once they are written.
 
 OUT/nifti/FILE.nii.gz           labels, a cine's frames as third axis
 OUT/labelme/NAME.json           polygons
 OUT/dicom-seg/NAME.dcm          where the input is DICOM, and a lesion was found; a cine has one for each frame
-OUT/dicom-sr/FILE.dcm           the measurements (TID 1500), where the input is DICOM; so is the next
-OUT/dicom-sc/NAME.dcm           the overlay as secondary capture
+OUT/dicom-sr/FILE.dcm           the measurements (TID 1500), where the input is DICOM
+OUT/dicom-sc/NAME.dcm           the overlay as secondary capture, where the input is DICOM
 OUT/coco.json                   all images
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from salus.errors import SalusError
-from salus.pipeline.cine import by_file
-from salus.pipeline.jobs import place
-from salus.read.frames import kind_of, open_frames, read_scan
+from salus.pipeline.cine import group_by_file
+from salus.pipeline.jobs import output_path
+from salus.pipeline.source_file import source_file
+from salus.read.frames import read_scan
 from salus.read.image import read_mask
-from salus.segmentation.result import Segmentation
-from salus.write.overlay import overlay
+from salus.segmentation.result import Segmentation, findings_of
+from salus.write.overlay import draw_overlay
 from salus.write.tables import FAILED, Record
 
 SUFFIXES = {"nifti": ".nii.gz", "labelme": ".json", "dicom-seg": ".dcm", "dicom-sr": ".dcm", "dicom-sc": ".dcm"}
-"""Of the products that are made for each file, or each frame."""
+"""Suffixes of the products that are made for each file, or each frame."""
 
 COCO = "coco"
 PRODUCTS = (*SUFFIXES, COCO)
@@ -33,8 +34,8 @@ EACH_FRAME = ("labelme", "dicom-seg", "dicom-sc")
 """Products that hold one frame each."""
 
 
-def segmentation_of(record: Record, folder: Path, probability: bool = False) -> Segmentation:
-    """What was found in one image, from the files of a run.
+def read_segmentation(record: Record, folder: Path, probability: bool = False) -> Segmentation:
+    """Read the segmentation of one image back from the files of a run.
 
     Args:
         record: of the image; not one that failed.
@@ -44,30 +45,21 @@ def segmentation_of(record: Record, folder: Path, probability: bool = False) -> 
     Raises:
         SalusError: a file is missing or damaged.
     """
-    mask = read_mask(place(folder, "mask", record.name))
-    values = read_scan(place(folder, "probability", record.name)).pixels if probability else mask.astype(np.float32)
+    mask = read_mask(output_path(folder, "mask", record.name))
+    if probability:
+        values = read_scan(output_path(folder, "probability", record.name)).pixels
+    else:
+        values = mask.astype(np.float32)
     return Segmentation(
-        mask=mask,
-        probability=values,
-        saliency=np.zeros_like(values),
-        presence=record.presence or 0.0,
-        lesions=record.lesions,
-        confidence=record.confidence or 0.0,
-        strangeness=record.strangeness or 0.0,
-        flags=record.flags,
-        spacing=record.spacing,
-        regions=record.regions,
-        source=record.image,
-        network=record.network,
-        frame=record.frame,
+        mask=mask, probability=values, saliency=np.zeros_like(values), source=record.image, **findings_of(record)
     )
 
 
-def place_of(folder: Path, product: str, name: str) -> Path:
-    """Where a product of a file, or of a frame, lies.
+def product_path(folder: Path, product: str, name: str) -> Path:
+    """Return the path of a product of a file, or of a frame.
 
     Example:
-        >>> str(place_of(Path("out"), "dicom-seg", "ward/scan"))
+        >>> product_path(Path("out"), "dicom-seg", "ward/scan").as_posix()
         'out/dicom-seg/ward/scan.dcm'
     """
     return folder / f"{COCO}.json" if product == COCO else folder / product / f"{name}{SUFFIXES[product]}"
@@ -77,24 +69,24 @@ def write_products(
     folder: Path,
     records: Sequence[Record],
     changed: set[str],
-    products: Iterable[str],
+    products: Collection[str],
     *,
     fractional: bool = False,
     whole_image: bool = False,
     deidentify: bool = False,
-    told: Callable[[str], object] = lambda line: None,
+    on_warning: Callable[[str], object] = lambda line: None,
 ) -> int:
-    """Write the products of every file of which an image was made anew, or whose product is missing.
+    """Write the products of every file of which an image was segmented anew, or whose product is missing.
 
     Args:
         folder: OUT, with its masks.
-        records: tracked, of every image.
-        changed: names of the images made in this run.
+        records: of every image, the lesions of cines numbered through their frames.
+        changed: names of the images segmented in this run.
         products: of `PRODUCTS`.
         fractional: the DICOM segmentation holds probabilities, from OUT/probability.
         whole_image: the secondary capture shows what lies outside the ultrasound regions too.
         deidentify: DICOM objects are de-identified; see `salus.write.dicom_deidentify`.
-        told: called with one line for each product that cannot be made.
+        on_warning: called with one line for each product that cannot be made.
 
     Returns:
         How many could not be made.
@@ -102,62 +94,69 @@ def write_products(
     Raises:
         OSError: nothing can be written.
     """
+    if not products:
+        return 0
     failed = 0
-    good = [record for record in records if record.result != FAILED]
-    for product in products:
-        if product == COCO:
-            from salus.write.coco import write_coco
+    segmented = [record for record in records if record.result != FAILED]
+    for file_name, file_records in group_by_file(segmented).items():  # file by file, so that each is opened once
+        for product in (product for product in SUFFIXES if product in products):
+            groups = {r.name: [r] for r in file_records} if product in EACH_FRAME else {file_name: file_records}
+            for name, group in groups.items():
+                path = product_path(folder, product, name)
+                if changed.isdisjoint(record.name for record in group) and path.is_file():
+                    continue
+                path.parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    _write_product(product, path, group, folder, fractional, whole_image, deidentify)
+                except SalusError as error:
+                    failed += 1
+                    on_warning(f"{product} of {name}: {error}")
+    if COCO in products:
+        from salus.write.coco import write_coco
 
-            items = [(record.name, segmentation_of(record, folder)) for record in good]
-            write_coco(place_of(folder, COCO, ""), items)
-            continue
-        groups = {r.name: [r] for r in good} if product in EACH_FRAME else by_file(good)
-        for name, group in groups.items():
-            path = place_of(folder, product, name)
-            if changed.isdisjoint(record.name for record in group) and path.is_file():
-                continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                _write(product, path, group, folder, fractional, whole_image, deidentify)
-            except SalusError as error:
-                failed += 1
-                told(f"{product} of {name}: {error}")
+        write_coco(product_path(folder, COCO, ""), ((r.name, read_segmentation(r, folder)) for r in segmented))
     return failed
 
 
-def _write(
+def _write_product(
     product: str,
     path: Path,
-    group: Sequence[Record],
+    records: Sequence[Record],
     folder: Path,
     fractional: bool,
     whole_image: bool,
     deidentified: bool,
 ) -> None:
-    """One product of one file; see `write_products`."""
-    found = [segmentation_of(record, folder, fractional and product == "dicom-seg") for record in group]
-    source, first = Path(group[0].image), found[0]
+    """Write one product of one file, or of one frame; see `write_products`."""
+    image = Path(records[0].image)
+    segmentations = (read_segmentation(r, folder, fractional and product == "dicom-seg") for r in records)
     if product == "nifti":
         from salus.write.nifti import write_nifti
 
-        write_nifti(path, found)
-    elif product == "labelme":
+        write_nifti(path, segmentations)
+        return
+    if product == "labelme":
         from salus.write.labelme import write_labelme
 
-        write_labelme(path, source.name, first)
-    elif kind_of(source) != "dicom":
+        write_labelme(path, image.name, next(segmentations))
+        return
+    from salus.read.dicom import DicomFrames
+
+    source = source_file(image).frames()
+    if not isinstance(source, DicomFrames):
         raise SalusError("needs a DICOM image; this one is none")
-    elif product == "dicom-seg":
+    if product == "dicom-seg":
         from salus.write.dicom_seg import write_seg
 
-        write_seg(path, source, first, fractional=fractional, deidentified=deidentified)
+        write_seg(path, source, next(segmentations), fractional=fractional, deidentified=deidentified)
     elif product == "dicom-sr":
         from salus.write.dicom_sr import write_sr
 
-        write_sr(path, source, found, deidentified=deidentified)
+        write_sr(path, source, segmentations, deidentified=deidentified)
     else:
-        from salus.write.dicom_sc import write_capture
+        from salus.write.dicom_sc import write_secondary_capture
 
-        pixels = open_frames(source).scan(first.frame or 1).pixels
-        picture = overlay(pixels, first.mask, () if whole_image else first.regions)
-        write_capture(path, source, picture, first, deidentified=deidentified)
+        segmentation = next(segmentations)
+        pixels = source.scan(segmentation.frame or 1).pixels
+        picture = draw_overlay(pixels, segmentation.mask, () if whole_image else segmentation.regions)
+        write_secondary_capture(path, source, picture, segmentation, deidentified=deidentified)

@@ -1,1 +1,1 @@
-"""Files of the clinic: what holds frames, or says how large a pixel is. DICOM, NIfTI, NRRD; one file a format."""
+"""Readers of images and cines: PNG and the like, DICOM, NIfTI, NRRD; one file a format."""

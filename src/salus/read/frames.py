@@ -1,4 +1,4 @@
-"""One way to call all readers: a file's frames, counted without decoding them and read one at a time."""
+"""Open any file that Salus reads: its frames are counted without decoding them and read one at a time."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ CLINICAL_SUFFIXES = (*DICOM_SUFFIXES, *NIFTI_SUFFIXES, *NRRD_SUFFIXES)
 
 
 class Frames(Protocol):
-    """A file's frames.
+    """The frames of a file.
 
     Attributes:
         source: the file.
-        count: of frames, 1 or more.
-        seconds: from one frame to the next, None where the file does not say.
+        count: number of frames, 1 or more.
+        seconds: time from one frame to the next; None where the file does not say.
     """
 
     @property
-    def source(self) -> str: ...  # noqa: D102  (told above; so are the next two)
+    def source(self) -> str: ...  # noqa: D102  (described above, as are the next two)
     @property
     def count(self) -> int: ...  # noqa: D102
     @property
@@ -44,34 +44,37 @@ class Frames(Protocol):
 
 
 @dataclass(frozen=True)
-class OneImage:
-    """A file of one image (PNG, JPEG, TIFF, BMP) as `Frames`."""
+class SingleImage:
+    """A file of a single image (PNG, JPEG, TIFF, BMP) as `Frames`."""
 
     source: str
     count: int = 1
     seconds: float | None = None
 
     def scan(self, number: int = 1) -> Scan:
-        """See `Frames`."""
+        """Read the image; see `Frames`."""
         return read_image(self.source)
 
 
-def kind_of(path: Path | str) -> str:
-    """ "dicom", "nifti", "nrrd" or "image", by a file's suffix; one without a known suffix by its first bytes.
+def detect_format(path: Path | str) -> str:
+    """Detect a file's format by its suffix; without a suffix, by its first bytes.
+
+    Returns:
+        "dicom", "nifti", "nrrd" or "image".
 
     Example:
-        >>> kind_of("a/scan.dcm"), kind_of("volume.nii.gz"), kind_of("scan.png")
+        >>> detect_format("a/scan.dcm"), detect_format("volume.nii.gz"), detect_format("scan.png")
         ('dicom', 'nifti', 'image')
     """
     name = Path(path).name.lower()
-    for kind, suffixes in (("dicom", DICOM_SUFFIXES), ("nifti", NIFTI_SUFFIXES), ("nrrd", NRRD_SUFFIXES)):
+    for file_format, suffixes in (("dicom", DICOM_SUFFIXES), ("nifti", NIFTI_SUFFIXES), ("nrrd", NRRD_SUFFIXES)):
         if name.endswith(suffixes):
-            return kind
-    return "dicom" if not Path(name).suffix and _starts_as_dicom(Path(path)) else "image"
+            return file_format
+    return "dicom" if not Path(name).suffix and _has_dicom_prefix(Path(path)) else "image"
 
 
-def _starts_as_dicom(path: Path) -> bool:
-    """Whether a file has DICOM's head; scanners write such files without a suffix."""
+def _has_dicom_prefix(path: Path) -> bool:
+    """Tell whether a file starts with DICOM's preamble and prefix; scanners write such files without a suffix."""
     try:
         if not path.is_file():
             return False
@@ -82,25 +85,25 @@ def _starts_as_dicom(path: Path) -> bool:
 
 
 def open_frames(path: Path | str) -> Frames:
-    """The frames of any file that Salus reads; its header is checked against the limits, no pixel is decoded.
+    """Open any file that Salus reads: check its header against the limits, decode no pixel.
 
     Raises:
         SalusError: it is missing, damaged, beyond a limit or no image; or the package that reads it is not installed.
     """
-    kind = kind_of(path)
-    if kind == "dicom":
+    file_format = detect_format(path)
+    if file_format == "dicom":
         from salus.read.dicom import open_dicom
 
         return open_dicom(path)
-    if kind == "nifti":
+    if file_format == "nifti":
         from salus.read.nifti import open_nifti
 
         return open_nifti(path)
-    if kind == "nrrd":
+    if file_format == "nrrd":
         from salus.read.nrrd import open_nrrd
 
         return open_nrrd(path)
-    return OneImage(str(path))
+    return SingleImage(str(path))
 
 
 def read_scan(path: Path | str) -> Scan:
@@ -108,10 +111,10 @@ def read_scan(path: Path | str) -> Scan:
 
     Eight-bit values are divided by 255. Wider ones (16-bit, float) say nothing about their range, so they are stretched
     from 0 (or a negative minimum) to their own maximum. Colour becomes luma (ITU-R BT.601); transparency is dropped.
+    DICOM files go through their own transforms instead; see `salus.read.dicom_pixels`.
 
     Args:
-        path: a PNG, JPEG, TIFF or BMP file; or DICOM, NIfTI, NRRD (see `salus.read.frames.open_frames`). Of several
-            pages or frames the first is read.
+        path: a PNG, JPEG, TIFF, BMP, DICOM, NIfTI or NRRD file. Of several pages or frames the first is read.
 
     Raises:
         SalusError: the file is missing, unreadable, truncated, not an image, or larger than `MAX_PIXELS`.

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Convert what users pass for an image (a scan, an array or a file) to a scan, and check it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,20 @@ from salus.read.limits import MAX_PIXELS
 from salus.scan import MIN_SIDE, Scan
 
 
-def as_scan(given: Scan | np.ndarray | Path | str) -> Scan:
-    """A scan of whatever `estimate_saliency` accepts, its pixels checked.
+def as_scan(image: Scan | np.ndarray | Path | str) -> Scan:
+    """Return the scan of an image and check its size and values.
+
+    Args:
+        image: a scan; a grey array (height, width), uint8 or floating point in [0, 1]; or an image file.
 
     Raises:
-        SalusError: as `estimate_saliency`.
+        SalusError: the file cannot be read; the image is not grey, smaller than `MIN_SIDE` on a side or larger than
+            `MAX_PIXELS`; or its values are of another type or range.
     """
-    if isinstance(given, str | Path):
-        given = read_scan(given)
-    source = given.source if isinstance(given, Scan) else "the image"
-    pixels = given.pixels if isinstance(given, Scan) else np.asarray(given)
+    if isinstance(image, str | Path):
+        image = read_scan(image)
+    source = image.source if isinstance(image, Scan) else "the image"
+    pixels = image.pixels if isinstance(image, Scan) else np.asarray(image)
     if pixels.ndim != 2:
         raise SalusError(f"{source}: has the shape {pixels.shape}; give one grey image (height, width)")
     if min(pixels.shape) < MIN_SIDE or pixels.size > MAX_PIXELS:
@@ -34,6 +38,6 @@ def as_scan(given: Scan | np.ndarray | Path | str) -> Scan:
         pixels = pixels / np.float32(255)
     elif pixels.dtype.kind != "f" or not (pixels.min() >= 0 and pixels.max() <= 1):  # false for NaN too
         raise SalusError(f"{source}: grey values must be uint8, or floating point in 0..1")
-    if isinstance(given, Scan):
-        return given if pixels is given.pixels else replace(given, pixels=pixels)
+    if isinstance(image, Scan):
+        return image if pixels is image.pixels else replace(image, pixels=pixels)
     return Scan(pixels.astype(np.float32), source)

@@ -1,4 +1,4 @@
-"""What is refused before it is decoded, so that a hostile or mistaken file cannot take the machine's memory."""
+"""Limits that are checked before a file is decoded, so that a hostile or mistaken one cannot exhaust the memory."""
 
 from __future__ import annotations
 
@@ -7,29 +7,32 @@ from pathlib import Path
 from salus.errors import SalusError
 
 MAX_PIXELS = 16_000_000
-"""Images above this many pixels are refused before they are decoded; an ultrasound image has about 1 million."""
+"""Largest number of pixels in an image; an ultrasound image has about 1 million."""
 
 MAX_BYTES = 4 * 2**30
-"""Of a file; a minute of uncompressed colour cine at 60 frames a second has about 5 GB, but is not stored so."""
+"""Largest size of a file; a minute of uncompressed colour cine would have about 5 GB, but is not stored so."""
 
 MAX_FRAMES = 20_000
-"""Of a file; five minutes at 60 frames a second."""
+"""Largest number of frames in a file (five minutes at 60 frames a second)."""
 
 MAX_VALUES = 2**35
-"""Rows x columns x frames of a file, in all. They are read a frame at a time."""
+"""Largest rows x columns x frames of a file; one frame is read at a time."""
 
 MAX_INFLATED = 512 * 2**20
-"""Bytes that a packed file may unpack to, where it is read whole."""
+"""Largest size that a packed file may unpack to, where it is read whole, in bytes."""
 
 
-def require_file(path: Path) -> int:
-    """The size in bytes of a regular file.
+def check_file(path: Path) -> int:
+    """Check that a file can be read and is no larger than `MAX_BYTES`.
+
+    Returns:
+        Its size in bytes.
 
     Raises:
-        SalusError: it is missing, not a file, may not be read, or is larger than `MAX_BYTES`.
+        SalusError: it is missing, not a regular file, may not be read, or is too large.
     """
     try:
-        if path.exists() and not path.is_file():  # a pipe would be waited for
+        if path.exists() and not path.is_file():  # opening a pipe would wait
             what = "a folder" if path.is_dir() else "no file but a pipe or a device"
             raise SalusError(f"{path}: is {what}; an image file was expected")
         with path.open("rb"):
@@ -45,14 +48,14 @@ def require_file(path: Path) -> int:
     return size
 
 
-def require_size(path: Path | str, rows: int, columns: int, frames: int) -> None:
-    """Nothing where a file's frames are within the limits.
+def check_size(path: Path | str, rows: int, columns: int, frames: int) -> None:
+    """Check a file's frame size and count against the limits.
 
     Raises:
         SalusError: a size is not positive, or beyond a limit.
 
     Example:
-        >>> require_size("a.dcm", 600, 800, 100)
+        >>> check_size("a.dcm", 600, 800, 100)
     """
     if min(rows, columns, frames) < 1:
         raise SalusError(f"{path}: says that it holds {frames} frames of {columns} x {rows} pixels; it is damaged")
@@ -60,3 +63,13 @@ def require_size(path: Path | str, rows: int, columns: int, frames: int) -> None
         raise SalusError(f"{path}: {columns} x {rows} pixels is more than {MAX_PIXELS:,}; crop or shrink it")
     if frames > MAX_FRAMES or rows * columns * frames > MAX_VALUES:
         raise SalusError(f"{path}: {frames:,} frames of {columns} x {rows} pixels are more than Salus reads; split it")
+
+
+def check_frame_number(source: str, number: int, count: int) -> None:
+    """Check that a file of `count` frames has a frame of this number, counted from 1.
+
+    Raises:
+        SalusError: it has not.
+    """
+    if not 1 <= number <= count:
+        raise SalusError(f"{source}: has no frame {number}; it holds {count}")

@@ -1,8 +1,8 @@
-"""NIfTI: a picture, or pictures along the third and further axes. Needs nibabel.
+"""Read NIfTI files by nibabel: one picture, or several along the third and further axes.
 
-The first axis is the column and the second the row, counted from the upper left corner, as the numbers are stored;
-that is how ITK writes a picture. The affine is not used: it places a body, which a sonogram's file does not know. Pixel
-sizes are the header's, in mm where it says so (metres and micrometres are converted), none where it names no unit.
+The first axis is the column and the second the row, counted from the upper left corner as stored, which is how ITK
+writes a picture. The affine is not used: it describes a position in the body, which is not known of a sonogram. Pixel
+sizes are the header's, converted to mm; there are none where it names no unit.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from typing import Any
 import numpy as np
 
 from salus.errors import SalusError
-from salus.read.limits import MAX_INFLATED, require_file, require_size
-from salus.scan import Scan, grey_scan
+from salus.read.limits import MAX_INFLATED, check_file, check_frame_number, check_size
+from salus.scan import Scan, scan_from_values, valid_spacing
 
 MILLIMETRES = {"mm": 1.0, "meter": 1000.0, "micron": 0.001}
+"""Length of each unit in mm."""
+
 SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
+"""Length of each unit in seconds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +36,7 @@ class NiftiFrames:
 
     def scan(self, number: int = 1) -> Scan:
         """Read one frame; see `Frames`."""
-        if not 1 <= number <= self.count:
-            raise SalusError(f"{self.source}: has no frame {number}; it holds {self.count}")
+        check_frame_number(self.source, number, self.count)
         shape = self.image.shape
         index = np.unravel_index(number - 1, shape[2:], order="F") if len(shape) > 2 else ()
         try:
@@ -45,7 +47,7 @@ class NiftiFrames:
         if values.dtype.names:
             values = np.stack([values[name] for name in values.dtype.names[:3]], axis=-1)
         values = values.swapaxes(0, 1)
-        return grey_scan(values, self.source, self.spacing, number if self.count > 1 else None)
+        return scan_from_values(values, self.source, self.spacing, number if self.count > 1 else None)
 
 
 def open_nifti(path: Path | str) -> NiftiFrames:
@@ -55,7 +57,7 @@ def open_nifti(path: Path | str) -> NiftiFrames:
         SalusError: nibabel is not installed; the file is missing, damaged, no picture, or beyond a limit.
     """
     path = Path(path)
-    size = require_file(path)
+    file_size = check_file(path)
     try:
         import nibabel
     except ImportError:
@@ -64,22 +66,21 @@ def open_nifti(path: Path | str) -> NiftiFrames:
         image: Any = nibabel.load(path)
         shape = tuple(int(side) for side in image.shape)
         zooms = [float(step) for step in image.header.get_zooms()]
-        space, time = image.header.get_xyzt_units()
-        offset, kind = int(image.header.get_data_offset()), image.header.get_data_dtype()
+        length_unit, time_unit = image.header.get_xyzt_units()
+        offset, dtype = int(image.header.get_data_offset()), image.header.get_data_dtype()
     except Exception as error:  # nibabel raises many kinds
         raise SalusError(f"{path}: cannot be read as NIfTI ({type(error).__name__})") from None
     if len(shape) < 2:
         raise SalusError(f"{path}: holds no picture (its shape is {shape})")
     count = int(np.prod(shape[2:], dtype=object))
-    require_size(path, shape[1], shape[0], count)
-    wanted = shape[0] * shape[1] * count * kind.itemsize
-    packed = path.name.lower().endswith(".gz")
-    if packed and wanted > MAX_INFLATED:
-        raise SalusError(f"{path}: {wanted / 2**20:.0f} MiB of packed pixels; .nii.gz is read up to 512, unpack it")
-    if not packed and size < offset + wanted:
+    check_size(path, shape[1], shape[0], count)
+    expected = shape[0] * shape[1] * count * dtype.itemsize
+    is_packed = path.name.lower().endswith(".gz")
+    if is_packed and expected > MAX_INFLATED:
+        raise SalusError(f"{path}: {expected / 2**20:.0f} MiB of packed pixels; .nii.gz is read up to 512, unpack it")
+    if not is_packed and file_size < offset + expected:
         raise SalusError(f"{path}: its pixel data are cut short; copy it again")
-    unit = MILLIMETRES.get(space)
-    sizes = [step * unit for step in zooms[:2]] if unit else []
-    good = len(sizes) == 2 and all(np.isfinite(sizes)) and min(sizes) > 0
-    seconds = zooms[3] * SECONDS[time] if len(zooms) > 3 and time in SECONDS and zooms[3] > 0 else None
-    return NiftiFrames(str(path), count, seconds, (sizes[1], sizes[0]) if good else None, image)
+    unit = MILLIMETRES.get(length_unit)
+    spacing = valid_spacing(zooms[1] * unit, zooms[0] * unit) if unit else None
+    seconds = zooms[3] * SECONDS[time_unit] if len(zooms) > 3 and time_unit in SECONDS and zooms[3] > 0 else None
+    return NiftiFrames(str(path), count, seconds, spacing, image)

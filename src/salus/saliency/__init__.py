@@ -1,1 +1,1 @@
-"""Saliency: maps of where a radiologist would look, one way to call every kind."""
+"""Saliency maps of where a tumour is, by several methods with one interface."""

@@ -1,4 +1,4 @@
-"""Saliency of any image by any shipped method: squash to the laboratory's square, estimate, and bring the map back."""
+"""Saliency of any image by any shipped method: resize to a square, estimate, and resize the map back."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from pathlib import Path
 import numpy as np
 
 from salus.errors import SalusError
-from salus.preprocess import resize, to_bytes
+from salus.preprocess import resize, to_uint8
 from salus.read.frames import read_scan
 from salus.read.image import IMAGE_SUFFIXES
 from salus.read.inputs import as_scan
-from salus.saliency.confidence import gate as gate_maps
+from salus.saliency.confidence import gate_maps
 from salus.saliency.contour import FORMS
 from salus.saliency.map import SaliencyMap
-from salus.saliency.registry import get_confidence, get_method, get_prior, prior_map
+from salus.saliency.registry import get_confidence, get_method, get_prior
 from salus.scan import Scan
 
 SIZE = 256
-"""Height and width of the square at which maps are estimated, whatever the image's shape."""
+"""Height and width at which maps are estimated, whatever the image's shape."""
 
 FILES = "file"
-"""The method that reads maps from a folder."""
+"""Name of the method that reads maps from a folder."""
 
 
 def estimate_saliency(
@@ -37,13 +37,13 @@ def estimate_saliency(
     Args:
         scan: a scan; a grey array (height, width), uint8 or floating point in [0, 1]; or an image file.
         method: a name in `salus.saliency.registry.METHODS`, or "file" for a map from `folder`.
-        gate: move the map toward the location prior as far as its confidence is low.
-        one_contour: "hard" or "soft" keeps the strongest region; see `salus.saliency.contour`. Before the gate.
-        folder: for the method "file": where a map with the image's name lies, whatever its suffix and size.
+        gate: move the map toward the location prior, the more the lower its confidence.
+        one_contour: "hard" or "soft" keeps the strongest region; see `salus.saliency.contour`. It precedes the gate.
+        folder: for the method "file": the folder with a map of the image's name, whatever its suffix and size.
 
     Raises:
-        SalusError: the image cannot be read, is no grey image, or has a side below 8 or above 16 million pixels; an
-            unknown method, or its weights are missing; a gate without a fitted confidence; a map is missing.
+        SalusError: the image cannot be read, is no grey image, has a side below 8 or more than 16 million pixels; the
+            method is unknown or its weights are missing; the gate has no fitted confidence; the map is missing.
 
     Example:
         >>> import numpy as np, tempfile
@@ -53,24 +53,24 @@ def estimate_saliency(
         >>> from salus.scan import Scan
         >>> maps = Path(tempfile.mkdtemp())
         >>> Image.fromarray(np.full((9, 9), 51, np.uint8)).save(maps / "case1.png")
-        >>> found = estimate_saliency(Scan(np.zeros((20, 30), np.float32), "images/case1.jpg"), "file", folder=maps)
-        >>> found.shape, round(float(found.values.mean()), 3), found.confidence
+        >>> result = estimate_saliency(Scan(np.zeros((20, 30), np.float32), "images/case1.jpg"), "file", folder=maps)
+        >>> result.shape, round(float(result.values.mean()), 3), result.confidence
         ((20, 30), 0.2, None)
     """
     scan = as_scan(scan)
     if method == FILES:
-        values, confidence = finish(_map_from(folder, scan)[None], FILES, gate, one_contour)
+        maps, confidence = postprocess(_read_map(folder, scan)[None], FILES, gate, one_contour)
     else:
-        image = to_bytes(resize(scan.pixels, (SIZE, SIZE)))
-        values, confidence = estimate_maps(image[None], method, gate=gate, one_contour=one_contour)
-    trust = None if confidence is None else float(confidence[0])
-    return SaliencyMap(np.clip(resize(values[0], scan.shape), 0, 1), method, trust, scan.source)
+        image = to_uint8(resize(scan.pixels, (SIZE, SIZE)))
+        maps, confidence = estimate_maps(image[None], method, gate=gate, one_contour=one_contour)
+    values = np.clip(resize(maps[0], scan.shape), 0, 1)
+    return SaliencyMap(values, method, None if confidence is None else float(confidence[0]), scan.source)
 
 
 def estimate_maps(
     images: np.ndarray, method: str = "learned", *, gate: bool = False, one_contour: str | None = None
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Maps of prepared images, many at a time.
+    """Estimate the maps of many prepared images.
 
     Args:
         images: (n, s, s) uint8, as `salus.data.prepare.prepare` makes them.
@@ -84,30 +84,37 @@ def estimate_maps(
     Raises:
         SalusError: as `estimate_saliency`.
     """
-    return finish(get_method(method).estimate(images), method, gate, one_contour)
+    return postprocess(get_method(method).estimate(images), method, gate, one_contour)
 
 
-def finish(
+def postprocess(
     maps: np.ndarray, method: str, gate: bool = False, one_contour: str | None = None
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Confidence, one contour and gate of raw maps (n, h, w); the confidence is that of the raw map."""
-    require(method, gate)
+    """Predict the confidence of a method's maps (n, h, w), then keep one contour and gate the maps where wanted.
+
+    Returns:
+        Maps (n, h, w); and the confidences (n,) of the maps as they were given, None where the method has none fitted.
+
+    Raises:
+        SalusError: as `check_method`, or the form of the contour is unknown.
+    """
+    check_method(method, gate)
     predictor, confidence = get_confidence(method), None
     if predictor is not None:
-        prior = prior_map(get_prior(), maps.shape[1:])
-        confidence = predictor.of(maps, prior)
+        prior = get_prior().resized(maps.shape[1:])
+        confidence = predictor.predict(maps, prior)
     if one_contour is not None:
         if one_contour not in FORMS:
             raise SalusError(f"unknown form {one_contour!r} of one contour; choose one of {', '.join(FORMS)}")
-        maps = np.array([FORMS[one_contour](one) for one in maps], np.float32).reshape(maps.shape)
+        maps = np.array([FORMS[one_contour](saliency) for saliency in maps], np.float32).reshape(maps.shape)
     return (gate_maps(maps, confidence, prior) if gate and confidence is not None else maps), confidence
 
 
-def require(method: str, gate: bool = False) -> None:
-    """Nothing where a method is ready to use.
+def check_method(method: str, gate: bool = False) -> None:
+    """Check that a method, and its gate where one is wanted, can be used.
 
     Raises:
-        SalusError: it is unknown, or what it or its gate needs is missing.
+        SalusError: the method is unknown, or a file that it or its gate needs is missing.
     """
     if method != FILES:
         get_method(method)
@@ -117,8 +124,8 @@ def require(method: str, gate: bool = False) -> None:
             raise SalusError(f"no confidence is fitted for the method {method!r}; leave out the gate")
 
 
-def _map_from(folder: Path | str | None, scan: Scan) -> np.ndarray:
-    """The map named as the scan's file; (h, w) float32 in [0, 1]."""
+def _read_map(folder: Path | str | None, scan: Scan) -> np.ndarray:
+    """Read the map in a folder that has the name of the scan's file; (h, w) float32 in [0, 1]."""
     if folder is None:
         raise SalusError("the method 'file' reads maps from a folder; name it (folder=..., or --maps-from FOLDER)")
     folder, stem = Path(folder), Path(scan.source).stem

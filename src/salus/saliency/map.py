@@ -1,4 +1,4 @@
-"""A saliency map: where in one image a tumour is likely, who says so, and how far to trust it."""
+"""A saliency map: where in one image a tumour is likely, by which method, and how far to trust it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class SaliencyMap:
 
     Attributes:
         values: (height, width) float32 in [0, 1], at the image's size.
-        method: which estimator made it; "file" for a map that was read.
+        method: name of the method that made it; "file" for a map that was read.
         confidence: predicted quality in [0, 1] (`salus.saliency.confidence`), None where the method has none fitted.
         source: the image's file, or what made it.
 

@@ -1,10 +1,11 @@
-"""A picture to look at: the scan, and beside it the scan under its saliency."""
+"""A picture of a scan and, beside it, the scan coloured by its saliency."""
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.ndimage import binary_erosion
 
-from salus.preprocess import resize, to_bytes
+from salus.preprocess import resize, to_uint8
 from salus.saliency.map import SaliencyMap
 from salus.scan import Scan
 
@@ -15,11 +16,14 @@ HEAT = ((0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164))
 """Colours of saliency 0, 1/4, 1/2, 3/4 and 1 (points of Matplotlib's inferno)."""
 
 OPACITY = 0.6
-"""Opacity of the colour where the saliency is 1; it falls to 0 with it."""
+"""Opacity of the colour where the saliency is 1; it falls linearly to 0."""
+
+GAP = 6
+"""Columns of white between the two halves."""
 
 
-def preview(scan: Scan, saliency: SaliencyMap) -> np.ndarray:
-    """The scan on the left; on the right coloured by its saliency, outlined in white at one half.
+def draw_preview(scan: Scan, saliency: SaliencyMap) -> np.ndarray:
+    """Draw the scan on the left, and on the right coloured by its saliency, outlined in white at one half.
 
     Args:
         scan: (height, width).
@@ -35,12 +39,7 @@ def preview(scan: Scan, saliency: SaliencyMap) -> np.ndarray:
     stops = np.linspace(0, 1, len(HEAT))
     colour = np.stack([np.interp(s, stops, channel) for channel in np.array(HEAT).T / 255], axis=2)
     alpha = OPACITY * s[..., None]
-    right = (1 - alpha) * grey + alpha * colour
-    right[_outline(s >= 0.5)] = 1
-    return to_bytes(np.concatenate([grey, np.ones((shape[0], 6, 3)), right], axis=1))
-
-
-def _outline(region: np.ndarray) -> np.ndarray:
-    """Pixels of a region that touch its outside; the picture's edge is none."""
-    around = np.pad(region, 1, mode="edge")
-    return region & ~(around[2:, 1:-1] & around[:-2, 1:-1] & around[1:-1, 2:] & around[1:-1, :-2])
+    coloured = (1 - alpha) * grey + alpha * colour
+    region = s >= 0.5
+    coloured[region & ~binary_erosion(region, border_value=1)] = 1  # no line along the picture's edge
+    return to_uint8(np.concatenate([grey, np.ones((shape[0], GAP, 3)), coloured], axis=1))

@@ -1,4 +1,4 @@
-"""A network of `salus segment`: what its file says of itself, and what it answers.
+"""A segmentation network: its file's contract and settings, its input and its outputs.
 
 It is one ONNX file with its settings inside, under the metadata key "salus":
 
@@ -18,23 +18,24 @@ import numpy as np
 
 from salus.engine import Network
 from salus.errors import SalusError
+from salus.preprocess import resize, to_uint8
 
 OUTPUTS = {"probability", "saliency", "presence", "strangeness"}
 
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """What a network's file says about how its outputs are read.
+    """Settings in a network's file: the size of its input, and how its outputs are read.
 
     Attributes:
-        name: of the network.
-        size: height and width of its input.
+        name: name of the network.
+        size: height and width of its input, pixels.
         threshold: probability from which on a pixel is tumour.
-        temperature: that the logits are divided by, so that probabilities are frequencies.
+        temperature: divides the logits, so that probabilities are frequencies.
         presence: below this probability of any tumour at all the mask is left empty.
         strange: strangeness above which an image is flagged.
-        smallest: parts that cover less than this share of the image are dropped.
-        tta: it was calibrated on the mean of what it says of an image and of its mirror; see `ask`.
+        smallest: components that cover less than this share of the image are dropped.
+        tta: the network was calibrated on means of its outputs for an image and for its mirror; see `predict`.
     """
 
     name: str
@@ -47,34 +48,49 @@ class NetworkSettings:
     tta: bool = False
 
 
-def read_settings(found: dict[str, Any], path: Path) -> NetworkSettings:
-    """The settings that a network's file holds.
+def read_settings(metadata: dict[str, Any], path: Path) -> NetworkSettings:
+    """Read the settings from a network file's metadata.
 
     Args:
-        found: the file's, with more than these.
-        path: for the message.
+        metadata: what stands under the key "salus"; other entries are passed over.
+        path: the file, for the error message.
 
     Raises:
-        SalusError: it lacks what has no default.
+        SalusError: a setting without a default is missing.
     """
     try:
-        return NetworkSettings(**{f.name: found[f.name] for f in fields(NetworkSettings) if f.name in found})
+        return NetworkSettings(**{f.name: metadata[f.name] for f in fields(NetworkSettings) if f.name in metadata})
     except TypeError:
         raise SalusError(f"{path}: is no segmentation network of Salus; export it with salus train") from None
 
 
-def ask(network: Network, images: np.ndarray, tta: bool) -> dict[str, np.ndarray]:
-    """A network's outputs for some images.
+def prepare_image(pixels: np.ndarray, size: int) -> np.ndarray:
+    """Resize an image to a network's input: squashed to (S, S), rounded to 8 bits as in training, scaled to [0, 1].
 
     Args:
-        network: as the head of this file describes.
+        pixels: (height, width) in [0, 1].
+        size: S, height and width of the input.
+
+    Returns:
+        (S, S, 1) float32 in [0, 1].
+    """
+    return to_uint8(resize(pixels, (size, size)))[..., None] / np.float32(255)
+
+
+def predict(network: Network, images: np.ndarray, tta: bool) -> dict[str, np.ndarray]:
+    """Run a network on a batch of images.
+
+    Args:
+        network: an open segmentation network.
         images: (n, S, S, 1) float32 in [0, 1].
-        tta: the outputs are the means of those of the images and of their mirrors, less the strangeness, which is the
-            images' own.
+        tta: run the mirrored images too and average (test-time augmentation); the strangeness is the images' own.
+
+    Returns:
+        The outputs by name, as the head of this file describes them.
     """
     if not tta:
         return network.run({"image": images})
-    n, both = len(images), network.run({"image": np.concatenate([images, images[:, :, ::-1]])})
-    maps = {name: (both[name][:n] + both[name][n:, :, ::-1]) / 2 for name in ("probability", "saliency")}
-    presence = (both["presence"][:n] + both["presence"][n:]) / 2
-    return maps | {"presence": presence, "strangeness": both["strangeness"][:n]}
+    n, outputs = len(images), network.run({"image": np.concatenate([images, images[:, :, ::-1]])})
+    maps = {name: (outputs[name][:n] + outputs[name][n:, :, ::-1]) / 2 for name in ("probability", "saliency")}
+    presence = (outputs["presence"][:n] + outputs["presence"][n:]) / 2
+    return maps | {"presence": presence, "strangeness": outputs["strangeness"][:n]}

@@ -1,37 +1,115 @@
-"""From probabilities to an outline, and to logits and back."""
+"""Turn a network's outputs into a probability map, a mask and measured lesions at the image's size.
+
+    logit -> / temperature -> sigmoid -> resize -> threshold -> remove small components -> presence limit -> measure
+
+The segmenter, the judging of a training run, the fit of the temperature and the page all call these functions.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from scipy.ndimage import label
+from scipy.special import expit, logit
 
-from salus.measure.lesions import EIGHT
+from salus.measure.lesions import EIGHT_CONNECTED, Lesion, expected_dice, measure_lesions, number_by_size, shift_lesion
+from salus.preprocess import resize
+from salus.scan import Region
+from salus.segmentation.network import NetworkSettings
+
+EPSILON = 1e-6
+"""Probabilities are kept this far from 0 and 1, where the logit is infinite."""
 
 
-def cut(probability: np.ndarray, threshold: float, smallest: float) -> np.ndarray:
-    """A mask of a probability: (h, w) bool where it reaches the threshold, less parts below a share of the image.
+def clipped_logit(probability: np.ndarray) -> np.ndarray:
+    """Compute the logit ln(p / (1 - p)) in float32, with p clipped to [1e-6, 1 - 1e-6]."""
+    clipped: np.ndarray = logit(np.clip(np.asarray(probability, np.float32), EPSILON, 1 - EPSILON))
+    return clipped
+
+
+def apply_temperature(logits: np.ndarray, temperature: float) -> np.ndarray:
+    """Turn logits into calibrated probabilities: the sigmoid of logit / temperature (Guo et al. 2017), float32.
 
     Example:
-        >>> import numpy as np
-        >>> cut(np.array([[0.9, 0.1, 0.1], [0.8, 0.1, 0.7]]), 0.5, 0.3).astype(int).tolist()
+        >>> apply_temperature(np.array([-2.0, 0.0, 2.0]), 1.0).round(3).tolist()
+        [0.11900000274181366, 0.5, 0.8809999823570251]
+    """
+    probability: np.ndarray = expit(np.asarray(logits, np.float32) / temperature)
+    return probability
+
+
+def resize_map(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Resize a map in [0, 1] bilinearly to (height, width); float32 in [0, 1]."""
+    return np.clip(resize(values, shape), 0, 1)
+
+
+def threshold_and_clean(probability: np.ndarray, threshold: float, smallest: float) -> np.ndarray:
+    """Threshold a probability map and remove small components.
+
+    Args:
+        probability: (height, width) in [0, 1].
+        threshold: probability from which on a pixel is tumour.
+        smallest: 8-connected components that cover less than this share of the image are removed.
+
+    Returns:
+        (height, width) bool.
+
+    Example:
+        >>> threshold_and_clean(np.array([[0.9, 0.1, 0.1], [0.8, 0.1, 0.7]]), 0.5, 0.3).astype(int).tolist()
         [[1, 0, 0], [1, 0, 0]]
     """
     mask = probability >= threshold
-    parts, count = label(mask, EIGHT)
+    labels, count = label(mask, EIGHT_CONNECTED)
     if count:
-        areas = np.bincount(parts.ravel())
-        small = areas < smallest * mask.size
-        small[0] = False
-        mask &= ~small[parts]
+        too_small = np.bincount(labels.ravel()) < smallest * mask.size
+        too_small[0] = False  # the background
+        mask &= ~too_small[labels]
     return mask
 
 
-def to_logit(probability: np.ndarray) -> np.ndarray:
-    """ln(p / (1 - p)), p held within 1e-6 of 0 and 1."""
-    p = np.clip(np.asarray(probability, np.float32), 1e-6, 1 - 1e-6)
-    return np.log(p / (1 - p))
+def outline(
+    logits: np.ndarray,
+    presence: float,
+    shape: tuple[int, int],
+    settings: NetworkSettings,
+    threshold: float | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Turn the outputs for one image into its probability map and its mask.
+
+    Args:
+        logits: (S, S), before the temperature.
+        presence: probability that the image shows a tumour at all.
+        shape: (height, width) of the image.
+        settings: temperature, threshold, smallest component and presence limit.
+        threshold: in place of the settings' own.
+
+    Returns:
+        Probability, (height, width) float32 in [0, 1]; mask, (height, width) bool, empty below the presence limit.
+    """
+    probability = resize_map(apply_temperature(logits, settings.temperature), shape)
+    mask = threshold_and_clean(probability, settings.threshold if threshold is None else threshold, settings.smallest)
+    if presence < settings.presence:
+        mask[:] = False
+    return probability, mask
 
 
-def from_logit(logit: np.ndarray) -> np.ndarray:
-    """The sigmoid."""
-    return 1 / (1 + np.exp(-logit))
+def measure_regions(parts: Iterable[tuple[Region, np.ndarray, np.ndarray, np.ndarray]]) -> tuple[Lesion, ...]:
+    """Measure the lesions in every region of an image, each region with its own pixel spacing.
+
+    Args:
+        parts: region, and its mask, probability and grey pixels, arrays of the region's size.
+
+    Returns:
+        The lesions at their places in the image, the largest first.
+    """
+    return number_by_size(
+        shift_lesion(lesion, region.top, region.left)
+        for region, mask, probability, pixels in parts
+        for lesion in measure_lesions(mask, probability, region.spacing, pixels)
+    )
+
+
+def expected_confidence(mask: np.ndarray, probability: np.ndarray, presence: float) -> float:
+    """Estimate how far an outline can be trusted: its expected Dice; 1 - presence for an empty mask; in [0, 1]."""
+    return expected_dice(mask, probability) if mask.any() else 1 - presence

@@ -1,44 +1,39 @@
-"""Back pressure: a request that needs the network is admitted before its body is read, or told to come back."""
+"""Admission control: a request that needs the network is admitted, or refused, before its body is read."""
 
 from __future__ import annotations
 
-import json
 import re
 
-from salus.serve.guard import App, Message, Receive, Send
-from salus.serve.queue import Busy, Queue
+from fastapi.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-HEAVY = re.compile(
+from salus.serve.queue import QueueFull, SegmentationQueue
+
+NETWORK_PATHS = re.compile(
     r"/v1/(segment(/batch)?|cases|cases/[^/]+/frames(/\d+)?|cases/[^/]+/(lesions\.json|seg\.dcm|seg\.zip|sr\.dcm))"
 )
-"""Paths that may ask the network."""
+"""Paths of requests that may run the network."""
 
 
-class Admission:
-    """The ASGI application with the queue's door before it.
+class AdmissionControl:
+    """ASGI middleware that holds a place in the queue for the length of a request, streaming included.
 
     Args:
-        app: what is behind it.
-        queue: that admits.
+        app: application behind it.
+        queue: queue that admits requests.
     """
 
-    def __init__(self, app: App, queue: Queue) -> None:
+    def __init__(self, app: ASGIApp, queue: SegmentationQueue) -> None:
         self.app, self.queue = app, queue
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Admit for the length of the request, streaming included."""
-        if scope["type"] != "http" or not HEAVY.fullmatch(scope["path"]) or scope["method"] == "DELETE":
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer 429 where the queue is full."""
+        if scope["type"] != "http" or not NETWORK_PATHS.fullmatch(scope["path"]) or scope["method"] == "DELETE":
             await self.app(scope, receive, send)
             return
         try:
             with self.queue.admit():
                 await self.app(scope, receive, send)
-        except Busy as busy:
-            body = json.dumps({"detail": str(busy)}).encode()
-            headers = [
-                (b"content-type", b"application/json"),
-                (b"content-length", str(len(body)).encode()),
-                (b"retry-after", str(busy.seconds).encode()),
-            ]
-            await send({"type": "http.response.start", "status": 429, "headers": headers})
-            await send({"type": "http.response.body", "body": body})
+        except QueueFull as error:
+            response = JSONResponse({"detail": str(error)}, 429, {"retry-after": str(error.retry_seconds)})
+            await response(scope, receive, send)

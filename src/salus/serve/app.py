@@ -1,13 +1,12 @@
-"""The application: routes, errors, the page, and the guard before them all."""
+"""The ASGI application: routes, error responses, the page, and the checks before them all."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
@@ -16,95 +15,109 @@ from starlette.staticfiles import StaticFiles
 from salus import __version__
 from salus.errors import SalusError
 from salus.segmentation.segmenter import Segmenter
-from salus.serve import routes_cases, routes_files, routes_segment, routes_status, routes_work
-from salus.serve.admission import Admission
-from salus.serve.authentication import Door
-from salus.serve.guard import Guard
-from salus.serve.metrics import Figures
-from salus.serve.queue import Busy, Queue, TooSlow
-from salus.serve.sessions import Full, NotThere, Sessions
+from salus.serve import routes_cases, routes_downloads, routes_segment, routes_status, routes_worklist
+from salus.serve.admission import AdmissionControl
+from salus.serve.authentication import Authentication
+from salus.serve.guard import RequestGuard
+from salus.serve.metrics import ServerMetrics
+from salus.serve.queue import QueueFull, SegmentationQueue, SegmentationTimeout
+from salus.serve.sessions import LimitReached, NotFound, Sessions
 from salus.serve.settings import ServeSettings
-from salus.serve.state import Gone, Serving
+from salus.serve.state import ClientDisconnected, ServerState
 from salus.serve.worklist import Worklist
 
 PAGE = Path(str(resources.files("salus"))) / "serve" / "page"
-SWEEP = 60.0
-"""Seconds from one look for idle sessions to the next."""
 
-ABOUT = (
+EXPIRY_SECONDS = 60.0
+"""Time from one search for idle sessions to the next."""
+
+RETRY_SECONDS = 60
+"""Time after which a client that was refused by a limit should try again."""
+
+DESCRIPTION = (
     "Outlines breast tumours in ultrasound images. Research software, not a medical device. "
     "A full queue answers 429 with Retry-After; an image that is not done in time 504; what cannot be read 422."
 )
 
+STATUS_OF_ERROR: dict[type[Exception], int] = {
+    NotFound: 404,
+    LimitReached: 429,
+    QueueFull: 429,
+    SegmentationTimeout: 504,
+    ClientDisconnected: 499,
+    SalusError: 422,
+    OSError: 507,
+}
 
-def create_app(settings: ServeSettings, segmenter: Segmenter) -> Guard:
-    """The ASGI application.
+
+def create_app(settings: ServeSettings, segmenter: Segmenter) -> RequestGuard:
+    """Create the ASGI application.
 
     Args:
         settings: of the server.
-        segmenter: loaded once, used by all.
+        segmenter: loaded once, used by all requests.
 
     Raises:
-        SalusError: the worklist's folder is not there or holds no image.
+        SalusError: the worklist's folder is missing or holds no image.
     """
     worklist = None
     if settings.folder is not None:
         worklist = Worklist(settings.folder, settings.output or settings.folder / "reviewed")
-    door = Door(settings.token) if settings.token else None
-    queue = Queue(
+    authentication = Authentication(settings.token) if settings.token else None
+    queue = SegmentationQueue(
         segmenter,
-        waiting=settings.waiting,
-        batch=settings.batch,
+        max_requests=settings.queue_size,
+        batch_size=settings.batch_size,
         workers=settings.workers,
-        seconds=settings.seconds,
+        timeout_seconds=settings.timeout_seconds,
     )
-    serving = Serving(settings, segmenter, queue, Sessions(settings), Figures(), worklist, door)
+    sessions = Sessions(settings)
+    metrics = ServerMetrics(queue, sessions)
     app = FastAPI(
         title="Salus",
         version=__version__,
-        description=ABOUT,
+        description=DESCRIPTION,
         docs_url=None,  # these pages would load scripts from elsewhere
         redoc_url=None,
-        lifespan=_life,
+        lifespan=_lifespan,
     )
-    app.state.serving = serving
-    for module in (routes_segment, routes_cases, routes_files, routes_work, routes_status):
+    app.state.server = ServerState(settings, segmenter, queue, sessions, metrics, worklist, authentication)
+    for module in (routes_segment, routes_cases, routes_downloads, routes_worklist, routes_status):
         app.include_router(module.routes)
-    for kind, status in (
-        (NotThere, 404), (Full, 429), (Busy, 429), (TooSlow, 504), (Gone, 499), (SalusError, 422), (OSError, 507),
-    ):  # fmt: skip
-        app.add_exception_handler(kind, _teller(status))
+    for kind, status in STATUS_OF_ERROR.items():
+        app.add_exception_handler(kind, _error_handler(status))
     app.mount("/", StaticFiles(directory=PAGE, html=True))
-    return Guard(Admission(app, queue), settings, door, serving.figures)
+    return RequestGuard(AdmissionControl(app, queue), settings, authentication, metrics)
 
 
 @asynccontextmanager
-async def _life(app: FastAPI) -> AsyncIterator[None]:
-    serving: Serving = app.state.serving
-    serving.queue.start()
-    sweeper = asyncio.create_task(_sweep(serving.sessions))
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Run the queue and end idle sessions while the server runs; remove all uploads when it stops."""
+    state: ServerState = app.state.server
+    state.queue.start()
+    expiry = asyncio.create_task(_expire_sessions(state.sessions))
     try:
         yield
     finally:
-        sweeper.cancel()
+        expiry.cancel()
         with suppress(asyncio.CancelledError):
-            await sweeper
-        await serving.queue.stop()
-        serving.sessions.close()
+            await expiry
+        await state.queue.stop()
+        state.sessions.close()
 
 
-async def _sweep(sessions: Sessions) -> None:
+async def _expire_sessions(sessions: Sessions) -> None:
     while True:
-        await asyncio.sleep(SWEEP)
+        await asyncio.sleep(EXPIRY_SECONDS)
         await asyncio.to_thread(sessions.expire)
 
 
-def _teller(status: int) -> Any:
-    """A handler that gives an error's message as JSON."""
+def _error_handler(status: int) -> Callable[[Request, Exception], Awaitable[JSONResponse]]:
+    """Make a handler that answers with an error's message as JSON."""
 
-    async def tell(request: Request, error: Exception) -> JSONResponse:
-        serving: Serving = request.app.state.serving
-        headers = {"retry-after": str(getattr(error, "seconds", 60))} if status == 429 else None
-        return JSONResponse({"detail": serving.plain(error)}, status, headers)
+    async def handle(request: Request, error: Exception) -> JSONResponse:
+        state: ServerState = request.app.state.server
+        headers = {"retry-after": str(getattr(error, "retry_seconds", RETRY_SECONDS))} if status == 429 else None
+        return JSONResponse({"detail": state.public_message(error)}, status, headers)
 
-    return tell
+    return handle

@@ -1,59 +1,57 @@
-"""Who may come in where a token is set: by header, or once by a link or a form, then by cookie."""
+"""Authentication by a token: in a header, or once by a link or a form and from then on by a cookie."""
 
 from __future__ import annotations
 
 import hmac
 import secrets
-from http.cookies import CookieError, SimpleCookie
 
-COOKIE = "salus_pass"
-SHORTEST = 16
-"""Characters of a token, at least."""
+TOKEN_COOKIE = "salus_pass"
 
 
-class Door:
-    """The token, the link that works once, and the pass that a browser keeps.
+class Authentication:
+    """Check the token, the link that works once, and the cookie that a browser keeps.
 
     Args:
-        token: that programs send, and people type.
+        token: secret that programs send and people type.
+
+    Attributes:
+        one_time_code: code of the link that works once; None after its use.
+        cookie_value: value of the cookie; random, so that it does not reveal the token and ends with this server.
 
     Example:
-        >>> door = Door("a token of some length")
-        >>> door.knows({"authorization": "Bearer a token of some length"}), door.knows({})
+        >>> authentication = Authentication("a token of some length")
+        >>> authentication.accepts("Bearer a token of some length"), authentication.accepts("")
         (True, False)
-        >>> code = door.code
-        >>> door.enter(code=code) is not None, door.enter(code=code) is not None
+        >>> code = authentication.one_time_code
+        >>> authentication.log_in(code=code), authentication.log_in(code=code)
         (True, False)
     """
 
     def __init__(self, token: str) -> None:
         self.token = token
-        self.code: str | None = secrets.token_urlsafe(24)
-        self.ticket = secrets.token_urlsafe(32)  # the cookie's value: of this run, and not the token
+        self.one_time_code: str | None = secrets.token_urlsafe(24)
+        self.cookie_value = secrets.token_urlsafe(32)
 
-    def knows(self, headers: dict[str, str]) -> bool:
-        """Whether a request's headers (names in lower case) carry the token or the pass."""
-        kind, _, given = headers.get("authorization", "").partition(" ")
-        if kind.lower() == "bearer" and _same(given.strip(), self.token):
+    def accepts(self, authorization: str, cookie: str = "") -> bool:
+        """Tell whether a request may pass.
+
+        Args:
+            authorization: its header Authorization, or "".
+            cookie: its cookie `TOKEN_COOKIE`, or "".
+        """
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() == "bearer" and _equal(token.strip(), self.token):
             return True
-        return _same(cookie(headers.get("cookie", ""), COOKIE), self.ticket)
+        return _equal(cookie, self.cookie_value)
 
-    def enter(self, *, code: str = "", token: str = "") -> str | None:
-        """The cookie's value for one who has the link's code, which then is spent, or the token; None for others."""
-        if self.code and _same(code, self.code):
-            self.code = None
-            return self.ticket
-        return self.ticket if _same(token, self.token) else None
-
-
-def cookie(header: str, name: str) -> str:
-    """A cookie's value in the header Cookie; empty where it is not there."""
-    try:
-        found = SimpleCookie(header).get(name)
-    except CookieError:
-        return ""
-    return found.value if found else ""
+    def log_in(self, *, code: str = "", token: str = "") -> bool:
+        """Tell whether a link's code, which then is used up, or a typed token is right."""
+        if self.one_time_code and _equal(code, self.one_time_code):
+            self.one_time_code = None
+            return True
+        return _equal(token, self.token)
 
 
-def _same(given: str, known: str) -> bool:
-    return hmac.compare_digest(given.encode(), known.encode())
+def _equal(text: str, secret: str) -> bool:
+    """Compare in constant time, so that the duration does not reveal the secret."""
+    return hmac.compare_digest(text.encode(), secret.encode())

@@ -1,80 +1,79 @@
 """Corrected cases as a data set that `salus train` takes: images/, masks/ with equal names, and manifest.csv.
 
-A calibrated file may show several B-mode regions among text; what is trained on is what the network looks at, so each
-region is an image of its own. Frames of one file are one patient, so that no fold parts them.
+A calibrated file may show several B-mode regions among text. Training uses what the network looks at, so each region is
+an image of its own. Frames of one file are one patient, so that no fold separates them.
 """
 
 from __future__ import annotations
 
 import csv
-import os
 import threading
-from functools import partial
 from io import StringIO
 from pathlib import Path
 from zipfile import ZIP_STORED, ZipFile
 
-from salus.atomic import write_whole
-from salus.scan import Region
-from salus.serve.frames import FrameFiles
-from salus.serve.result_json import png
+from salus.atomic import write_text
+from salus.serve.frames import FrameFiles, write_png
 
 COLUMNS = ("name", "patient")
 
 
 class DataSetFolder:
-    """A folder that grows by a case at a time.
+    """A data set on disk that grows case by case.
 
     Args:
-        root: it is made when something is added.
+        root: its folder, created when something is added.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._lock = threading.Lock()
 
-    def add(self, case: str, frame: FrameFiles, many: bool) -> None:
-        """Add, or replace, a frame with its mask in force.
+    def add(self, case: str, frame: FrameFiles, *, is_cine: bool) -> None:
+        """Add or replace a segmented frame with its current mask.
 
         Args:
-            case: the name of its case, and of the patient.
-            frame: segmented.
-            many: whether its file holds several frames.
+            case: name of its case, and of the patient.
+            frame: image and mask.
+            is_cine: whether its file holds several frames, so that the frame's number becomes part of the name.
 
         Raises:
             OSError: it cannot be written.
         """
-        answer, mask, pixels = frame.answer(), frame.mask(), frame.pixels()
-        parts = answer.regions or (Region(0, 0, answer.height, answer.width),)
+        mask, pixels, regions = frame.mask(), frame.pixels(), frame.answer().parts
         with self._lock:
             for folder in ("images", "masks"):
                 (self.root / folder).mkdir(parents=True, exist_ok=True)
-            for letter, part in enumerate(parts):
-                name = self._name(case, frame.number if many else None, letter if len(parts) > 1 else None)
-                for folder, values in (("images", pixels), ("masks", mask)):
-                    content = png(part.of(values))
-                    whole = partial(Path.write_bytes, data=content)
-                    write_whole(self.root / folder / f"{name}.png", whole)
-                self._note(name, case)
+            old_rows = dict(self._read_manifest())
+            rows = dict(old_rows)
+            for index, region in enumerate(regions):
+                name = _image_name(case, frame, is_cine) + (f"-region-{index + 1}" if len(regions) > 1 else "")
+                write_png(self._path("images", name), region.crop(pixels))
+                write_png(self._path("masks", name), region.crop(mask))
+                rows[name] = case
+            if rows != old_rows:
+                self._write_manifest(rows)
 
-    def remove(self, case: str, frame: FrameFiles, many: bool) -> None:
-        """Take a frame out again."""
-        stem = self._name(case, frame.number if many else None, None)
+    def remove(self, case: str, frame: FrameFiles, *, is_cine: bool) -> None:
+        """Remove a frame; the arguments are those of `add`."""
+        stem = _image_name(case, frame, is_cine)
         with self._lock:
             for name in self.names():
                 if name == stem or name.rpartition("-region-")[0] == stem:
-                    (self.root / "masks" / f"{name}.png").unlink(missing_ok=True)
-                    (self.root / "images" / f"{name}.png").unlink(missing_ok=True)
-            self._write([row for row in self._rows() if row[0] in self.names()])
+                    self._path("masks", name).unlink(missing_ok=True)
+                    self._path("images", name).unlink(missing_ok=True)
+            if self.root.is_dir():
+                names = self.names()
+                self._write_manifest({name: case for name, case in self._read_manifest() if name in names})
 
     def names(self) -> set[str]:
-        """Of what is in it."""
+        """List the names of the images in it."""
         return {path.stem for path in (self.root / "masks").glob("*.png")}
 
     def cases(self) -> set[str]:
-        """Of which something is in it."""
-        there = self.names()
-        return {case for name, case in self._rows() if name in there}
+        """List the cases with at least one image in it."""
+        names = self.names()
+        return {case for name, case in self._read_manifest() if name in names}
 
     def zip(self, path: Path) -> None:
         """Write all of it into a ZIP file.
@@ -87,30 +86,27 @@ class DataSetFolder:
                 if file.is_file() and not file.name.startswith("."):
                     archive.write(file, f"salus-corrected/{file.relative_to(self.root).as_posix()}")
 
-    def _name(self, case: str, frame: int | None, region: int | None) -> str:
-        return case + ("" if frame is None else f"-{frame:04}") + ("" if region is None else f"-region-{region + 1}")
+    def _path(self, folder: str, name: str) -> Path:
+        return self.root / folder / f"{name}.png"
 
-    def _rows(self) -> list[tuple[str, str]]:
-        table = self.root / "manifest.csv"
-        if not table.is_file():
+    def _read_manifest(self) -> list[tuple[str, str]]:
+        manifest = self.root / "manifest.csv"
+        if not manifest.is_file():
             return []
-        with table.open(newline="", encoding="utf-8") as file:
+        with manifest.open(newline="", encoding="utf-8") as file:
             return [(row["name"], row["patient"]) for row in csv.DictReader(file)]
 
-    def _note(self, name: str, case: str) -> None:
-        rows = dict(self._rows())
-        if rows.get(name) != case:
-            self._write(sorted({**rows, name: case}.items()))
-
-    def _write(self, rows: list[tuple[str, str]]) -> None:
-        if not self.root.is_dir():
-            return
+    def _write_manifest(self, rows: dict[str, str]) -> None:
+        """Write names and their patients, in the order of names."""
         text = StringIO()
-        csv.writer(text, lineterminator="\n").writerows([COLUMNS, *rows])
-        content = text.getvalue()
-        write_whole(self.root / "manifest.csv", lambda path: path.write_text(content, encoding="utf-8"))
+        csv.writer(text, lineterminator="\n").writerows([COLUMNS, *sorted(rows.items())])
+        write_text(self.root / "manifest.csv", text.getvalue())
 
 
-def size_of(folder: Path) -> int:
-    """Bytes of all files in a folder."""
-    return sum(os.path.getsize(os.path.join(at, name)) for at, _, names in os.walk(folder) for name in names)
+def _image_name(case: str, frame: FrameFiles, is_cine: bool) -> str:
+    return f"{case}-{frame.number:04}" if is_cine else case
+
+
+def folder_size(folder: Path) -> int:
+    """Sum the bytes of all files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

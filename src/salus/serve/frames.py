@@ -11,19 +11,16 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from salus.atomic import write_whole
+from salus.atomic import write_text, write_whole
 from salus.errors import SalusError
 from salus.measure.lesions import Lesion
 from salus.read.frames import read_scan
 from salus.read.image import read_mask
-from salus.scan import Scan
-from salus.segmentation.postprocess import cut
-from salus.segmentation.result import Segmentation
+from salus.scan import Scan, mask_outside_regions
+from salus.segmentation.postprocess import threshold_and_clean
+from salus.segmentation.result import Segmentation, findings_of
 from salus.segmentation.segmenter import Segmenter
-from salus.serve.result_json import Answer, answer_from, answer_of, png, remeasured, within_regions
-
-PARTS = ("image", "mask", "probability", "saliency")
-"""A frame's pictures; the mask is the one in force, corrected or not."""
+from salus.serve.result_json import Answer, encode_png, make_answer, read_answer, remeasure
 
 LEFT_OUT = "what was drawn outside the ultrasound image was left out"
 
@@ -39,97 +36,101 @@ class FrameFiles:
     def __init__(self, folder: Path, number: int) -> None:
         self.folder, self.number = folder, number
 
-    def place(self, part: str) -> Path:
-        """Where a picture lies, one of `PARTS`, or "corrected"."""
+    def picture_path(self, part: str) -> Path:
+        """Give the path of a picture: "image", "mask", "probability", "saliency" or "corrected" (the saved mask)."""
         return self.folder / f"{self.number:05}-{part}.png"
 
     @property
-    def _answer(self) -> Path:
+    def mask_path(self) -> Path:
+        """Path of the current mask: the reader's, or the network's."""
+        return self.picture_path("corrected" if self.is_corrected else "mask")
+
+    @property
+    def _answer_path(self) -> Path:
         return self.folder / f"{self.number:05}.json"
 
     @property
-    def made(self) -> bool:
-        """Whether the frame was segmented."""
-        return self._answer.is_file()
+    def is_segmented(self) -> bool:
+        """Whether the network's answer is there."""
+        return self._answer_path.is_file()
 
     @property
-    def corrected(self) -> bool:
+    def is_corrected(self) -> bool:
         """Whether a reader saved an outline."""
-        return self.place("corrected").is_file()
+        return self.picture_path("corrected").is_file()
 
-    def keep(self, scan: Scan, found: Segmentation, threshold: float) -> Answer:
-        """Write what was found."""
-        _write(self.place("image"), png(scan.pixels))
-        for part in PARTS[1:]:
-            _write(self.place(part), png(getattr(found, part)))
-        answer = answer_of(found, threshold)
-        _write(self._answer, json.dumps(asdict(answer)).encode())
-        return answer
+    def store(self, scan: Scan, segmentation: Segmentation, threshold: float) -> None:
+        """Write a frame's pixels and its segmentation."""
+        write_png(self.picture_path("image"), scan.pixels)
+        for part in ("mask", "probability", "saliency"):
+            write_png(self.picture_path(part), getattr(segmentation, part))
+        write_text(self._answer_path, json.dumps(asdict(make_answer(segmentation, threshold))))
 
-    def original(self) -> Answer:
-        """What the network found.
+    def network_answer(self) -> Answer:
+        """Read the network's answer.
 
         Raises:
-            SalusError: it was not asked yet.
+            SalusError: the frame is not segmented yet.
         """
-        if not self.made:
+        if not self.is_segmented:
             raise SalusError("this frame is not segmented yet")
-        return answer_from(json.loads(self._answer.read_text(encoding="utf-8")))
+        return read_answer(json.loads(self._answer_path.read_text(encoding="utf-8")))
 
     def answer(self) -> Answer:
-        """What is in force: the reader's outline, measured, or the network's."""
-        answer = self.original()
-        if not self.corrected:
-            return answer
-        return replace(answer, corrected=True, **self._remeasured(answer, self.mask()))
+        """Give the current answer: of the reader's outline, measured, or else the network's."""
+        answer = self.network_answer()
+        return self._corrected(answer, self.mask()) if self.is_corrected else answer
 
-    def at(self, threshold: float, segmenter: Segmenter) -> Answer:
-        """What the probabilities say at another threshold, whether or not the network believes in a tumour at all."""
-        answer, probability = self.original(), self.probability()
-        level = np.ceil(threshold * 255 - 1e-6) / 255  # the browser cuts the same bytes
-        parts = [part.height * part.width for part in answer.regions] or [probability.size]
-        least = segmenter.settings.smallest * min(parts) / probability.size
-        mask = within_regions(answer, cut(probability, float(level) - 1e-6, least))
-        return replace(answer, threshold=threshold, **self._remeasured(answer, mask))
+    def answer_at(self, threshold: float, segmenter: Segmenter) -> Answer:
+        """Measure the probabilities at another threshold, whether or not the network believes in a tumour at all.
 
-    def measured(self, content: bytes) -> Answer:
-        """What a drawn outline measures, without keeping it.
+        Args:
+            threshold: probability from which on a pixel is tumour.
+            segmenter: for the size below which a part is dropped.
+        """
+        answer, probability = self.network_answer(), self.probability()
+        level = np.ceil(threshold * 255 - 1e-6) / 255  # the browser thresholds the same bytes
+        smallest_region = min(region.height * region.width for region in answer.parts)
+        least = segmenter.settings.smallest * smallest_region / probability.size
+        mask = mask_outside_regions(threshold_and_clean(probability, float(level) - 1e-6, least), answer.regions)
+        return replace(answer, threshold=threshold, **self._measure(answer, mask))
+
+    def measure_drawing(self, content: bytes) -> Answer:
+        """Measure a drawn outline without saving it.
+
+        Args:
+            content: PNG of the frame's size, white is tumour.
 
         Raises:
             SalusError: it is no mask of this frame.
         """
-        answer, mask = self._drawn(content)
-        return replace(answer, corrected=True, **self._remeasured(answer, mask))
+        return self._corrected(*self._decode_mask(content))
 
-    def save(self, content: bytes) -> Answer:
-        """Keep a drawn outline.
-
-        Raises:
-            SalusError: it is no mask of this frame.
-        """
-        _, mask = self._drawn(content)
-        _write(self.place("corrected"), png(mask))
+    def save_drawing(self, content: bytes) -> Answer:
+        """Save a drawn outline; see `measure_drawing`."""
+        _, mask = self._decode_mask(content)
+        write_png(self.picture_path("corrected"), mask)
         return self.answer()
 
     def revert(self) -> Answer:
         """Go back to the network's outline."""
-        self.place("corrected").unlink(missing_ok=True)
+        self.picture_path("corrected").unlink(missing_ok=True)
         return self.answer()
 
     def mask(self) -> np.ndarray:
-        """The mask in force, (height, width) bool."""
-        return read_mask(self.place("corrected" if self.corrected else "mask"))
+        """Read the current mask, (height, width) bool."""
+        return read_mask(self.mask_path)
 
     def pixels(self) -> np.ndarray:
-        """(height, width) in [0, 1], to 1/255."""
-        return read_scan(self.place("image")).pixels
+        """Read the image, (height, width) in [0, 1], to 1/255."""
+        return read_scan(self.picture_path("image")).pixels
 
     def probability(self) -> np.ndarray:
-        """(height, width) in [0, 1], to 1/255."""
-        return read_scan(self.place("probability")).pixels
+        """Read the probability of tumour, (height, width) in [0, 1], to 1/255."""
+        return read_scan(self.picture_path("probability")).pixels
 
     def segmentation(self, source: str, lesions: tuple[Lesion, ...] | None = None) -> Segmentation:
-        """What is in force as the library's `Segmentation`, for its writers.
+        """Make the library's `Segmentation` of the current answer, for its writers.
 
         Args:
             source: the file.
@@ -139,24 +140,24 @@ class FrameFiles:
         return Segmentation(
             mask=self.mask(),
             probability=self.probability(),
-            saliency=read_scan(self.place("saliency")).pixels,
-            presence=answer.presence,
-            lesions=answer.lesions if lesions is None else lesions,
-            confidence=answer.confidence,
-            strangeness=answer.strangeness,
-            flags=answer.flags,
-            spacing=answer.spacing,
+            saliency=read_scan(self.picture_path("saliency")).pixels,
             source=source,
-            network=answer.network,
-            regions=answer.regions,
-            frame=answer.frame,
+            **findings_of(answer if lesions is None else replace(answer, lesions=lesions)),
         )
 
-    def _remeasured(self, answer: Answer, mask: np.ndarray) -> dict[str, Any]:
-        return remeasured(answer, mask, self.probability(), self.pixels())
+    def _corrected(self, answer: Answer, mask: np.ndarray) -> Answer:
+        return replace(answer, corrected=True, **self._measure(answer, mask))
 
-    def _drawn(self, content: bytes) -> tuple[Answer, np.ndarray]:
-        answer = self.original()
+    def _measure(self, answer: Answer, mask: np.ndarray) -> dict[str, Any]:
+        return remeasure(answer, mask, self.probability(), self.pixels())
+
+    def _decode_mask(self, content: bytes) -> tuple[Answer, np.ndarray]:
+        """Decode a drawn mask and clear what lies outside the ultrasound regions.
+
+        Returns:
+            The network's answer, with a flag where something was cleared, and the mask.
+        """
+        answer = self.network_answer()
         try:
             with Image.open(BytesIO(content), formats=("PNG",)) as image:
                 if image.size != (answer.width, answer.height):
@@ -164,11 +165,13 @@ class FrameFiles:
                 drawn = np.asarray(image.convert("RGB")).max(axis=2) > 127
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
             raise SalusError("the mask is no PNG") from None
-        mask = within_regions(answer, drawn)
+        mask = mask_outside_regions(drawn, answer.regions)
         if (mask != drawn).any():
             answer = replace(answer, flags=(*answer.flags, LEFT_OUT))
         return answer, mask
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_png(path: Path, values: np.ndarray) -> None:
+    """Write a mask (bool), or a map in [0, 1], as 8-bit PNG; the file is replaced whole."""
+    content = encode_png(values)
     write_whole(path, lambda temporary: temporary.write_bytes(content))

@@ -1,4 +1,4 @@
-"""One network in memory, and a bounded queue before it: batches, back pressure, a time limit, cancellation."""
+"""One network in memory and a bounded queue before it: batches, back pressure, a time limit, cancellation."""
 
 from __future__ import annotations
 
@@ -19,66 +19,84 @@ from salus.segmentation.segmenter import Segmenter
 T = TypeVar("T")
 
 BATCH_PIXELS = 8_000_000
-"""Images that have more pixels together are segmented one after another, so that memory stays flat."""
+"""Largest number of pixels of a batch; larger ones are segmented image by image, so that memory stays flat."""
+
+SMOOTHING = 0.1
+"""Weight of the last batch in the running mean of the time an image takes."""
 
 
-class Busy(Exception):
-    """As many requests are admitted as may be; the caller should come back after `seconds`."""
+class QueueFull(Exception):
+    """No further request is admitted; the client should come back after `retry_seconds`."""
 
-    def __init__(self, seconds: int) -> None:
-        super().__init__(f"the queue is full; try again in {seconds} s")
-        self.seconds = seconds
+    def __init__(self, retry_seconds: int) -> None:
+        super().__init__(f"the queue is full; try again in {retry_seconds} s")
+        self.retry_seconds = retry_seconds
 
 
-class TooSlow(Exception):
+class SegmentationTimeout(Exception):
     """An image was not done in time."""
 
 
 @dataclass(eq=False)
 class _Job:
     read: Callable[[], Scan]
-    keep: Callable[[Scan, Segmentation], Any]
+    finish: Callable[[Scan, Segmentation], Any]
     future: asyncio.Future[Any]
-    threshold: float | None = None
+    threshold: float | None
 
 
-class Queue:
-    """A segmenter that many ask at once.
+class SegmentationQueue:
+    """Share one segmenter among many concurrent requests.
 
-    Requests are admitted, at most `waiting` of them; each may then ask for images. What waits is taken in batches;
-    a job whose asker has gone (cancelled, timed out, disconnected) is dropped before it is worked on.
+    At most `max_requests` requests are admitted; each may then submit images. Waiting images are taken in batches; an
+    image whose client has gone (cancelled, timed out, disconnected) is dropped before it is worked on.
 
     Args:
         segmenter: is called from `workers` threads.
-        waiting: requests that may be inside at a time.
-        batch: images in one pass of the network, at most.
-        workers: batches at a time.
-        seconds: that an image may take, waiting included.
+        max_requests: largest number of admitted requests.
+        batch_size: largest number of images in one pass of the network.
+        workers: number of batches at a time.
+        timeout_seconds: time that an image may take, waiting included.
+
+    Attributes:
+        admitted: requests that are inside now.
+        refused: requests that were not admitted.
+        completed: images segmented.
+        dropped: images whose client has gone.
+        late: images not done in time.
+        batches: passes of the network.
+        seconds_per_image: running mean of the time that an image takes.
     """
 
     def __init__(
-        self, segmenter: Segmenter, *, waiting: int = 64, batch: int = 4, workers: int = 2, seconds: float = 60.0
+        self,
+        segmenter: Segmenter,
+        *,
+        max_requests: int = 64,
+        batch_size: int = 4,
+        workers: int = 2,
+        timeout_seconds: float = 60.0,
     ) -> None:
         self.segmenter = segmenter
-        self.waiting, self.batch, self.seconds = waiting, batch, seconds
-        self.admitted = self.done = self.dropped = self.refused = self.late = self.batches = 0
-        self.pace = 0.1  # seconds an image, a running mean
+        self.max_requests, self.batch_size, self.timeout_seconds = max_requests, batch_size, timeout_seconds
+        self.admitted = self.refused = self.completed = self.dropped = self.late = self.batches = 0
+        self.seconds_per_image = 0.1
         self._jobs: asyncio.Queue[_Job] = asyncio.Queue()
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="salus-segment")
-        self._count = workers
+        self._worker_count = workers
         self._workers: list[asyncio.Task[None]] = []
 
     @property
     def depth(self) -> int:
-        """Images that wait."""
+        """Number of images that wait."""
         return self._jobs.qsize()
 
     def start(self) -> None:
-        """Begin to work; call it in the event loop."""
-        self._workers = [asyncio.create_task(self._serve()) for _ in range(self._count)]
+        """Start the workers; call it in the event loop."""
+        self._workers = [asyncio.create_task(self._run_worker()) for _ in range(self._worker_count)]
 
     async def stop(self) -> None:
-        """End; what waits is dropped."""
+        """Stop the workers; waiting images are dropped."""
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
@@ -86,96 +104,95 @@ class Queue:
 
     @contextmanager
     def admit(self) -> Iterator[None]:
-        """Be inside for the length of a request.
+        """Hold a place in the queue for the length of a request.
 
         Raises:
-            Busy: no more may.
+            QueueFull: all places are taken.
         """
-        if self.admitted >= self.waiting:
+        if self.admitted >= self.max_requests:
             self.refused += 1
-            raise Busy(max(1, round(self.pace * self.admitted)))
+            raise QueueFull(max(1, round(self.seconds_per_image * self.admitted)))
         self.admitted += 1
         try:
             yield
         finally:
             self.admitted -= 1
 
-    async def ask(
-        self, read: Callable[[], Scan], keep: Callable[[Scan, Segmentation], T], threshold: float | None = None
+    async def submit(
+        self, read: Callable[[], Scan], finish: Callable[[Scan, Segmentation], T], threshold: float | None = None
     ) -> T:
-        """Have one image read, segmented and kept, all in a worker's thread.
+        """Have one image read, segmented and finished in a worker's thread.
 
         Args:
-            read: gives the scan.
-            keep: makes of scan and answer what is returned.
+            read: reads the scan.
+            finish: turns the scan and its segmentation into what is returned.
             threshold: in place of the segmenter's own.
 
         Raises:
             SalusError: the image cannot be read.
-            TooSlow: it took longer than `seconds`.
+            SegmentationTimeout: it took longer than `timeout_seconds`.
         """
-        job = _Job(read, keep, asyncio.get_running_loop().create_future(), threshold)
+        job = _Job(read, finish, asyncio.get_running_loop().create_future(), threshold)
         self._jobs.put_nowait(job)
         try:
-            async with asyncio.timeout(self.seconds):
+            async with asyncio.timeout(self.timeout_seconds):
                 result: T = await job.future
                 return result
         except TimeoutError:
             self.late += 1
-            raise TooSlow(f"not done within {self.seconds:g} s") from None
+            raise SegmentationTimeout(f"not done within {self.timeout_seconds:g} s") from None
         finally:
             job.future.cancel()
 
-    async def _serve(self) -> None:
+    async def _run_worker(self) -> None:
         while True:
-            jobs = [await self._jobs.get()]
-            while len(jobs) < self.batch and not self._jobs.empty():
-                jobs.append(self._jobs.get_nowait())
-            wanted = [job for job in jobs if not job.future.done()]
-            self.dropped += len(jobs) - len(wanted)
-            if not wanted:
+            waiting = [await self._jobs.get()]
+            while len(waiting) < self.batch_size and not self._jobs.empty():
+                waiting.append(self._jobs.get_nowait())
+            jobs = [job for job in waiting if not job.future.done()]
+            self.dropped += len(waiting) - len(jobs)
+            if not jobs:
                 continue
-            began = monotonic()
-            results = await asyncio.get_running_loop().run_in_executor(self._threads, self._work, wanted)
+            started = monotonic()
+            results = await asyncio.get_running_loop().run_in_executor(self._threads, self._process, jobs)
             self.batches += 1
-            self.pace += 0.1 * ((monotonic() - began) / len(wanted) / self._count - self.pace)
-            for job, result in zip(wanted, results, strict=True):
-                if job.future.done():  # its asker went meanwhile
+            seconds = (monotonic() - started) / len(jobs) / self._worker_count
+            self.seconds_per_image += SMOOTHING * (seconds - self.seconds_per_image)
+            for job, result in zip(jobs, results, strict=True):
+                if job.future.done():  # its client went meanwhile
                     self.dropped += 1
                 elif isinstance(result, Exception):
                     job.future.set_exception(result)
                 else:
-                    self.done += 1
+                    self.completed += 1
                     job.future.set_result(result)
 
-    def _work(self, jobs: Sequence[_Job]) -> list[Any]:
-        """Results, or what was raised, of each job."""
-        results: list[Any] = [None] * len(jobs)
-        scans: dict[int, Scan] = {}
-        for index, job in enumerate(jobs):
-            try:
-                scans[index] = job.read()
-            except Exception as error:
-                results[index] = error
-        found: list[Any] = []
-        alike = len({jobs[index].threshold for index in scans}) == 1
-        try:
-            if alike and len(scans) > 1 and sum(scan.pixels.size for scan in scans.values()) <= BATCH_PIXELS:
-                found = list(self._at(jobs[next(iter(scans))].threshold).batch(list(scans.values())))
-        except SalusError:  # one of them has no shape to segment; each is then told apart
-            found = []
-        except Exception as error:
-            found = [error] * len(scans)
-        found = found or [_caught(self._at(jobs[index].threshold), scan) for index, scan in scans.items()]
-        for (index, scan), one in zip(scans.items(), found, strict=True):
-            try:
-                results[index] = one if isinstance(one, Exception) else jobs[index].keep(scan, one)
-            except Exception as error:
-                results[index] = error
+    def _process(self, jobs: Sequence[_Job]) -> list[Any]:
+        """Read, segment and finish the images of a batch; give each one's result, or the exception it raised."""
+        results = [_call(job.read) for job in jobs]
+        readable = [index for index, result in enumerate(results) if not isinstance(result, Exception)]
+        segmentations = self._segment([jobs[index] for index in readable], [results[index] for index in readable])
+        for index, segmentation in zip(readable, segmentations, strict=True):
+            if isinstance(segmentation, Exception):
+                results[index] = segmentation
+            else:
+                results[index] = _call(jobs[index].finish, results[index], segmentation)
         return results
 
-    def _at(self, threshold: float | None) -> Segmenter:
-        """The segmenter, with another threshold; the network in it is the same."""
+    def _segment(self, jobs: Sequence[_Job], scans: Sequence[Scan]) -> Sequence[Any]:
+        """Segment scans in one pass where they fit together, or one after another."""
+        same_threshold = len({job.threshold for job in jobs}) == 1
+        if same_threshold and len(scans) > 1 and sum(scan.pixels.size for scan in scans) <= BATCH_PIXELS:
+            batch = _call(self._with_threshold(jobs[0].threshold).batch, list(scans))
+            if not isinstance(batch, Exception):
+                return list(batch)
+            if not isinstance(batch, SalusError):
+                return [batch] * len(scans)
+            # one of the scans has no shape that can be segmented; the others are not to fail with it
+        return [_call(self._with_threshold(job.threshold), scan) for job, scan in zip(jobs, scans, strict=True)]
+
+    def _with_threshold(self, threshold: float | None) -> Segmenter:
+        """Give the segmenter with another threshold and the same network."""
         if threshold is None or threshold == self.segmenter.threshold:
             return self.segmenter
         other = copy(self.segmenter)
@@ -183,8 +200,9 @@ class Queue:
         return other
 
 
-def _caught(segmenter: Segmenter, scan: Scan) -> Any:
+def _call(function: Callable[..., Any], *args: Any) -> Any:
+    """Call a function, and give its result or the exception it raised."""
     try:
-        return segmenter(scan)
+        return function(*args)
     except Exception as error:
         return error

@@ -1,4 +1,4 @@
-"""What the server says of itself: health, its network and limits, figures; and the door for browsers."""
+"""Routes of the server itself: health, network and limits, metrics; and the login page for browsers."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from fastapi import APIRouter, Form, Query, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from salus import __version__
-from salus.serve.authentication import COOKIE
-from salus.serve.state import Shared, set_cookie
+from salus.serve.authentication import TOKEN_COOKIE
+from salus.serve.state import ServerState, StateDep, set_cookie
 
 routes = APIRouter(tags=["server"])
 
-ENTER = """<!doctype html>
+LOGIN_PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Salus</title><link rel="stylesheet" href="/theme.css">
-<link rel="stylesheet" href="/style.css"><meta name="viewport" content="width=device-width">{more}</head>
-<body class="door"><main><h1>Salus</h1><p>{said}</p>{form}</main></body></html>"""
+<link rel="stylesheet" href="/style.css"><meta name="viewport" content="width=device-width">{head}</head>
+<body class="login"><main><h1>Salus</h1><p>{message}</p>{form}</main></body></html>"""
 
-FORM = """<form method="post" action="/enter"><label>Token <input name="token" type="password" autocomplete="off"
+TOKEN_FORM = """<form method="post" action="/enter"><label>Token <input name="token" type="password" autocomplete="off"
 autofocus required></label> <button>Open</button></form>"""
 
 
@@ -47,76 +47,71 @@ class Info:
 
 
 @routes.get("/v1/health")
-async def health(serving: Shared) -> Health:
-    """Whether the server can take work. Needs no token."""
-    queue = serving.queue
-    return Health("ok" if queue.admitted < queue.waiting else "busy")
+async def health(state: StateDep) -> Health:
+    """Tell whether the server can take work. Needs no token."""
+    queue = state.queue
+    return Health("ok" if queue.admitted < queue.max_requests else "busy")
 
 
 @routes.get("/v1/info")
-async def info(serving: Shared) -> Info:
-    """The network and the limits."""
-    settings, network = serving.settings, serving.segmenter.settings
+async def info(state: StateDep) -> Info:
+    """Describe the network and the limits."""
+    settings, network = state.settings, state.segmenter.settings
     return Info(
         version=__version__,
         network=network.name,
-        threshold=serving.segmenter.threshold,
+        threshold=state.segmenter.threshold,
         smallest=network.smallest,
         presence=network.presence,
-        worklist=serving.worklist is not None,
-        request_bytes=settings.request_bytes,
-        frames=settings.frames,
-        seconds=settings.seconds,
+        worklist=state.worklist is not None,
+        request_bytes=settings.max_request_bytes,
+        frames=settings.max_frames,
+        seconds=settings.timeout_seconds,
     )
 
 
 @routes.get("/v1/metrics", response_class=PlainTextResponse)
-async def metrics(serving: Shared) -> PlainTextResponse:
-    """Figures in the text format of Prometheus."""
-    queue = serving.queue
-    text = serving.figures.text(
-        [
-            ("salus_requests_inside", "gauge", "Requests that are worked on or wait.", queue.admitted),
-            ("salus_images_waiting", "gauge", "Images in the queue.", queue.depth),
-            ("salus_images_total", "counter", "Images segmented.", queue.done),
-            ("salus_batches_total", "counter", "Passes of the network.", queue.batches),
-            ("salus_images_dropped_total", "counter", "Images whose asker went.", queue.dropped),
-            ("salus_requests_refused_total", "counter", "Requests refused as the queue was full.", queue.refused),
-            ("salus_images_late_total", "counter", "Images not done in time.", queue.late),
-            ("salus_sessions", "gauge", "Open sessions.", len(serving.sessions.by_key)),
-        ]
-    )
-    return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
+async def metrics(state: StateDep) -> PlainTextResponse:
+    """Give the metrics in the text format of Prometheus."""
+    return PlainTextResponse(state.metrics.render(), media_type="text/plain; version=0.0.4")
 
 
 @routes.get("/enter", include_in_schema=False)
-async def enter(serving: Shared, code: Annotated[str, Query(max_length=200)] = "") -> Response:
-    """The link that works once, and the form for the token."""
-    if serving.door is None:
-        return _opened("")
-    return _judged(serving, serving.door.enter(code=code) if code else None, "This link is spent." if code else "")
+async def enter(state: StateDep, code: Annotated[str, Query(max_length=200)] = "") -> Response:
+    """Log in by the link that works once, or show the form for the token."""
+    authentication = state.authentication
+    if authentication is None:
+        return _redirect_page()
+    if not code:
+        return _token_form("")
+    return _log_in(state) if authentication.log_in(code=code) else _token_form("This link is spent.")
 
 
 @routes.post("/enter", include_in_schema=False)
-async def enter_token(serving: Shared, token: Annotated[str, Form(max_length=200)] = "") -> Response:
-    """The token, typed."""
-    if serving.door is None:
-        return _opened("")
-    return _judged(serving, serving.door.enter(token=token), "That is not the token.")
+async def enter_token(state: StateDep, token: Annotated[str, Form(max_length=200)] = "") -> Response:
+    """Log in by a typed token."""
+    authentication = state.authentication
+    if authentication is None:
+        return _redirect_page()
+    return _log_in(state) if authentication.log_in(token=token) else _token_form("That is not the token.")
 
 
-def _judged(serving: Shared, ticket: str | None, otherwise: str) -> Response:
-    if ticket is None:
-        said = f"{otherwise} Type the token that was printed where salus serve was started.".strip()
-        return HTMLResponse(
-            ENTER.format(more="", said=html.escape(said), form=FORM), status_code=401 if otherwise else 200
-        )
-    response = _opened("")
-    set_cookie(response, COOKIE, ticket, serving.settings.secure)
+def _token_form(error: str) -> Response:
+    """Show the form for the token, with what was wrong where something was."""
+    message = f"{error} Type the token that was printed where salus serve was started.".strip()
+    page = LOGIN_PAGE.format(head="", message=html.escape(message), form=TOKEN_FORM)
+    return HTMLResponse(page, status_code=401 if error else 200)
+
+
+def _log_in(state: ServerState) -> Response:
+    """Set the cookie by which the browser is let in from now on, and lead on to the page."""
+    assert state.authentication is not None
+    response = _redirect_page()
+    set_cookie(response, TOKEN_COOKIE, state.authentication.cookie_value, state.settings)
     return response
 
 
-def _opened(said: str) -> Response:
-    """Lead on to the page from a page of our own, for browsers withhold strict cookies from a redirect of another's."""
-    more = '<meta http-equiv="refresh" content="0;url=/">'
-    return HTMLResponse(ENTER.format(more=more, said=said or '<a href="/">Open the page</a>', form=""))
+def _redirect_page() -> Response:
+    """Lead on to the page by a page, since browsers withhold strict cookies in a redirect after a foreign link."""
+    head = '<meta http-equiv="refresh" content="0;url=/">'
+    return HTMLResponse(LOGIN_PAGE.format(head=head, message='<a href="/">Open the page</a>', form=""))

@@ -1,6 +1,6 @@
-"""Sessions: what one browser dropped and corrected, in a temporary folder that goes with the session.
+"""Sessions: what one browser uploaded and corrected, in a temporary folder that is removed with the session.
 
-The server chooses every name; what a file was called is never sent to it.
+The server chooses every name; the original name of a file is never sent to it.
 """
 
 from __future__ import annotations
@@ -17,43 +17,47 @@ from time import monotonic
 from typing import BinaryIO
 
 from salus.errors import SalusError
-from salus.read.frames import Frames, kind_of, open_frames
+from salus.read.frames import Frames, detect_format, open_frames
 from salus.read.image import image_size
-from salus.serve.data_set import DataSetFolder, size_of
+from salus.serve.data_set import DataSetFolder, folder_size
 from salus.serve.frames import FrameFiles
 from salus.serve.settings import ServeSettings
-from salus.serve.temporary_files import claim_folder, clear_leftovers
+from salus.serve.temporary_files import create_locked_folder, remove_stale_folders
 
-CHUNK = 1 << 20
+CHUNK_BYTES = 1 << 20
+"""Bytes of an upload that are copied at a time."""
 
-LEAST_FREE = 1 << 30
+MIN_FREE_BYTES = 1 << 30
 """Bytes of the disk that uploads leave free."""
 
-_reader = lru_cache(maxsize=2)(open_frames)
-"""The last files' headers (of NRRD, pixels), so that a cine is not opened anew for each of its frames."""
+MAGIC_BYTES = 400
+"""Bytes from the start of a file that `detect_suffix` needs."""
+
+_open_cached = lru_cache(maxsize=2)(open_frames)
+"""Keep the headers of the last files (of NRRD, pixels), so that a cine is not opened anew for each of its frames."""
 
 
-class NotThere(Exception):
+class NotFound(Exception):
     """There is no such case, frame or file."""
 
 
-class Full(SalusError):
+class LimitReached(SalusError):
     """A limit of the server is reached."""
 
 
 @dataclass(frozen=True, eq=False)
 class OpenCase:
-    """One file that is looked at.
+    """One open file.
 
     Attributes:
         key: its random name in the interface.
         name: its name in the exported data set.
-        folder: of its files.
+        folder: of its frames' files.
         source: the file itself.
-        count: of frames.
+        count: number of frames.
         seconds: from one frame to the next, None where the file does not say.
         dicom: whether the file is DICOM.
-        work: its number in the worklist, None where it was dropped.
+        work: its number in the worklist, None where it was uploaded.
     """
 
     key: str
@@ -65,19 +69,24 @@ class OpenCase:
     dicom: bool
     work: int | None = None
 
+    @property
+    def is_cine(self) -> bool:
+        """Whether the file holds several frames."""
+        return self.count > 1
+
     def frame(self, number: int) -> FrameFiles:
-        """One of its frames.
+        """Get a frame by its number, from 1.
 
         Raises:
-            NotThere: there is no such frame.
+            NotFound: there is no such frame.
         """
         if not 1 <= number <= self.count:
-            raise NotThere(f"no frame {number}; there are {self.count}")
+            raise NotFound(f"no frame {number}; there are {self.count}")
         return FrameFiles(self.folder, number)
 
-    def reader(self) -> Frames:
-        """Its frames to read from."""
-        return _reader(self.source)
+    def open(self) -> Frames:
+        """Open the file to read its frames."""
+        return _open_cached(self.source)
 
 
 @dataclass(eq=False)
@@ -85,32 +94,34 @@ class Session:
     """What one browser works on.
 
     Attributes:
-        key: random; the session's cookie.
+        key: random; the value of the session's cookie.
         folder: of its files.
-        cases: by key, in the order in which they came.
-        used: when it was last asked for anything (`time.monotonic`).
+        last_used: time of the last request (`time.monotonic`).
+        cases: by key, in the order in which they were opened.
+        opened: number of cases opened so far.
+        lock: for opening cases.
+        data_set: the outlines that were saved.
     """
 
     key: str
     folder: Path
+    last_used: float
     cases: dict[str, OpenCase] = field(default_factory=dict)
-    used: float = field(default_factory=monotonic)
-    born: int = 0
+    opened: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    data_set: DataSetFolder = field(init=False)
 
-    @property
-    def corrected(self) -> DataSetFolder:
-        """What was saved in it, as a data set."""
-        return DataSetFolder(self.folder / "corrected")
+    def __post_init__(self) -> None:
+        self.data_set = DataSetFolder(self.folder / "corrected")
 
     def case(self, key: str) -> OpenCase:
-        """A case by its key.
+        """Get a case by its key.
 
         Raises:
-            NotThere: there is none.
+            NotFound: there is none.
         """
         if key not in self.cases:
-            raise NotThere("no such case in this session")
+            raise NotFound("no such case in this session")
         return self.cases[key]
 
 
@@ -119,166 +130,171 @@ class Sessions:
 
     Args:
         settings: their limits.
-        now: the clock, seconds.
+        clock: gives the time in seconds.
     """
 
-    def __init__(self, settings: ServeSettings, now: Callable[[], float] = monotonic) -> None:
-        self.settings, self.now = settings, now
-        clear_leftovers()
-        self.root, self._alive = claim_folder()
+    def __init__(self, settings: ServeSettings, clock: Callable[[], float] = monotonic) -> None:
+        self.settings, self.clock = settings, clock
+        remove_stale_folders()
+        self.root, self._lock_file = create_locked_folder()
         self.by_key: dict[str, Session] = {}
         self.lock = threading.Lock()
 
     def find(self, key: str | None) -> Session | None:
-        """The session of a cookie, if it still is there."""
+        """Find the session of a cookie; None where there is none or it has ended."""
         session = self.by_key.get(key or "")
         if session is not None:
-            session.used = self.now()
+            session.last_used = self.clock()
         return session
 
-    def begin(self) -> Session:
-        """A new session.
+    def create(self) -> Session:
+        """Create a session.
 
         Raises:
-            Full: there are as many as may be.
+            LimitReached: too many sessions are open.
         """
         self.expire()
         with self.lock:
-            if len(self.by_key) >= self.settings.sessions:
-                self._end_empty()
-            if len(self.by_key) >= self.settings.sessions:
-                raise Full(f"{len(self.by_key)} sessions are open, no more may be; end one, or try later")
+            if len(self.by_key) >= self.settings.max_sessions:
+                self._end_oldest_empty()
+            if len(self.by_key) >= self.settings.max_sessions:
+                raise LimitReached(f"{len(self.by_key)} sessions are open, no more may be; end one, or try later")
             key = secrets.token_urlsafe(24)
-            session = Session(key, Path(tempfile.mkdtemp(dir=self.root)), used=self.now())
+            session = Session(key, Path(tempfile.mkdtemp(dir=self.root)), self.clock())
             self.by_key[key] = session
         return session
 
-    def _end_empty(self) -> None:
-        """Of the sessions that hold nothing, end the one that was not used for longest; programs leave such behind."""
-        empty = [one for one in self.by_key.values() if not one.cases and not one.born]
+    def _end_oldest_empty(self) -> None:
+        """End the session that was unused for longest among those without files; programs leave such behind."""
+        empty = [session for session in self.by_key.values() if not session.opened]
         if empty:
-            self.end(min(empty, key=lambda one: one.used).key)
+            self.end(min(empty, key=lambda session: session.last_used).key)
 
     def end(self, key: str) -> None:
-        """End a session; its files go."""
+        """End a session and remove its files."""
         session = self.by_key.pop(key, None)
         if session is not None:
-            forget_readers()
-            shutil.rmtree(session.folder, ignore_errors=True)
+            _remove(session.folder)
 
     def expire(self) -> None:
-        """End the sessions that nobody used for long."""
+        """End the sessions that were unused for too long."""
         for key, session in list(self.by_key.items()):
-            if self.now() - session.used > self.settings.keep_seconds:
+            if self.clock() - session.last_used > self.settings.idle_seconds:
                 self.end(key)
 
     def close(self) -> None:
-        """End all; every uploaded file goes."""
+        """End all sessions and remove every uploaded file."""
         self.by_key.clear()
-        forget_readers()
-        shutil.rmtree(self.root, ignore_errors=True)
-        if self._alive is not None:
-            self._alive.close()
+        _remove(self.root)
+        if self._lock_file is not None:
+            self._lock_file.close()
 
-    def add(self, session: Session, content: BinaryIO) -> OpenCase:
-        """A case of uploaded bytes; what they are, their first bytes say.
+    def add_upload(self, session: Session, content: BinaryIO) -> OpenCase:
+        """Store an uploaded file and open it as a case; its first bytes tell its format.
 
         Raises:
-            SalusError: they are no image that Salus reads, or beyond a limit.
+            SalusError: it is no image that Salus reads, or a limit is exceeded.
         """
-        if size_of(session.folder) > self.settings.session_bytes:
-            raise Full("this session holds as much as it may; save what you need and end it")
-        suffix = suffix_of(content.read(400))
+        if folder_size(session.folder) > self.settings.max_session_bytes:
+            raise LimitReached("this session holds as much as it may; save what you need and end it")
+        suffix = detect_suffix(content.read(MAGIC_BYTES))
         content.seek(0)
-        folder = self._room(session)
-        try:
+
+        def store(folder: Path) -> Path:
             source = folder / f"source{suffix}"
             with source.open("wb") as file:
-                shutil.copyfileobj(content, file, CHUNK)
-            return self._open(session, folder, source)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+                shutil.copyfileobj(content, file, CHUNK_BYTES)
+            return source
 
-    def look(self, session: Session, source: Path, work: int, name: str) -> OpenCase:
-        """A case of a file of the worklist, which is read where it lies; the one that is open already, if there is.
+        return self._open_case(session, store)
+
+    def open_worklist_file(self, session: Session, source: Path, number: int, name: str) -> OpenCase:
+        """Open a file of the worklist as a case; it is read where it lies. Give the case that is open already, if any.
+
+        Args:
+            session: that opens it.
+            source: the file.
+            number: in the worklist.
+            name: in the exported data set.
 
         Raises:
-            SalusError: it is no image that Salus reads, or beyond a limit.
+            SalusError: it is no image that Salus reads, or a limit is exceeded.
         """
         for case in session.cases.values():
-            if case.work == work:
+            if case.work == number:
                 return case
-        folder = self._room(session)
+        return self._open_case(session, lambda folder: source, number, name)
+
+    def close_case(self, session: Session, case: OpenCase) -> None:
+        """Close a case and remove its files; what was saved of it stays in the session's data set."""
+        session.cases.pop(case.key, None)
+        _remove(case.folder)
+
+    def _open_case(
+        self, session: Session, store: Callable[[Path], Path], work: int | None = None, name: str | None = None
+    ) -> OpenCase:
+        """Make a case's folder, have its source stored, and open it; remove the folder where that fails."""
+        if len(session.cases) >= self.settings.max_cases:
+            raise LimitReached(f"{len(session.cases)} images are open, no more may be; close some")
+        if shutil.disk_usage(session.folder).free < MIN_FREE_BYTES:
+            raise LimitReached("the server's disk is full; close what is not needed")
+        folder = Path(tempfile.mkdtemp(dir=session.folder))
         try:
-            return self._open(session, folder, source, work, name)
+            source = store(folder)
+            frames = open_within_limits(source, self.settings)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-
-    def drop(self, session: Session, case: OpenCase) -> None:
-        """Close a case; its files go, and what was saved of it stays in the session's data set."""
-        session.cases.pop(case.key, None)
-        forget_readers()
-        shutil.rmtree(case.folder, ignore_errors=True)
-
-    def _room(self, session: Session) -> Path:
-        if len(session.cases) >= self.settings.cases:
-            raise Full(f"{len(session.cases)} images are open, no more may be; close some")
-        if shutil.disk_usage(session.folder).free < LEAST_FREE:
-            raise Full("the server's disk is full; close what is not needed")
-        return Path(tempfile.mkdtemp(dir=session.folder))
-
-    def _open(
-        self, session: Session, folder: Path, source: Path, work: int | None = None, name: str | None = None
-    ) -> OpenCase:
-        frames = checked_frames(source, self.settings)
         with session.lock:
-            session.born += 1
+            session.opened += 1
             case = OpenCase(
                 key=secrets.token_urlsafe(12),
-                name=name or f"case-{session.born:04}",
+                name=name or f"case-{session.opened:04}",
                 folder=folder,
                 source=source,
                 count=frames.count,
                 seconds=frames.seconds,
-                dicom=kind_of(source) == "dicom",
+                dicom=detect_format(source) == "dicom",
                 work=work,
             )
             session.cases[case.key] = case
         return case
 
 
-def forget_readers() -> None:
-    """Let go of the files that were read last."""
-    _reader.cache_clear()
+def _remove(folder: Path) -> None:
+    """Remove a folder of files that may be open for reading."""
+    _open_cached.cache_clear()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
-def checked_frames(source: Path, settings: ServeSettings) -> Frames:
-    """The frames of a file within the server's limits; nothing of it is decoded.
+def open_within_limits(source: Path, settings: ServeSettings) -> Frames:
+    """Open a file within the server's limits, without decoding anything.
 
     Raises:
         SalusError: it is no image that Salus reads, or has too many pixels or frames.
     """
     frames = open_frames(source)
-    if kind_of(source) == "image":
+    if detect_format(source) == "image":
         image_size(source)
-    if frames.count > settings.frames:
-        raise SalusError(f"{source}: {frames.count} frames; at most {settings.frames} are taken")
+    if frames.count > settings.max_frames:
+        raise SalusError(f"{source}: {frames.count} frames; at most {settings.max_frames} are taken")
     return frames
 
 
-def suffix_of(start: bytes) -> str:
-    """The suffix of what a file's first 352 bytes or more begin.
+def detect_suffix(start: bytes) -> str:
+    """Tell a file's suffix from its first bytes.
+
+    Args:
+        start: the file's first 352 bytes or more.
 
     Raises:
-        SalusError: nothing that Salus reads begins so.
+        SalusError: it is no format that Salus reads.
 
     Example:
-        >>> suffix_of(bytes(128) + b"DICM"), suffix_of(b"\\x89PNG\\r\\n\\x1a\\n")
+        >>> detect_suffix(bytes(128) + b"DICM"), detect_suffix(b"\\x89PNG\\r\\n\\x1a\\n")
         ('.dcm', '.png')
     """
-    for suffix, at, magics in (
+    for suffix, offset, magics in (
         (".png", 0, (b"\x89PNG\r\n\x1a\n",)),
         (".jpg", 0, (b"\xff\xd8\xff",)),
         (".tif", 0, (b"II*\0", b"MM\0*")),
@@ -288,9 +304,8 @@ def suffix_of(start: bytes) -> str:
         (".nii", 344, (b"n+1\0", b"n+2\0", b"ni1\0")),
         (".nii", 4, (b"n+2\0",)),
         (".nrrd", 0, (b"NRRD",)),
+        (".dcm", 0, (b"\x08\0", b"\x02\0")),  # without its preamble DICOM begins with group 0002 or 0008
     ):
-        if start[at:].startswith(magics):
+        if start[offset:].startswith(magics):
             return suffix
-    if start[:2] in (b"\x08\0", b"\x02\0"):  # DICOM without its preamble begins with group 0002 or 0008
-        return ".dcm"
     raise SalusError("the file: not an image that Salus reads (PNG, JPEG, TIFF, BMP, DICOM, NIfTI, NRRD)")

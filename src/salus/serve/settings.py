@@ -1,61 +1,104 @@
-"""What `salus serve` is asked for, and its limits."""
+"""Settings and limits of one server."""
 
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from salus.errors import SalusError
+
 MEGABYTE = 1 << 20
+
+MIN_TOKEN_LENGTH = 16
+"""Smallest number of characters of a token."""
+
+LIMITS = ("max_request_bytes", "max_frames", "queue_size", "timeout_seconds", "idle_seconds")
+"""Settings that the command line may change and that must be positive."""
 
 
 @dataclass(frozen=True)
 class ServeSettings:
-    """Of one server.
+    """Settings of one server.
 
     Attributes:
-        host: the address it listens on.
-        port: likewise.
-        token: that every request must carry; None demands none.
-        names: host names, besides addresses and this computer's own, by which the server may be called.
-        secure: it speaks HTTPS.
-        folder: of images to review; None has no worklist.
-        output: where what is reviewed goes.
-        request_bytes: of one request, at most.
-        frames: of one file, at most.
-        cases: of one session, at most.
-        session_bytes: of the files of one session, at most.
-        sessions: at a time.
-        waiting: requests that are worked on or wait, at most; beyond, 429.
-        batch: images in one pass of the network, at most.
-        workers: batches that are worked on at a time.
-        seconds: that an image may take until it is done, waiting included; beyond, 504.
-        upload_seconds: that a request's body may take to arrive, and each piece of a response to be taken.
-        keep_seconds: after which an idle session and its files go.
+        host: address to listen on.
+        port: port to listen on; 0 takes a free one.
+        token: secret that every request must carry; None demands none.
+        names: host names by which the server may be called, besides addresses and this computer's own names.
+        certificate: PEM file; with it and `key` the server speaks HTTPS.
+        key: the certificate's private key, PEM.
+        folder: images to review; None has no worklist.
+        output: folder for the reviewed outlines; None takes the folder "reviewed" in `folder`.
+        max_request_bytes: largest size of one request.
+        max_frames: largest number of frames in one file.
+        max_cases: largest number of open files in one session.
+        max_session_bytes: largest size of all files of one session.
+        max_sessions: largest number of sessions at a time.
+        queue_size: largest number of requests that are worked on or wait; further ones are answered with 429.
+        batch_size: largest number of images in one pass of the network.
+        workers: number of batches that are worked on at a time.
+        timeout_seconds: time that an image may take until it is done, waiting included; beyond, 504.
+        transfer_seconds: time that a request's body may take to arrive, and each piece of a response to be taken.
+        idle_seconds: time after which an unused session and its files are removed.
     """
 
     host: str = "127.0.0.1"
     port: int = 8765
     token: str | None = None
     names: tuple[str, ...] = ()
-    secure: bool = False
+    certificate: Path | None = None
+    key: Path | None = None
     folder: Path | None = None
     output: Path | None = None
-    request_bytes: int = 512 * MEGABYTE
-    frames: int = 2000
-    cases: int = 2000
-    session_bytes: int = 4096 * MEGABYTE
-    sessions: int = 64
-    waiting: int = 64
-    batch: int = 4
+    max_request_bytes: int = 512 * MEGABYTE
+    max_frames: int = 2000
+    max_cases: int = 2000
+    max_session_bytes: int = 4096 * MEGABYTE
+    max_sessions: int = 64
+    queue_size: int = 64
+    batch_size: int = 4
     workers: int = 2
-    seconds: float = 60.0
-    upload_seconds: float = 120.0
-    keep_seconds: float = 2 * 3600.0
+    timeout_seconds: float = 60.0
+    transfer_seconds: float = 120.0
+    idle_seconds: float = 2 * 3600.0
+
+    @property
+    def scheme(self) -> str:
+        """The scheme of the server's addresses, "http" or "https"."""
+        return "https" if self.certificate else "http"
+
+
+def complete_settings(settings: ServeSettings) -> ServeSettings:
+    """Check settings, and make a token where other computers can reach the server and none is given.
+
+    Raises:
+        SalusError: the token is too short, a certificate lacks its key, an output has no folder, a limit is below 1.
+    """
+    token = settings.token
+    if token is None and not is_loopback(settings.host):
+        token = secrets.token_urlsafe(24)
+    if token is not None and (len(token) < MIN_TOKEN_LENGTH or not token.isascii() or not token.isprintable()):
+        raise SalusError(
+            f"the token must have {MIN_TOKEN_LENGTH} ASCII characters or more; leave it out, and one is made"
+        )
+    if (settings.certificate is None) != (settings.key is None):
+        raise SalusError("--certificate and --key go together")
+    for path in (settings.certificate, settings.key):
+        if path is not None and not path.is_file():
+            raise SalusError(f"{path}: no such file")
+    if settings.output is not None and settings.folder is None:
+        raise SalusError("-o names where reviewed images of --folder go; give --folder as well")
+    for name in LIMITS:
+        value = getattr(settings, name)
+        if not value > 0:
+            raise SalusError(f"{name.replace('_', ' ')} {value}: give 1 or more")
+    return replace(settings, token=token)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address or name is this computer alone.
+    """Tell whether an address or name reaches this computer alone.
 
     Example:
         >>> [is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "example.org")]

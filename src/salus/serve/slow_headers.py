@@ -1,4 +1,4 @@
-"""Connections that must say what they want in time, so that many idle ones cannot keep others out (slow headers)."""
+"""A time limit for request headers, so that many idle connections cannot keep others out (slowloris)."""
 
 from __future__ import annotations
 
@@ -8,42 +8,42 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-HEAD_SECONDS = 20.0
-"""That a request's head may take to arrive, from its first byte, or from when the connection was opened."""
+HEADER_SECONDS = 20.0
+"""Time for a request's headers to arrive, from their first byte or from when the connection was opened."""
 
-CONNECTIONS = 1000
-"""At a time; beyond, 503."""
+MAX_CONNECTIONS = 1000
+"""Largest number of connections at a time; further ones are answered with 503."""
 
 
-class Haste(H11Protocol):
-    """Uvicorn's HTTP/1.1, which itself waits for a head as long as it takes."""
+class SlowHeaderTimeout(H11Protocol):
+    """Uvicorn's HTTP/1.1 protocol, which by itself waits for headers without a limit."""
 
-    seconds = HEAD_SECONDS
+    seconds = HEADER_SECONDS
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # asyncio says BaseTransport
-        """Begin to wait."""
+        """Start the timer."""
         super().connection_made(transport)
-        self._watch()
+        self._update_timer()
 
     def data_received(self, data: bytes) -> None:
-        """Go on or end waiting."""
+        """Stop the timer once the headers are complete."""
         super().data_received(data)
-        self._watch()
+        self._update_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End waiting."""
-        self._stop()
+        """Stop the timer."""
+        self._stop_timer()
         super().connection_lost(exc)
 
-    def _watch(self) -> None:
-        waits: Any = self.conn.their_state is h11.IDLE  # for the rest of a head
-        if not waits:
-            self._stop()
+    def _update_timer(self) -> None:
+        waiting: Any = self.conn.their_state is h11.IDLE  # the headers are not complete
+        if not waiting:
+            self._stop_timer()
         elif self._timer is None:
             self._timer = self.loop.call_later(self.seconds, self.transport.close)
 
-    def _stop(self) -> None:
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

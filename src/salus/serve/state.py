@@ -1,10 +1,10 @@
-"""What the routes share: one network, one queue, the sessions; and how a request finds them."""
+"""What the routes share: settings, network, queue and sessions; and how a request gets at them."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 from weakref import WeakValueDictionary
@@ -12,123 +12,133 @@ from weakref import WeakValueDictionary
 from fastapi import Depends, Request, Response
 
 from salus.segmentation.segmenter import Segmenter
-from salus.serve.authentication import Door
-from salus.serve.metrics import Figures
-from salus.serve.queue import Queue
+from salus.serve.authentication import Authentication
+from salus.serve.metrics import ServerMetrics
+from salus.serve.queue import SegmentationQueue
 from salus.serve.result_json import Answer
-from salus.serve.sessions import NotThere, OpenCase, Session, Sessions
+from salus.serve.sessions import NotFound, OpenCase, Session, Sessions
 from salus.serve.settings import ServeSettings
 from salus.serve.worklist import Worklist
 
-COOKIE = "salus_session"
+SESSION_COOKIE = "salus_session"
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
-class Serving:
-    """What one server holds."""
+class ServerState:
+    """What one server holds.
+
+    Attributes:
+        settings: of the server.
+        segmenter: the network, loaded once.
+        queue: before the network.
+        sessions: of all browsers.
+        metrics: counts of requests.
+        worklist: of the folder to review; None where there is none.
+        authentication: by token; None where none is demanded.
+    """
 
     settings: ServeSettings
     segmenter: Segmenter
-    queue: Queue
+    queue: SegmentationQueue
     sessions: Sessions
-    figures: Figures
+    metrics: ServerMetrics
     worklist: Worklist | None
-    door: Door | None
+    authentication: Authentication | None
     _locks: WeakValueDictionary[tuple[str, int], asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
-    async def answer(self, case: OpenCase, number: int) -> Answer:
-        """What is in force for a frame, which is segmented if it was not yet.
+    async def frame_answer(self, case: OpenCase, number: int) -> Answer:
+        """Give a frame's current answer; the frame is segmented first if it was not yet.
 
         Raises:
-            NotThere: there is no such frame.
+            NotFound: there is no such frame.
             SalusError: it cannot be read.
-            TooSlow: it took too long.
+            SegmentationTimeout: it took too long.
         """
         frame = case.frame(number)
-        async with self._locks.setdefault((case.key, number), asyncio.Lock()):  # who asks second waits for the first
-            if not frame.made:
-                await self.queue.ask(
-                    lambda: case.reader().scan(number),
-                    lambda scan, found: frame.keep(scan, found, self.segmenter.threshold),
+        async with self._locks.setdefault((case.key, number), asyncio.Lock()):  # a second request waits for the first
+            if not frame.is_segmented:
+                await self.queue.submit(
+                    lambda: case.open().scan(number),
+                    lambda scan, segmentation: frame.store(scan, segmentation, self.segmenter.threshold),
                 )
         return await asyncio.to_thread(frame.answer)
 
-    def plain(self, error: Exception) -> str:
-        """An error's message without the server's paths."""
+    def public_message(self, error: Exception) -> str:
+        """Give an error's message without the server's paths."""
         if isinstance(error, OSError):
             return f"the server cannot read or write a file ({error.strerror or type(error).__name__})"
-        text = re.sub(rf"{re.escape(str(self.sessions.root))}[^\s:,;]*", "the file", str(error))
+        message = re.sub(rf"{re.escape(str(self.sessions.root))}[^\s:,;]*", "the file", str(error))
         if self.settings.folder is not None:
-            text = text.replace(f"{self.settings.folder}/", "")
-        return text
+            message = message.replace(f"{self.settings.folder}/", "")
+        return message
 
 
-def serving_of(request: Request) -> Serving:
-    """The server's."""
-    found: Serving = request.app.state.serving
-    return found
+def get_state(request: Request) -> ServerState:
+    """Get the server's state."""
+    state: ServerState = request.app.state.server
+    return state
 
 
-def session_of(request: Request, serving: Annotated[Serving, Depends(serving_of)]) -> Session:
-    """The browser's session.
+def get_session(request: Request, state: Annotated[ServerState, Depends(get_state)]) -> Session:
+    """Get the browser's session.
 
     Raises:
-        NotThere: it has none.
+        NotFound: it has none.
     """
-    session = serving.sessions.find(request.cookies.get(COOKIE))
+    session = state.sessions.find(request.cookies.get(SESSION_COOKIE))
     if session is None:
-        raise NotThere("there is no session, or it has expired; upload an image to begin one")
+        raise NotFound("there is no session, or it has expired; upload an image to begin one")
     return session
 
 
-def begun_session(request: Request, response: Response, serving: Annotated[Serving, Depends(serving_of)]) -> Session:
-    """The browser's session; a new one, and its cookie, where it has none."""
-    session = serving.sessions.find(request.cookies.get(COOKIE))
+def get_or_create_session(
+    request: Request, response: Response, state: Annotated[ServerState, Depends(get_state)]
+) -> Session:
+    """Get the browser's session; where it has none, create one and set its cookie."""
+    session = state.sessions.find(request.cookies.get(SESSION_COOKIE))
     if session is None:
-        session = serving.sessions.begin()
-        set_cookie(response, COOKIE, session.key, serving.settings.secure)
+        session = state.sessions.create()
+        set_cookie(response, SESSION_COOKIE, session.key, state.settings)
     return session
 
 
-def set_cookie(response: Response, name: str, value: str, secure: bool) -> None:
-    """A cookie that no script reads and no other site sends."""
+StateDep = Annotated[ServerState, Depends(get_state)]
+SessionDep = Annotated[Session, Depends(get_session)]
+SessionOrNewDep = Annotated[Session, Depends(get_or_create_session)]
+
+
+def set_cookie(response: Response, name: str, value: str, settings: ServeSettings) -> None:
+    """Set a cookie that no script can read and no other site can send."""
+    secure = settings.scheme == "https"
     response.set_cookie(name, value, httponly=True, samesite="strict", secure=secure, path="/")
 
 
+class ClientDisconnected(Exception):
+    """The client has gone; nobody waits for the response."""
+
+
 async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """Await some work; where the client goes meanwhile, the work is cancelled, and so is this.
+    """Await some work; cancel it where the client disconnects meanwhile.
 
     Raises:
-        asyncio.CancelledError: the client went.
+        ClientDisconnected: the client has gone.
     """
     task = asyncio.ensure_future(work)
-    watch = asyncio.ensure_future(_gone(request))
+    disconnect = asyncio.ensure_future(_wait_for_disconnect(request))
     try:
-        await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task, disconnect}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            raise Gone
+            raise ClientDisconnected
         return task.result()
     finally:
-        for one in (task, watch):
-            one.cancel()
+        task.cancel()
+        disconnect.cancel()
 
 
-class Gone(Exception):
-    """The client has gone; nobody waits for what was asked."""
-
-
-async def _gone(request: Request) -> None:
-    receive: Awaitable[Any]
-    while True:
-        receive = request.receive()
-        if (await receive)["type"] == "http.disconnect":
-            return
-
-
-Shared = Annotated[Serving, Depends(serving_of)]
-Own = Annotated[Session, Depends(session_of)]
-Begun = Annotated[Session, Depends(begun_session)]
+async def _wait_for_disconnect(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

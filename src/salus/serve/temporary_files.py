@@ -1,4 +1,4 @@
-"""The folder of one server's sessions; what a killed server left behind goes when the next one starts."""
+"""The temporary folder of one server; folders that killed servers left behind are removed at the next start."""
 
 from __future__ import annotations
 
@@ -10,36 +10,40 @@ from typing import IO
 
 try:
     import fcntl
-except ImportError:  # Windows, where what a killed server leaves stays until the system clears its temporary files
+except ImportError:  # Windows: folders of killed servers stay until the system clears its temporary files
     fcntl = None  # type: ignore[assignment]  # a module otherwise
 
 PREFIX, LOCK = "salus-serve-", "lock"
 
 
-def claim_folder() -> tuple[Path, IO[bytes] | None]:
-    """A fresh folder that only this user may look into, and the lock that says its server lives, to be kept open."""
+def create_locked_folder() -> tuple[Path, IO[bytes] | None]:
+    """Create a folder that only this user can open, with a lock file that shows that its server is alive.
+
+    Returns:
+        The folder, and the lock file, to be kept open while the server runs; None on Windows.
+    """
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     if fcntl is None:
         return folder, None
     lock = (folder / "new").open("wb")
     fcntl.flock(lock, fcntl.LOCK_EX)
-    (folder / "new").rename(folder / LOCK)  # never there unlocked
+    (folder / "new").rename(folder / LOCK)  # so that the lock file is never there unlocked
     return folder, lock
 
 
-def clear_leftovers(place: Path | None = None) -> int:
-    """Remove the folders of this user's servers that live no more.
+def remove_stale_folders(parent: Path | None = None) -> int:
+    """Remove the folders of this user's servers that no longer run.
 
     Args:
-        place: where they lie; None takes the system's place for temporary files.
+        parent: where the folders lie; None takes the system's folder for temporary files.
 
     Returns:
-        How many.
+        Number of folders removed.
     """
     if fcntl is None:
         return 0
-    cleared = 0
-    for lock in (place or Path(tempfile.gettempdir())).glob(f"{PREFIX}*/{LOCK}"):
+    removed = 0
+    for lock in (parent or Path(tempfile.gettempdir())).glob(f"{PREFIX}*/{LOCK}"):
         folder = lock.parent
         try:
             if folder.is_symlink() or folder.stat().st_uid != os.getuid():
@@ -47,7 +51,7 @@ def clear_leftovers(place: Path | None = None) -> int:
             with lock.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(folder, ignore_errors=True)
-                cleared += 1
-        except OSError:  # its server lives, or another one clears it at this moment
+                removed += 1
+        except OSError:  # its server runs, or another one removes it at this moment
             continue
-    return cleared
+    return removed

@@ -1,4 +1,4 @@
-"""The images of a folder, to be reviewed one after another: what is done, its outlines in the output folder say."""
+"""The worklist: images of a folder to be reviewed one after another, with their outlines in an output folder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from salus.errors import SalusError
-from salus.pipeline.jobs import plan
+from salus.pipeline.jobs import plan_jobs
 from salus.serve.data_set import DataSetFolder
 
 
@@ -17,7 +17,7 @@ class WorkItem:
     Attributes:
         number: from 1, in the order of names.
         name: of its file, without its folder.
-        done: an outline of it was saved.
+        done: whether an outline of it was saved.
     """
 
     number: int
@@ -26,11 +26,11 @@ class WorkItem:
 
 
 class Worklist:
-    """A folder's images, and the data set that their review grows.
+    """A folder's images, and the data set that their review builds.
 
     Args:
         folder: with images.
-        output: where what is saved goes: images/, masks/, manifest.csv.
+        output: where saved outlines go: images/, masks/, manifest.csv.
 
     Raises:
         SalusError: there is no such folder, or no image in it.
@@ -39,19 +39,17 @@ class Worklist:
     def __init__(self, folder: Path, output: Path) -> None:
         if not folder.is_dir():
             raise SalusError(f"{folder}: is no folder; name one with images")
-        self.folder, self.output = folder, DataSetFolder(output)
-        self.files: dict[str, Path] = {}
-        for job in plan([folder], output, "1"):
-            self.files[job.file.replace("/", "_")] = job.image
+        self.output = DataSetFolder(output)
+        self.files = {job.file_name.replace("/", "_"): job.image for job in plan_jobs([folder], output, "1")}
 
     def items(self) -> list[WorkItem]:
-        """All images, with what is done now."""
+        """List all images, with what is done now."""
         done = self.output.cases()
         return [
             WorkItem(number, path.name, name in done) for number, (name, path) in enumerate(self.files.items(), start=1)
         ]
 
     def find(self, number: int) -> tuple[str, Path] | None:
-        """The name and file of an item."""
+        """Find an item's name and file by its number; None where there is no such item."""
         files = list(self.files.items())
         return files[number - 1] if 1 <= number <= len(files) else None

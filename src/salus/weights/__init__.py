@@ -1,4 +1,4 @@
-"""The shipped networks and saliency models, and the path of each."""
+"""Shipped networks and saliency models, and their paths."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 SHIPPED_WEIGHTS = Path(str(resources.files("salus.weights")))
-"""The folder of the shipped files."""
+"""Folder of the shipped files."""
 
 SHIPPED_NETWORK = SHIPPED_WEIGHTS / "segment.onnx"
-"""The network of `salus segment`."""
+"""Network of `salus segment`."""

@@ -12,57 +12,57 @@ from typing import Any
 
 import numpy as np
 
+from salus.atomic import write_json
 from salus.segmentation.result import Segmentation
-from salus.write.polygons import labels_of, polygons
-from salus.write.tables import write_json
+from salus.write.polygons import lesion_masks, polygons
 
 CATEGORY = {"id": 1, "name": "lesion", "supercategory": "breast"}
 
 
 def write_coco(path: Path, items: Iterable[tuple[str, Segmentation]]) -> None:
-    """Write the file.
+    """Write the outlines in many images as one COCO file.
 
     Args:
-        path: where to.
-        items: each image's name and what was found in it.
+        path: of the JSON file.
+        items: name and segmentation of each image; one is in memory at a time.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    for number, (name, found) in enumerate(items, 1):
-        height, width = found.mask.shape
-        suffix = ".png" if found.frame is not None else Path(found.source).suffix or ".png"  # a frame has no file
+    for number, (name, segmentation) in enumerate(items, 1):
+        height, width = segmentation.mask.shape
+        is_file = segmentation.frame is None  # a frame of a cine has no file of its own
+        suffix = (Path(segmentation.source).suffix if is_file else "") or ".png"
         images.append({"id": number, "file_name": f"{name}{suffix}", "height": height, "width": width})
-        labels = labels_of(found)
-        for lesion in found.lesions:
-            top, left, tall, wide = lesion.box
+        for lesion, mask in lesion_masks(segmentation):
+            top, left, box_height, box_width = lesion.box
             annotations.append(
                 {
                     "id": len(annotations) + 1,
                     "image_id": number,
                     "category_id": 1,
-                    "segmentation": outline(labels == min(lesion.number, 255)),
+                    "segmentation": encode_polygon_or_runs(mask),
                     "area": lesion.area_px,
-                    "bbox": [left, top, wide, tall],
+                    "bbox": [left, top, box_width, box_height],
                     "iscrowd": 0,
                     "score": lesion.confidence,
                     "lesion": lesion.number,
                 }
             )
-    network = {"description": "made by Salus, research software; not a medical device"}
-    content = {"info": network, "images": images, "annotations": annotations, "categories": [CATEGORY]}
+    info = {"description": "made by Salus, research software; not a medical device"}
+    content = {"info": info, "images": images, "annotations": annotations, "categories": [CATEGORY]}
     write_json(path, content)
 
 
-def outline(mask: np.ndarray) -> list[list[int]] | dict[str, Any]:
-    """A mask as COCO polygons, or as uncompressed run lengths where one polygon does not do.
+def encode_polygon_or_runs(mask: np.ndarray) -> list[list[int]] | dict[str, Any]:
+    """Encode a mask as a COCO polygon, or as uncompressed run lengths where it is not one plain polygon.
 
     Example:
         >>> mask = np.zeros((4, 5), bool)
         >>> mask[1:3, 1:4] = True
-        >>> outline(mask)
+        >>> encode_polygon_or_runs(mask)
         [[1, 1, 4, 1, 4, 3, 1, 3]]
     """
     rings = polygons(mask)

@@ -1,14 +1,14 @@
 """DICOM Segmentation (PS3.3 A.51): a segment a lesion, by highdicom.
 
 Ultrasound has no frame of reference as a rule; the segmentation then has none either, and refers to the source's
-instance and frame alone. It shares their grid of pixels, and its millimetres are theirs: readers expect no pixel size
-without a slice's thickness, which no sonogram has. highdicom makes such objects for one frame, so a cine gets an
-object for each frame; a lesion that keeps its number keeps its tracking UID as well.
+instance and frame alone. It has the source's grid of pixels, and the source's millimetres hold for it: readers expect
+no pixel size without a slice thickness, which no sonogram has. highdicom makes such objects for one frame, so a cine
+gets an object for each frame; a lesion that keeps its number keeps its tracking UID as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from copy import deepcopy
 from io import BytesIO
 from pathlib import Path
@@ -19,126 +19,143 @@ import numpy as np
 
 from salus import __version__
 from salus.atomic import write_whole
+from salus.read.dicom import DicomFrames
 from salus.segmentation.result import Segmentation
 from salus.write.dicom_deidentify import deidentify
-from salus.write.dicom_source import MANUFACTURER, US_IMAGE, keep_lossy, maker, making, need_highdicom, read_source
-from salus.write.polygons import labels_of
+from salus.write.dicom_source import (
+    MANUFACTURER,
+    US_IMAGE,
+    copy_lossy_compression,
+    import_highdicom,
+    instance_arguments,
+    one_line_errors,
+    open_source,
+    source_header,
+    tracking_uid,
+)
+from salus.write.polygons import lesion_masks
 
 
 def write_seg(
-    path: Path, source: Path, found: Segmentation, *, fractional: bool = False, deidentified: bool = False
+    path: Path,
+    source: DicomFrames | Path,
+    segmentation: Segmentation,
+    *,
+    fractional: bool = False,
+    deidentified: bool = False,
 ) -> bool:
     """Write the segmentation of one frame.
 
     Args:
-        path: where to.
-        source: the DICOM image.
-        found: in it, or in its frame `found.frame`.
-        fractional: probabilities in 1/255 within the lesions' masks, in place of masks.
+        path: of the new file.
+        source: the DICOM image, opened or its path.
+        segmentation: of the image, or of its frame `segmentation.frame`.
+        fractional: store probabilities in 1/255 within the lesions' masks, in place of masks.
         deidentified: see `salus.write.dicom_deidentify`.
 
     Returns:
         Whether it was written: not where there is no lesion, for DICOM knows no segmentation without a segment.
 
     Raises:
-        SalusError: highdicom is not installed, or the source is no DICOM image.
-        OSError: it cannot be written.
+        SalusError: highdicom is not installed, the source is no DICOM image, or its header spoils the object.
+        OSError: the file cannot be written.
     """
-    with making(source):
-        made = segmentation(read_source(source), found, fractional)
-        if made is not None and deidentified:
-            deidentify(made)
-    if made is None:
+    source = open_source(source)
+    with one_line_errors(source):
+        dataset = build_segmentation(source_header(source), segmentation, fractional)
+        if dataset is not None and deidentified:
+            deidentify(dataset)
+    if dataset is None:
         path.unlink(missing_ok=True)
         return False
-    write_whole(path, lambda temporary: made.save_as(temporary))
+    write_whole(path, lambda temporary: dataset.save_as(temporary))
     return True
 
 
-def zip_segs(path: Path, source: Path, found: Sequence[Segmentation], *, fractional: bool = False) -> int:
+def write_seg_zip(
+    path: Path, source: DicomFrames | Path, segmentations: Iterable[Segmentation], *, fractional: bool = False
+) -> int:
     """Write the segmentations of a cine's frames into one ZIP file: 0001.dcm and so on, by frame.
 
     Args:
-        path: where to.
-        source: the DICOM image.
-        found: in its frames.
+        path: of the ZIP file.
+        source: the DICOM image, opened or its path.
+        segmentations: of its frames; one is in memory at a time.
         fractional: as of `write_seg`.
 
     Returns:
-        How many there are: frames without a lesion have none. Nothing is written where no frame has.
+        The number of segmentations: a frame without a lesion has none. Without any there is no file.
 
     Raises:
-        SalusError: highdicom is not installed, or the source is no DICOM image.
-        OSError: it cannot be written.
+        SalusError: highdicom is not installed, the source is no DICOM image, or its header spoils an object.
+        OSError: the file cannot be written.
     """
-    with making(source):
-        header = read_source(source)
-        made: list[tuple[int, Any]] = [(f.frame or 1, segmentation(header, f, fractional)) for f in found if f.lesions]
+    count, frames = 0, open_source(source)
 
     def write(temporary: Path) -> None:
-        with ZipFile(temporary, "w", ZIP_DEFLATED) as archive:
-            for frame, each in made:
-                content = BytesIO()
-                each.save_as(content)
-                archive.writestr(f"{frame:04}.dcm", content.getvalue())
+        nonlocal count
+        with ZipFile(temporary, "w", ZIP_DEFLATED) as archive, one_line_errors(frames):
+            header = source_header(frames)
+            for segmentation in segmentations:
+                dataset = build_segmentation(header, segmentation, fractional)
+                if dataset is not None:
+                    content = BytesIO()
+                    dataset.save_as(content)
+                    archive.writestr(f"{segmentation.frame or 1:04}.dcm", content.getvalue())
+                    count += 1
 
-    if made:
-        write_whole(path, write)
-    return len(made)
+    write_whole(path, write)
+    if not count:
+        path.unlink()
+    return count
 
 
-def segmentation(source: Any, found: Segmentation, fractional: bool = False) -> Any | None:
-    """The object of `write_seg`, from the source's header; None where there is no lesion."""
-    hd = need_highdicom()
+def build_segmentation(header: Any, segmentation: Segmentation, fractional: bool = False) -> Any | None:
+    """Build the object of `write_seg` from the source's header; None where there is no lesion."""
+    hd = import_highdicom()
     from pydicom.dataset import Dataset
 
-    if not found.lesions:
+    if not segmentation.lesions:
         return None
-    labels = labels_of(found)
-    planes = np.stack([labels == min(one.number, 255) for one in found.lesions], axis=-1)
-    values = planes * found.probability[..., None].astype(np.float32) if fractional else planes.astype(np.uint8)
+    planes = np.stack([mask for _, mask in lesion_masks(segmentation)], axis=-1)
+    probability = segmentation.probability[..., None].astype(np.float32)
+    values = planes * probability if fractional else planes.astype(np.uint8)
     one_frame = Dataset()
-    one_frame.update(source)
+    one_frame.update(header)
     for name in ("NumberOfFrames", "FrameOfReferenceUID", "SOPClassUID", "PixelSpacing"):
         if name in one_frame:
-            delattr(one_frame, name)  # an element is shared with the source, and must not be changed
+            delattr(one_frame, name)  # elements are shared with the header, and must not be changed
     one_frame.SOPClassUID = US_IMAGE
-    made = hd.seg.Segmentation(
+    dataset = hd.seg.Segmentation(
         source_images=[one_frame],
         pixel_array=values[None],
         segmentation_type="FRACTIONAL" if fractional else "BINARY",
         segment_descriptions=[
-            _described(hd, index, lesion.number, found.network, source) for index, lesion in enumerate(found.lesions, 1)
+            _describe_segment(hd, index, lesion.number, segmentation.network, header)
+            for index, lesion in enumerate(segmentation.lesions, 1)
         ],
         content_label="LESIONS",
         content_description="Lesions outlined by Salus; research software",
         omit_empty_frames=False,
-        **maker("seg", source, found.frame),
+        **instance_arguments("seg", header, segmentation.frame),
     )
-    keep_lossy(made, source)
-    made.PatientOrientation = ""  # unknown; type 2C
-    made.walk(lambda item, element: _refer(item, element, source, found.frame))
-    return made
+    copy_lossy_compression(dataset, header)
+    dataset.PatientOrientation = ""  # unknown; type 2C
+    dataset.walk(lambda item, element: _refer_to_source(item, element, header, segmentation.frame))
+    return dataset
 
 
-def _refer(item: Any, element: Any, source: Any, frame: int | None) -> None:
-    """A reference to the one frame as one to the source and its frame."""
-    if element.keyword == "ReferencedSOPInstanceUID" and element.value == source.SOPInstanceUID:
-        item.ReferencedSOPClassUID = source.SOPClassUID
+def _refer_to_source(item: Any, element: Any, header: Any, frame: int | None) -> None:
+    """Turn a reference to the one frame that highdicom was given into one to the source and its frame."""
+    if element.keyword == "ReferencedSOPInstanceUID" and element.value == header.SOPInstanceUID:
+        item.ReferencedSOPClassUID = header.SOPClassUID
     if element.keyword == "SourceImageSequence" and frame is not None:
         for index, image in enumerate(element.value):
             element.value[index] = deepcopy(image)  # references to an instance may be one object
             element.value[index].ReferencedFrameNumber = frame
 
 
-def tracking_uid(source: Any, number: int) -> str:
-    """The same for a lesion in all frames of a source, and in the report."""
-    from pydicom.uid import generate_uid
-
-    return str(generate_uid(entropy_srcs=[str(source.SOPInstanceUID), "lesion", str(number)]))
-
-
-def _described(hd: Any, index: int, number: int, network: str, source: Any) -> Any:
+def _describe_segment(hd: Any, index: int, number: int, network: str, header: Any) -> Any:
     from pydicom.sr.codedict import codes
 
     return hd.seg.SegmentDescription(
@@ -152,5 +169,5 @@ def _described(hd: Any, index: int, number: int, network: str, source: Any) -> A
         ),
         anatomic_regions=[codes.SCT.Breast],
         tracking_id=f"Lesion {number}",
-        tracking_uid=tracking_uid(source, number),
+        tracking_uid=tracking_uid(header, number),
     )

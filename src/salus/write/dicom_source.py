@@ -4,32 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
 from salus import __version__
 from salus.errors import SalusError
+from salus.read.dicom import DicomFrames, open_dicom
 
 MANUFACTURER, MODEL = "Salus", "Salus (research software)"
-SERIES = {"seg": 9101, "sr": 9102, "sc": 9103}
+SERIES_NUMBERS = {"seg": 9101, "sr": 9102, "sc": 9103}
 """Series numbers of the outputs; high, so that they follow a scanner's own."""
 
 US_IMAGE, US_CINE = "1.2.840.10008.5.1.4.1.1.6.1", "1.2.840.10008.5.1.4.1.1.3.1"
 """SOP classes."""
 
-EMPTY = (
+TYPE_2_TAGS = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID",
     "AccessionNumber", "ReferringPhysicianName",
 )  # fmt: skip
 """Tags that must be there, and may be empty (type 2)."""
 
-RUN = token_hex(16)
-"""Of this run of Salus; what it makes of one image, of one kind, is one series."""
+RUN_KEY = token_hex(16)
+"""Random key of this process; its outputs of one image and of one kind are one series."""
 
 
-def need_highdicom() -> Any:
-    """The module highdicom.
+def import_highdicom() -> Any:
+    """Import the module highdicom.
 
     Raises:
         SalusError: it is not installed.
@@ -42,34 +44,39 @@ def need_highdicom() -> Any:
     return highdicom
 
 
-def read_source(path: Path) -> Any:
-    """The header of a DICOM image as a pydicom Dataset; tags that outputs need and it lacks are empty, or made.
+def open_source(source: DicomFrames | Path | str) -> DicomFrames:
+    """Open a DICOM image that is given by its path; return an opened one as it is.
 
     Raises:
         SalusError: it is no DICOM image; see `salus.read.dicom.open_dicom`.
     """
+    return source if isinstance(source, DicomFrames) else open_dicom(source)
+
+
+def source_header(source: DicomFrames) -> Any:
+    """Copy an image's header as a pydicom Dataset, and fill in the tags that outputs need.
+
+    Missing type 2 tags become empty, missing UIDs are made of the file's path and size. The copy may be changed.
+    """
     from pydicom.uid import UID, generate_uid
 
-    from salus.read.dicom import open_dicom
-
-    source = open_dicom(path).header
-    for name in EMPTY:
-        if source.get(name) is None:
-            setattr(source, name, "")
+    header, path = deepcopy(source.header), Path(source.source)
+    for name in TYPE_2_TAGS:
+        if header.get(name) is None:
+            setattr(header, name, "")
     for name in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
-        if not UID(str(source.get(name, ""))).is_valid:
-            setattr(source, name, generate_uid(entropy_srcs=[name, str(path.resolve()), str(path.stat().st_size)]))
-    if not source.get("SOPClassUID"):
-        several = int(source.get("NumberOfFrames") or 1) > 1
-        source.SOPClassUID = US_CINE if several else US_IMAGE
-    if not source.get("Modality"):
-        source.Modality = "US"
-    return source
+        if not UID(str(header.get(name, ""))).is_valid:
+            setattr(header, name, generate_uid(entropy_srcs=[name, str(path.resolve()), str(path.stat().st_size)]))
+    if not header.get("SOPClassUID"):
+        header.SOPClassUID = US_CINE if source.count > 1 else US_IMAGE
+    if not header.get("Modality"):
+        header.Modality = "US"
+    return header
 
 
 @contextmanager
-def making(source: Path) -> Iterator[None]:
-    """Within, what a source's header spoils is told in one line, without the header's text.
+def one_line_errors(source: DicomFrames) -> Iterator[None]:
+    """Turn errors that a source's header causes into one line that does not quote the header.
 
     Raises:
         SalusError: an object cannot be made.
@@ -79,49 +86,62 @@ def making(source: Path) -> Iterator[None]:
     except (SalusError, OSError, MemoryError):
         raise
     except Exception as error:  # highdicom and pydicom raise many kinds; their words may quote the file
-        raise SalusError(f"{source}: no DICOM object can be made with its header ({type(error).__name__})") from None
+        name = type(error).__name__
+        raise SalusError(f"{source.source}: no DICOM object can be made with its header ({name})") from None
 
 
-def maker(kind: str, source: Any, frame: int | None = None) -> dict[str, Any]:
-    """Keyword arguments of highdicom's objects that say who made them, in which series.
+def instance_arguments(kind: str, header: Any, frame: int | None = None) -> dict[str, Any]:
+    """Return the keyword arguments of highdicom's objects for series, instance and manufacturer.
 
     Args:
-        kind: of `SERIES`.
-        source: the header of the image.
-        frame: that the object is of.
+        kind: of `SERIES_NUMBERS`.
+        header: of the source image.
+        frame: of the source image that the object was made of.
     """
     from pydicom.uid import generate_uid
 
-    found = {
-        "series_instance_uid": generate_uid(entropy_srcs=[RUN, kind, str(source.SOPInstanceUID)]),
-        "series_number": SERIES[kind],
+    arguments = {
+        "series_instance_uid": generate_uid(entropy_srcs=[RUN_KEY, kind, str(header.SOPInstanceUID)]),
+        "series_number": SERIES_NUMBERS[kind],
         "sop_instance_uid": generate_uid(),
         "instance_number": frame or 1,
         "manufacturer": MANUFACTURER,
         "specific_character_set": "ISO_IR 192",  # UTF-8 holds whatever the source's names are written in
     }
     if kind == "seg":
-        found |= {"manufacturer_model_name": MODEL, "software_versions": __version__, "device_serial_number": "0"}
-    return found
+        arguments |= {"manufacturer_model_name": MODEL, "software_versions": __version__, "device_serial_number": "0"}
+    return arguments
 
 
-def keep_lossy(made: Any, source: Any) -> None:
-    """Say that pixels come from a source that was compressed with loss, where it was (PS3.3 C.7.6.1.1.5)."""
-    if str(source.get("LossyImageCompression") or "") == "01":
+def copy_lossy_compression(dataset: Any, header: Any) -> None:
+    """Mark an object as made of pixels that were compressed with loss, where they were (PS3.3 C.7.6.1.1.5)."""
+    if str(header.get("LossyImageCompression") or "") == "01":
         for name in ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"):
-            if source.get(name):
-                setattr(made, name, source.get(name))
+            if header.get(name):
+                setattr(dataset, name, header.get(name))
 
 
-def reference(source: Any, frame: int | None) -> Any:
-    """An item that names the source, and its frame, as what an image was made of (PS3.3 10.3)."""
+def source_reference(header: Any, frame: int | None) -> Any:
+    """Build the item that names the source, and its frame, as what an image was made of (PS3.3 10.3)."""
     from pydicom.dataset import Dataset
     from pydicom.sr.codedict import codes
 
     item, purpose, code = Dataset(), Dataset(), codes.DCM.SourceImageForImageProcessingOperation
-    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = source.SOPClassUID, source.SOPInstanceUID
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = header.SOPClassUID, header.SOPInstanceUID
     if frame is not None:
         item.ReferencedFrameNumber = frame
     purpose.CodeValue, purpose.CodingSchemeDesignator, purpose.CodeMeaning = code.value, "DCM", code.meaning
     item.PurposeOfReferenceCodeSequence = [purpose]
     return item
+
+
+def tracking_uid(header: Any, number: int) -> str:
+    """Return the tracking UID of a lesion: the same in all frames of a source, in segmentations and in the report.
+
+    Args:
+        header: of the source image.
+        number: of the lesion.
+    """
+    from pydicom.uid import generate_uid
+
+    return str(generate_uid(entropy_srcs=[str(header.SOPInstanceUID), "lesion", str(number)]))

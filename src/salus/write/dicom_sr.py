@@ -1,12 +1,12 @@
 """DICOM Structured Report of the measurements (TID 1500, PS3.16), by highdicom: a group for each lesion of each frame.
 
 A region of interest is the lesion's outer outline. Lengths and areas are in mm where the image says how large its
-pixels are, in pixels elsewhere: never an invented mm. docs/reference/measurements.md defines the figures.
+pixels are, in pixels elsewhere: never an invented mm. docs/reference/measurements.md defines the measurements.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,118 +15,125 @@ import numpy as np
 from salus import __version__
 from salus.atomic import write_whole
 from salus.measure.lesions import Lesion
+from salus.read.dicom import DicomFrames
 from salus.segmentation.result import Segmentation
 from salus.write.dicom_deidentify import deidentify
-from salus.write.dicom_seg import tracking_uid
-from salus.write.dicom_source import MANUFACTURER, maker, making, need_highdicom, read_source
-from salus.write.polygons import labels_of, polygons
+from salus.write.dicom_source import (
+    MANUFACTURER,
+    import_highdicom,
+    instance_arguments,
+    one_line_errors,
+    open_source,
+    source_header,
+    tracking_uid,
+)
+from salus.write.polygons import lesion_masks, polygons, signed_area
 
-OWN = "99SALUS"
-"""The coding scheme of what no standard names."""
+SCHEME = "99SALUS"
+"""Coding scheme of what no standard names."""
 
 
-def write_sr(path: Path, source: Path, found: Sequence[Segmentation], *, deidentified: bool = False) -> None:
+def write_sr(
+    path: Path, source: DicomFrames | Path, segmentations: Iterable[Segmentation], *, deidentified: bool = False
+) -> None:
     """Write one report for an image, or for the frames of a cine; also where no lesion was found.
 
     Args:
-        path: where to.
-        source: the DICOM image.
-        found: in it, or in its frames.
+        path: of the new file.
+        source: the DICOM image, opened or its path.
+        segmentations: of the image or of its frames, one or more; one is in memory at a time.
         deidentified: see `salus.write.dicom_deidentify`.
 
     Raises:
-        SalusError: highdicom is not installed, or the source is no DICOM image.
-        OSError: it cannot be written.
+        SalusError: highdicom is not installed, the source is no DICOM image, or its header spoils the report.
+        OSError: the file cannot be written.
     """
-    with making(source):
-        made = report(read_source(source), found)
+    source = open_source(source)
+    with one_line_errors(source):
+        report = build_report(source_header(source), segmentations)
         if deidentified:
-            deidentify(made)
-    write_whole(path, lambda temporary: made.save_as(temporary))
+            deidentify(report)
+    write_whole(path, lambda temporary: report.save_as(temporary))
 
 
-def report(source: Any, found: Sequence[Segmentation]) -> Any:
-    """The object of `write_sr`, from the source's header."""
-    hd = need_highdicom()
+def build_report(header: Any, segmentations: Iterable[Segmentation]) -> Any:
+    """Build the object of `write_sr` from the source's header."""
+    hd = import_highdicom()
     from pydicom.dataset import Dataset
     from pydicom.sr.codedict import codes
 
+    groups, network = [], ""
+    for segmentation in segmentations:
+        network = segmentation.network
+        groups += [_lesion_group(hd, header, segmentation, lesion, mask) for lesion, mask in lesion_masks(segmentation)]
     device = hd.sr.ObserverContext(
         observer_type=codes.DCM.Device,
         observer_identifying_attributes=hd.sr.DeviceObserverIdentifyingAttributes(
-            uid=hd.UID(), manufacturer_name=MANUFACTURER, name=f"Salus {found[0].network} (research software)"
+            uid=hd.UID(), manufacturer_name=MANUFACTURER, name=f"Salus {network} (research software)"
         ),
     )
-    groups = [_group(hd, source, one, lesion) for one in found for lesion in one.lesions]
     content = hd.sr.MeasurementReport(
         observation_context=hd.sr.ObservationContext(observer_device_context=device),
         procedure_reported=hd.sr.CodedConcept("24601-7", "LN", "US Breast"),
-        imaging_measurements=groups or [_nothing(hd, source)],
+        imaging_measurements=groups or [_no_lesion_group(hd, header)],
         title=codes.DCM.ImagingMeasurementReport,
-        referenced_images=[source],
+        referenced_images=[header],
     )
-    made = hd.sr.ComprehensiveSR(
-        evidence=[source], content=content, is_complete=True, is_final=False, **maker("sr", source)
+    report = hd.sr.ComprehensiveSR(
+        evidence=[header], content=content, is_complete=True, is_final=False, **instance_arguments("sr", header)
     )
     scheme = Dataset()
-    scheme.CodingSchemeDesignator, scheme.CodingSchemeName = OWN, "Codes of Salus"
-    made.CodingSchemeIdentificationSequence = [scheme]
-    return made
+    scheme.CodingSchemeDesignator, scheme.CodingSchemeName = SCHEME, "Codes of Salus"
+    report.CodingSchemeIdentificationSequence = [scheme]
+    return report
 
 
-def _group(hd: Any, source: Any, found: Segmentation, lesion: Lesion) -> Any:
+def _lesion_group(hd: Any, header: Any, segmentation: Segmentation, lesion: Lesion, mask: np.ndarray) -> Any:
     from pydicom.sr.codedict import codes
 
-    rings = polygons(labels_of(found) == min(lesion.number, 255))
-    outer = np.array(max(rings, key=lambda ring: abs(_area(np.array(ring)))), float)
+    outer = np.array(max(polygons(mask), key=lambda ring: abs(signed_area(ring))), float)
     region = hd.sr.ImageRegion(
         graphic_type="POLYLINE",
         graphic_data=np.concatenate([outer, outer[:1]]),
         source_image=hd.sr.SourceImageForRegion(
-            source.SOPClassUID, source.SOPInstanceUID, [found.frame] if found.frame is not None else None
+            header.SOPClassUID, header.SOPInstanceUID, None if segmentation.frame is None else [segmentation.frame]
         ),
     )
     return hd.sr.PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=hd.sr.TrackingIdentifier(
-            uid=tracking_uid(source, lesion.number), identifier=f"Lesion {lesion.number}"
+            uid=tracking_uid(header, lesion.number), identifier=f"Lesion {lesion.number}"
         ),
         referenced_region=region,
         finding_type=codes.SCT.Neoplasm,
         finding_sites=[hd.sr.FindingSite(codes.SCT.Breast)],
-        algorithm_id=hd.sr.AlgorithmIdentification(name=f"Salus {found.network}", version=__version__),
-        measurements=[hd.sr.Measurement(name, value, unit) for name, value, unit in _figures(hd, lesion)],
-        qualitative_evaluations=list(_said(hd, lesion)),
+        algorithm_id=hd.sr.AlgorithmIdentification(name=f"Salus {segmentation.network}", version=__version__),
+        measurements=[hd.sr.Measurement(name, value, unit) for name, value, unit in _measurements(hd, lesion)],
+        qualitative_evaluations=list(_evaluations(hd, lesion)),
     )
 
 
-def _nothing(hd: Any, source: Any) -> Any:
-    """The group of an image in which no lesion was found."""
+def _no_lesion_group(hd: Any, header: Any) -> Any:
     from pydicom.sr.codedict import codes
 
     return hd.sr.MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=hd.sr.TrackingIdentifier(uid=tracking_uid(source, 0), identifier="No lesion"),
+        tracking_identifier=hd.sr.TrackingIdentifier(uid=tracking_uid(header, 0), identifier="No lesion"),
         finding_sites=[hd.sr.FindingSite(codes.SCT.Breast)],
         qualitative_evaluations=[
-            hd.sr.QualitativeEvaluation(
-                hd.sr.CodedConcept("result", OWN, "Result"), hd.sr.CodedConcept("none", OWN, "No tumour found")
-            )
+            hd.sr.QualitativeEvaluation(_own_code(hd, "result", "Result"), _own_code(hd, "none", "No tumour found"))
         ],
-        source_images=[hd.sr.SourceImageForMeasurementGroup(source.SOPClassUID, source.SOPInstanceUID)],
+        source_images=[hd.sr.SourceImageForMeasurementGroup(header.SOPClassUID, header.SOPInstanceUID)],
     )
 
 
-def _figures(hd: Any, lesion: Lesion) -> Iterator[tuple[Any, float, Any]]:
-    """(name, value, unit) of each figure."""
+def _measurements(hd: Any, lesion: Lesion) -> Iterator[tuple[Any, float, Any]]:
+    """Yield the coded name, value and coded unit of each measurement."""
     from pydicom.sr.codedict import codes
-
-    def own(value: str, meaning: str) -> Any:
-        return hd.sr.CodedConcept(value, OWN, meaning)
 
     if lesion.unit == "mm":
         length, square = codes.UCUM.Millimeter, codes.UCUM.SquareMillimeter
     else:
         length, square = (hd.sr.CodedConcept(code, "UCUM", code[1:-1]) for code in ("{pixels}", "{square pixels}"))
-    one = codes.UCUM.NoUnits
+    ratio = codes.UCUM.NoUnits
     yield codes.SCT.Area, lesion.area, square
     yield codes.SCT.LongAxis, lesion.longest, length
     yield codes.SCT.ShortAxis, lesion.across, length
@@ -134,29 +141,27 @@ def _figures(hd: Any, lesion: Lesion) -> Iterator[tuple[Any, float, Any]]:
     yield codes.DCM.Height, lesion.height, length
     yield codes.SCT.Perimeter, lesion.perimeter, length
     yield codes.SCT.Depth, lesion.depth, length
-    yield own("border", "Distance to the border of the ultrasound region"), lesion.border, length
-    yield own("tilt", "Angle between the long axis and the rows of the image"), lesion.tilt, codes.UCUM.Degree
-    yield own("circularity", "Circularity"), lesion.circularity, one
-    yield own("solidity", "Solidity"), lesion.solidity, one
-    yield own("irregularity", "Irregularity of the outline"), lesion.irregularity, one
+    yield _own_code(hd, "border", "Distance to the border of the ultrasound region"), lesion.border, length
+    tilt = _own_code(hd, "tilt", "Angle between the long axis and the rows of the image")
+    yield tilt, lesion.tilt, codes.UCUM.Degree
+    yield _own_code(hd, "circularity", "Circularity"), lesion.circularity, ratio
+    yield _own_code(hd, "solidity", "Solidity"), lesion.solidity, ratio
+    yield _own_code(hd, "irregularity", "Irregularity of the outline"), lesion.irregularity, ratio
     if lesion.contrast is not None:
-        yield own("contrast", "Mean grey less that of the surroundings"), lesion.contrast, one
-    yield own("confidence", "Expected Dice coefficient"), lesion.confidence, one
+        yield _own_code(hd, "contrast", "Mean grey less that of the surroundings"), lesion.contrast, ratio
+    yield _own_code(hd, "confidence", "Expected Dice coefficient"), lesion.confidence, ratio
 
 
-def _said(hd: Any, lesion: Lesion) -> Iterator[Any]:
-    """What is told in words."""
-
-    def own(value: str, meaning: str) -> Any:
-        return hd.sr.CodedConcept(value, OWN, meaning)
-
-    which = ("parallel", "Parallel") if lesion.parallel else ("not-parallel", "Not parallel")
-    yield hd.sr.QualitativeEvaluation(own("orientation", "Orientation to the skin"), own(*which))
+def _evaluations(hd: Any, lesion: Lesion) -> Iterator[Any]:
+    """Yield the qualitative evaluations: orientation, and whether the lesion may be cut off."""
+    orientation = ("parallel", "Parallel") if lesion.parallel else ("not-parallel", "Not parallel")
+    yield hd.sr.QualitativeEvaluation(
+        _own_code(hd, "orientation", "Orientation to the skin"), _own_code(hd, *orientation)
+    )
     if lesion.at_border:
-        cut = own("cut-off", "Touches the border; part of it may lie outside")
-        yield hd.sr.QualitativeEvaluation(own("completeness", "Completeness"), cut)
+        cut_off = _own_code(hd, "cut-off", "Touches the border; part of it may lie outside")
+        yield hd.sr.QualitativeEvaluation(_own_code(hd, "completeness", "Completeness"), cut_off)
 
 
-def _area(ring: np.ndarray) -> float:
-    after = np.roll(ring, -1, axis=0)
-    return float((ring[:, 0] * after[:, 1] - ring[:, 1] * after[:, 0]).sum()) / 2
+def _own_code(hd: Any, value: str, meaning: str) -> Any:
+    return hd.sr.CodedConcept(value, SCHEME, meaning)

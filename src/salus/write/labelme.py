@@ -8,41 +8,38 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from salus.atomic import write_json
 from salus.segmentation.result import Segmentation
-from salus.write.polygons import labels_of, polygons
-from salus.write.tables import write_json
+from salus.write.polygons import lesion_masks, polygons, signed_area
 
 
-def write_labelme(path: Path, image: str, found: Segmentation) -> None:
-    """Write the file.
+def write_labelme(path: Path, image: str, segmentation: Segmentation) -> None:
+    """Write the outlines in one image as a LabelMe file.
 
     Args:
-        path: where to.
-        image: the image's file name, as LabelMe shall look for it beside the JSON file.
-        found: in the image.
+        path: of the JSON file.
+        image: name of the image's file, which LabelMe looks for beside the JSON file.
+        segmentation: of the image.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
-    labels = labels_of(found)
     shapes: list[dict[str, Any]] = [
         {
-            "label": "hole" if _is_hole(ring) else "lesion",
+            "label": "hole" if signed_area(ring) < 0 else "lesion",
             "points": [[float(x), float(y)] for x, y in ring],
             "group_id": lesion.number,
             "description": f"confidence {lesion.confidence:.2f}",
             "shape_type": "polygon",
             "flags": {},
         }
-        for lesion in found.lesions
-        for ring in polygons(labels == min(lesion.number, 255))
+        for lesion, mask in lesion_masks(segmentation)
+        for ring in polygons(mask)
     ]
-    height, width = found.mask.shape
+    height, width = segmentation.mask.shape
     content = {
         "version": "5.5.0",
-        "flags": {"no tumour found": not found.lesions},
+        "flags": {"no tumour found": not segmentation.lesions},
         "shapes": shapes,
         "imagePath": image,
         "imageData": None,
@@ -50,10 +47,3 @@ def write_labelme(path: Path, image: str, found: Segmentation) -> None:
         "imageWidth": width,
     }
     write_json(path, content)
-
-
-def _is_hole(ring: list[tuple[int, int]]) -> bool:
-    """Outlines go round clockwise as seen, holes the other way."""
-    points = np.array(ring)
-    after = np.roll(points, -1, axis=0)
-    return bool((points[:, 0] * after[:, 1] - points[:, 1] * after[:, 0]).sum() < 0)

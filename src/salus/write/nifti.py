@@ -7,7 +7,7 @@ directions of rows and columns are left and posterior.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -15,37 +15,30 @@ import numpy as np
 from salus.atomic import write_whole
 from salus.errors import SalusError
 from salus.segmentation.result import Segmentation
-from salus.write.polygons import labels_of
+from salus.write.polygons import lesion_labels
 
 
-def write_nifti(path: Path, found: Sequence[Segmentation]) -> None:
-    """Write one label file.
+def write_nifti(path: Path, segmentations: Iterable[Segmentation]) -> None:
+    """Write the lesion numbers of an image, or of a cine's frames, as one label file.
 
     Args:
-        path: ends in .nii or .nii.gz.
-        found: in the frames, of one size; one for a single image.
+        path: of the file; ends in .nii or .nii.gz.
+        segmentations: of the frames, of one size; one for a single image. One is in memory at a time.
 
     Raises:
         SalusError: nibabel is not installed.
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     try:
         import nibabel
     except ImportError:
         raise SalusError('NIfTI files need nibabel; pip install "salus[dicom]"') from None
-    values = np.stack([labels_of(one).T for one in found], axis=-1)
-    spacing = found[0].spacing
+    labels, spacing = [], None
+    for segmentation in segmentations:
+        labels.append(lesion_labels(segmentation).T)
+        spacing = segmentation.spacing
     down, right = spacing or (1.0, 1.0)
-    image = nibabel.Nifti1Image(values[..., 0] if len(found) == 1 else values, np.diag([-right, -down, 1.0, 1.0]))
+    values = labels[0] if len(labels) == 1 else np.stack(labels, axis=-1)
+    image = nibabel.Nifti1Image(values, np.diag([-right, -down, 1.0, 1.0]))
     image.header.set_xyzt_units("mm" if spacing else "unknown")
-    packed = path.name.lower().endswith(".gz")
-
-    def write(temporary: Path) -> None:
-        beside = temporary.with_name(temporary.name + (".nii.gz" if packed else ".nii"))  # nibabel goes by the suffix
-        try:
-            nibabel.save(image, beside)
-            beside.replace(temporary)
-        finally:
-            beside.unlink(missing_ok=True)
-
-    write_whole(path, write)
+    write_whole(path, lambda temporary: nibabel.save(image, temporary))

@@ -1,4 +1,4 @@
-"""Masks, probabilities and saliency as 8-bit grey PNG files of the image's size, packed lightly: speed before bytes."""
+"""Masks, probabilities and saliency as 8-bit grey PNG files of the image's size, lightly compressed for speed."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import numpy as np
 from PIL import Image
 
 from salus.atomic import write_picture
-from salus.preprocess import to_bytes
+from salus.preprocess import to_uint8
 
 COMPRESSION = 1
 """zlib's level. Level 6, Pillow's own, takes several times as long for files that are a fifth smaller."""
 
 
 def write_mask(path: Path, mask: np.ndarray) -> None:
-    """A mask: 255 tumour, 0 elsewhere.
+    """Write a mask: 255 tumour, 0 elsewhere.
 
     Args:
-        path: where to.
+        path: of the new file.
         mask: (h, w) bool.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
 
     Example:
         >>> import tempfile
@@ -36,24 +36,24 @@ def write_mask(path: Path, mask: np.ndarray) -> None:
     _write(path, mask.astype(np.uint8) * 255)
 
 
-def mask_png(mask: np.ndarray) -> bytes:
-    """The bytes that `write_mask` writes."""
+def encode_mask(mask: np.ndarray) -> bytes:
+    """Encode a mask as the bytes that `write_mask` writes."""
     content = BytesIO()
     Image.fromarray(mask.astype(np.uint8) * 255).save(content, "PNG", compress_level=COMPRESSION)
     return content.getvalue()
 
 
 def write_map(path: Path, values: np.ndarray) -> None:
-    """A probability or saliency: round(255 value).
+    """Write a probability or saliency map: round(255 value).
 
     Args:
-        path: where to.
+        path: of the new file.
         values: (h, w) in [0, 1].
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
-    _write(path, to_bytes(values))
+    _write(path, to_uint8(values))
 
 
 def _write(path: Path, values: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""The benchmark on a Ray cluster of two workers gives what it gives here, also where a worker is killed."""
+"""A benchmark on a Ray cluster of two workers gives the results of a local one, also where a worker is killed."""
 
 import csv
 import os
@@ -7,14 +7,18 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from tests.conftest import make_published, ray_workers
 
 from salus.cli import main
-from salus.evaluation import read_rows
-from salus.lab.benchmark.config import part_folder
+from salus.errors import SalusError
+from salus.evaluation.summary import read_rows
+from salus.lab.benchmark.config import BenchmarkConfig, fold_folder
+from salus.lab.benchmark.run import start
+from salus.ray_cluster import RAY
 
 OWN = """
 import keras
@@ -31,30 +35,30 @@ def two(size):
     return keras.Model([x, s], keras.layers.Conv2D(1, 5, padding="same", activation="sigmoid")(y))
 """
 OPTIONS = "--networks own_networks:one,own_networks:two --folds 2 --size 16 --epochs 30 --precision float32 --threads 1"
-PARTS = [(network, fold) for network in ("own_networks:one", "own_networks:two") for fold in (1, 2)]
+TASKS = [(network, fold) for network in ("own_networks:one", "own_networks:two") for fold in (1, 2)]
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory):
-    """A data set, networks of one's own, and the run that was made here; folder and data."""
+def local_run(tmp_path_factory):
+    """Folder of a local run with networks of its own, RUN "here", and the folder of its data set."""
     root = tmp_path_factory.mktemp("ray")
     (root / "own_networks.py").write_text(OWN)
     data = make_published(root / "data", 12)
     command = [sys.executable, "-m", "salus", "benchmark", str(data), *OPTIONS.split(), "-o", str(root / "here")]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=root)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run(command, capture_output=True, text=True, cwd=root)
+    assert process.returncode == 0, process.stderr
     return root, data
 
 
-def test_killed_with_9_and_yet_equal(bench, two_workers, monkeypatch, capsys):
-    root, data = bench
+def test_run_with_a_killed_worker_equals_the_local_run(local_run, two_workers, monkeypatch, capsys):
+    root, data = local_run
     run = root / "spread"
     monkeypatch.syspath_prepend(root)
     monkeypatch.chdir(root)  # Ray's workers find modules where the command was given
     killed: list[int] = []
 
     def kill() -> None:
-        history = part_folder(run, *PARTS[0]) / "history.csv"
+        history = fold_folder(run, *TASKS[0]) / "history.csv"
         while not killed:
             time.sleep(0.05)
             if history.is_file() and len(history.read_text().splitlines()) > 4:
@@ -69,17 +73,17 @@ def test_killed_with_9_and_yet_equal(bench, two_workers, monkeypatch, capsys):
     killer.join(5)
     assert killed
     assert 4 <= killed[0] < 30
-    said = capsys.readouterr().out
-    assert "[4/4]" in said
+    assert "[4/4]" in capsys.readouterr().out
 
-    for network, fold in PARTS:
-        one, two = part_folder(root / "here", network, fold), part_folder(run, network, fold)
-        assert sorted(p.name for p in one.glob("[!.]*")) == sorted(p.name for p in two.glob("[!.]*"))
-        rows = [list(csv.DictReader((folder / "history.csv").open())) for folder in (one, two)]
+    for network, fold in TASKS:
+        folders = [fold_folder(root / "here", network, fold), fold_folder(run, network, fold)]
+        local_files, ray_files = (sorted(path.name for path in folder.glob("[!.]*")) for folder in folders)
+        assert local_files == ray_files
+        rows = [list(csv.DictReader((folder / "history.csv").open())) for folder in folders]
         assert len(rows[0]) == 30
         for name in ("epoch", "loss", "val_loss"):
             assert [float(r[name]) for r in rows[0]] == [float(r[name]) for r in rows[1]], (network, fold, name)
-        outputs = [np.load(folder / "outputs.npz", allow_pickle=False) for folder in (one, two)]
+        outputs = [np.load(folder / "outputs.npz", allow_pickle=False) for folder in folders]
         for name in outputs[0].files:
             np.testing.assert_array_equal(outputs[0][name], outputs[1][name])
     scores = [
@@ -90,23 +94,24 @@ def test_killed_with_9_and_yet_equal(bench, two_workers, monkeypatch, capsys):
     assert (run / "report.html").is_file()
 
 
-def test_a_mistake_in_a_task_is_one_line(bench, two_workers, monkeypatch, tmp_path, capsys):
-    """A machine that does not share the run's folder is named; here the run is taken away under the tasks' feet."""
-    from salus.lab.benchmark import ray_tasks as benchmark_ray
-
-    root, data = bench
+def test_worker_that_does_not_see_the_run_is_an_error_of_one_line(local_run, two_workers, monkeypatch, tmp_path):
+    """The run's settings are removed as soon as the tasks are about to start, as if its folder were not shared."""
+    root, data = local_run
     monkeypatch.syspath_prepend(root)
-    monkeypatch.setattr(benchmark_ray, "_seal", lambda run: "another")
-    command = ["benchmark", str(data), *OPTIONS.split(), "-o", str(tmp_path / "run"), "--engine", "ray"]
-    assert main([*command, "--address", two_workers]) == 2
-    said = capsys.readouterr().err
-    assert "does not see this run there; put it in a folder that all machines share" in said
-    assert "Traceback" not in said
+    config = replace(BenchmarkConfig.load(root / "here"), data=str(data))
+
+    def log(line: str) -> None:
+        if line.startswith("Ray: "):
+            (tmp_path / "run" / "run.json").unlink()
+
+    with pytest.raises(SalusError, match="does not see this run there; put it in a folder that all") as error:
+        start(tmp_path / "run", config, log, threads=1, engine=RAY, address=two_workers)
+    assert "\n" not in str(error.value)
 
 
-def test_without_ray_the_command_to_install_it_is_named(bench, tmp_path, monkeypatch, capsys):
+def test_without_ray_the_command_to_install_it_is_named(local_run, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "ray", None)
-    root, data = bench
+    root, data = local_run
     monkeypatch.syspath_prepend(root)
     command = ["benchmark", str(data), *OPTIONS.split(), "-o", str(tmp_path / "run")]
     assert main([*command, "--engine", "ray"]) == 2

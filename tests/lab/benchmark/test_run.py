@@ -1,4 +1,4 @@
-"""The main job on small images: folds, training, tests, predictions from elsewhere, resume, refusals."""
+"""Benchmarks on small images: folds, training, tests, masks made elsewhere, resuming, and errors."""
 
 import csv
 import json
@@ -10,29 +10,27 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 from PIL import Image
 
-from salus.data.case import Case
 from salus.data.folds import Folds
 from salus.errors import SalusError
-from salus.evaluation import read_rows
-from salus.lab.benchmark.config import Settings, part_folder
+from salus.evaluation.summary import read_rows
+from salus.lab.benchmark.config import BenchmarkConfig, fold_folder
 from salus.lab.benchmark.protocol import Protocol
 from salus.lab.benchmark.run import resume, start
-from salus.lab.benchmark.task import parting_of
+from salus.lab.benchmark.task import fold_indices
 from salus.lab.report.build import build_report
 from salus.metrics.segmentation import score
 
 PROTOCOL = Protocol(size=16, folds=2, epochs=2, learning_rate=1e-3, fold_rule="grouped")
 
 
-def settings(folder: Path, **more) -> Settings:
-    given = {
+def make_config(folder: Path, **options) -> BenchmarkConfig:
+    defaults = {
         "data": str(folder),
         "layout": None,
         "networks": ("unet", "sa-unet"),
@@ -43,15 +41,15 @@ def settings(folder: Path, **more) -> Settings:
         "skip_bad": False,
         "backend": keras.backend.backend(),
     }
-    return Settings(**{**given, **more})
+    return BenchmarkConfig(**{**defaults, **options})
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A run of both networks, a network of one's own, and perfect masks from elsewhere."""
+    """A run of both networks, a network of the user's own, and perfect masks made elsewhere: folder, data and log."""
     from tests.conftest import make_published
 
-    root = tmp_path_factory.mktemp("bench")
+    root = tmp_path_factory.mktemp("benchmark")
     data = make_published(root / "data", 12)
     own = root / "own_network.py"
     own.write_text(
@@ -64,7 +62,7 @@ def finished(tmp_path_factory):
     sys.path.insert(0, str(root))
     lines: list[str] = []
     networks = ("unet", "sa-unet", "own_network:tiny")
-    start(root / "run", settings(data, networks=networks, predictions={"Reader": str(data / "masks")}), lines.append)
+    start(root / "run", make_config(data, networks=networks, predictions={"Reader": str(data / "masks")}), lines.append)
     build_report(root / "run", lines.append)
     sys.path.remove(str(root))
     return root / "run", data, lines
@@ -81,7 +79,7 @@ def test_every_image_is_tested_once_by_every_network(finished):
 
 def test_scores_are_those_of_the_stored_outputs(finished):
     run, data, _ = finished
-    folder = part_folder(run, "unet", 1)
+    folder = fold_folder(run, "unet", 1)
     outputs = np.load(folder / "outputs.npz", allow_pickle=False)
     rows = {r["case"]: r for r in read_rows(folder / "scores.csv") if r["resolution"] == "native"}
     for name, p in zip(outputs["names"], outputs["probability"], strict=True):
@@ -90,7 +88,7 @@ def test_scores_are_those_of_the_stored_outputs(finished):
         assert rows[str(name)]["dice"] == pytest.approx(score(truth, native >= 0.5).dice, abs=0.02)
 
 
-def test_masks_from_elsewhere_join_on_the_same_folds(finished):
+def test_masks_made_elsewhere_are_scored_on_the_same_folds(finished):
     run, _, _ = finished
     rows = [r for r in read_rows(run / "scores.csv") if r["network"] == "Reader"]
     folds = json.loads((run / "folds.json").read_text())["test"]
@@ -98,13 +96,13 @@ def test_masks_from_elsewhere_join_on_the_same_folds(finished):
     assert all(r["dice"] == 1 for r in rows)  # the truth itself
 
 
-def test_the_run_says_what_it_depends_on(finished):
+def test_run_folder_holds_settings_versions_and_summaries(finished):
     run, _, lines = finished
-    assert Settings.load(run).saliency == "prior"
-    assert Settings.load(run).protocol == PROTOCOL
+    assert BenchmarkConfig.load(run).saliency == "prior"
+    assert BenchmarkConfig.load(run).protocol == PROTOCOL
     assert len(json.loads((run / "data.json").read_text())["cases"]) == 12
     assert "keras" in json.loads((run / "environment.json").read_text())
-    summary = json.loads((part_folder(run, "sa-unet", 2) / "summary.json").read_text())
+    summary = json.loads((fold_folder(run, "sa-unet", 2) / "summary.json").read_text())
     assert summary["parameters"] == 1_912_517
     assert summary["fitted_on"] + summary["validated_on"] + summary["tested_on"] == 12
     assert any("left" in line for line in lines)
@@ -112,7 +110,7 @@ def test_the_run_says_what_it_depends_on(finished):
     assert "SA-U-Net" in (run / "report.md").read_text()
 
 
-def test_resume_redoes_nothing_finished(finished):
+def test_resume_repeats_nothing_finished(finished):
     run, _, _ = finished
     before = {p: p.stat().st_mtime_ns for p in run.rglob("*.weights.h5")}
     lines: list[str] = []
@@ -123,11 +121,11 @@ def test_resume_redoes_nothing_finished(finished):
     assert sum("done before" in line for line in lines) == 6
 
 
-def test_killed_between_training_and_scores(finished, tmp_path):
-    """Trained out, but not scored yet: resuming scores the final weights and trains nothing."""
+def test_resume_after_training_only_scores(finished, tmp_path):
+    """Killed between training and scores: resuming scores the final weights and trains nothing."""
     run = tmp_path / "run"
     shutil.copytree(finished[0], run)
-    folder = part_folder(run, "sa-unet", 2)
+    folder = fold_folder(run, "sa-unet", 2)
     before = {name: (folder / name).read_bytes() for name in ("scores.csv", "history.csv", "final.weights.h5")}
     (folder / "summary.json").unlink()
     (folder / "scores.csv").unlink()
@@ -139,8 +137,8 @@ def test_killed_between_training_and_scores(finished, tmp_path):
     assert before == {name: (folder / name).read_bytes() for name in before}
 
 
-def test_killed_and_resumed_equals_unbroken(published, tmp_path):
-    """Killed with -9 within an epoch, twice: history and outputs equal those of an unbroken run, to the bit."""
+def test_killed_and_resumed_run_equals_an_uninterrupted_one(published, tmp_path):
+    """Killed with -9 within an epoch, twice: history and outputs equal those of an uninterrupted run bit by bit."""
     options = ["--networks", "unet", "--folds", "2", "--size", "16", "--epochs", "6", "--precision", "float32"]
     salus = [sys.executable, "-m", "salus", "benchmark"]
 
@@ -162,10 +160,10 @@ def test_killed_and_resumed_equals_unbroken(published, tmp_path):
         arguments = ("--resume", str(run))
     assert launch(run, *arguments).wait() == 0
     for fold in (1, 2):
-        one, two = part_folder(tmp_path / "whole", "unet", fold), part_folder(run, "unet", fold)
-        rows = [list(csv.DictReader((folder / "history.csv").open())) for folder in (one, two)]
+        folders = [fold_folder(tmp_path / "whole", "unet", fold), fold_folder(run, "unet", fold)]
+        rows = [list(csv.DictReader((folder / "history.csv").open())) for folder in folders]
         assert [float(r["loss"]) for r in rows[0]] == [float(r["loss"]) for r in rows[1]]
-        outputs = [np.load(folder / "outputs.npz", allow_pickle=False)["probability"] for folder in (one, two)]
+        outputs = [np.load(folder / "outputs.npz", allow_pickle=False)["probability"] for folder in folders]
         np.testing.assert_array_equal(*outputs)
 
 
@@ -176,41 +174,43 @@ def test_leakage_is_refused_unless_allowed(published, tmp_path):
     (published / "manifest.csv").write_text("\n".join(lines))
     test = {name: 1 + i % 2 for i, name in enumerate(names)}  # one on each side
     Folds(test, {n: n for n in names}, "file", 0).save(tmp_path / "folds.json")
-    given = settings(published, networks=("unet",), protocol=PROTOCOL.change(epochs=1))
+    config = make_config(published, networks=("unet",), protocol=PROTOCOL.change(epochs=1))
     with pytest.raises(SalusError, match=r"6 patients.*--allow-leakage"):
-        start(tmp_path / "no", given, lambda _: None, folds_file=tmp_path / "folds.json")
+        start(tmp_path / "no", config, lambda _: None, folds_file=tmp_path / "folds.json")
     assert not (tmp_path / "no").exists()
-    allowed = settings(published, networks=("unet",), protocol=PROTOCOL.change(epochs=1), allow_leakage=True)
+    allowed = make_config(published, networks=("unet",), protocol=PROTOCOL.change(epochs=1), allow_leakage=True)
     start(tmp_path / "yes", allowed, lambda _: None, folds_file=tmp_path / "folds.json")
+    build_report(tmp_path / "yes", lambda _: None)
     assert "LEAKAGE" in (tmp_path / "yes" / "report.html").read_text()
 
 
-def test_the_protocol_tells_of_the_folds_that_a_file_has(published, tmp_path):
+def test_protocol_takes_the_number_of_folds_from_the_file(published, tmp_path):
     names = sorted(p.stem for p in (published / "images").iterdir())
     Folds({name: 1 + i % 3 for i, name in enumerate(names)}, {n: n for n in names}, "file", 0).save(tmp_path / "f.json")
-    given = settings(published, networks=(), predictions={"R": str(published / "masks")})
-    assert given.protocol.folds != 3
-    start(tmp_path / "run", given, lambda _: None, folds_file=tmp_path / "f.json")
-    assert Settings.load(tmp_path / "run").protocol.folds == 3
+    config = make_config(published, networks=(), predictions={"R": str(published / "masks")})
+    assert config.protocol.folds != 3
+    start(tmp_path / "run", config, lambda _: None, folds_file=tmp_path / "f.json")
+    assert BenchmarkConfig.load(tmp_path / "run").protocol.folds == 3
 
 
-def test_the_literatures_rule_deals_images_and_validates_on_the_last(published, tmp_path):
-    given = settings(published, networks=(), predictions={"R": str(published / "masks")})
-    protocol = given.protocol.change(fold_rule="by-image", folds=3)
-    start(tmp_path / "run", replace(given, protocol=protocol), lambda _: None)
+def test_rule_of_the_literature_splits_images_and_validates_on_the_last(published, tmp_path):
+    config = make_config(published, networks=(), predictions={"R": str(published / "masks")})
+    protocol = config.protocol.change(fold_rule="by-image", folds=3)
+    start(tmp_path / "run", replace(config, protocol=protocol), lambda _: None)
     content = json.loads((tmp_path / "run" / "folds.json").read_text())
     folds = Folds(content["test"], content["groups"], content["rule"], content["seed"])
-    cases = [Case(name, Path(name)) for name in sorted(content["test"])]
-    pairs = SimpleNamespace(cases=cases)
-    parting = parting_of(SimpleNamespace(pairs=pairs, folds=folds, settings=SimpleNamespace(protocol=protocol)), 1)
-    training = [i for i, case in enumerate(cases) if folds.test[case.name] != 1]
+    names = sorted(content["test"])
+    indices = fold_indices(names, folds, protocol, 1)
+    training = [i for i, name in enumerate(names) if folds.test[name] != 1]
     assert len(training) == 8
-    assert (list(parting.fitting), list(parting.validation)) == (training[:6], training[6:])
+    assert (list(indices.fitting), list(indices.validation)) == (training[:6], training[6:])
 
 
 def test_changed_data_are_not_resumed(published, tmp_path):
     start(
-        tmp_path / "run", settings(published, networks=(), predictions={"R": str(published / "masks")}), lambda _: None
+        tmp_path / "run",
+        make_config(published, networks=(), predictions={"R": str(published / "masks")}),
+        lambda _: None,
     )
     image = next((published / "images").iterdir())
     Image.fromarray(255 - np.asarray(Image.open(image))).save(image)
@@ -218,20 +218,21 @@ def test_changed_data_are_not_resumed(published, tmp_path):
         resume(tmp_path / "run", lambda _: None)
 
 
-def test_a_damaged_file_stops_the_run_or_is_left_out(published, tmp_path):
+def test_damaged_image_stops_the_run_or_is_left_out(published, tmp_path):
     (published / "images" / "004.png").write_bytes(b"no image")
-    given = settings(published, networks=(), predictions={"R": str(published / "masks")})
+    config = make_config(published, networks=(), predictions={"R": str(published / "masks")})
     with pytest.raises(SalusError, match=r"1 cases.*004\.png.*--skip-bad"):
-        start(tmp_path / "no", given, lambda _: None)
+        start(tmp_path / "no", config, lambda _: None)
     lines: list[str] = []
-    start(tmp_path / "yes", replace(given, skip_bad=True), lines.append)
+    start(tmp_path / "yes", replace(config, skip_bad=True), lines.append)
     assert any(line.startswith("left out: ") and "004.png" in line for line in lines)
+    build_report(tmp_path / "yes", lambda _: None)
     assert len({r["case"] for r in read_rows(tmp_path / "yes" / "scores.csv")}) == 11
 
 
-def test_what_cannot_work_is_said_before_training(published, tmp_path):
+def test_settings_that_cannot_work_are_refused_before_training(published, tmp_path):
     (tmp_path / "few").mkdir()
-    for more, part in [
+    for options, message in [
         ({"networks": ("resnet",)}, "choose one of"),
         ({"saliency": "file"}, "saliency"),
         ({"saliency": "magic"}, "unknown saliency"),
@@ -243,30 +244,31 @@ def test_what_cannot_work_is_said_before_training(published, tmp_path):
         ({"protocol": PROTOCOL.change(folds=13)}, "13 folds"),
         ({"protocol": PROTOCOL.change(fold_rule="official")}, "no official folds"),
     ]:
-        with pytest.raises(SalusError, match=part):
-            start(tmp_path / "run", settings(published, **more), lambda _: None)
+        with pytest.raises(SalusError, match=message):
+            start(tmp_path / "run", make_config(published, **options), lambda _: None)
         assert not (tmp_path / "run").exists()
     with pytest.raises(SalusError, match="holds other files"):
-        start(published, settings(published), lambda _: None)
+        start(published, make_config(published), lambda _: None)
 
 
-def test_one_network_on_several_maps(tmp_path, published):
+def test_one_network_with_several_saliency_sources(tmp_path, published):
     networks = ("sa-unet@constant", "sa-unet@truth+shuffled", "sa-unet")
-    start(tmp_path / "run", settings(published, networks=networks), print)
+    start(tmp_path / "run", make_config(published, networks=networks), print)
     outputs = {
-        n: np.load(part_folder(tmp_path / "run", n, 1) / "outputs.npz", allow_pickle=False)["saliency"]
+        n: np.load(fold_folder(tmp_path / "run", n, 1) / "outputs.npz", allow_pickle=False)["saliency"]
         for n in networks
     }
     assert (outputs["sa-unet@constant"] == 255).all()
     assert set(np.unique(outputs["sa-unet@truth+shuffled"])) == {0, 255}
     assert (outputs["sa-unet"] == outputs["sa-unet"][0]).all()  # the prior, the run's own source
     assert sorted(p.name for p in (tmp_path / "run" / "saliency").iterdir()) == ["constant", "prior", "truth"]
+    build_report(tmp_path / "run", lambda _: None)
     page = (tmp_path / "run" / "report.md").read_text()
     assert "SA-U-Net, truth+shuffled" in page
     assert "ceiling" in page
 
 
-def test_maps_are_refused_where_they_make_no_sense(tmp_path, published):
+def test_saliency_sources_that_do_not_fit_are_refused(tmp_path, published):
     for networks, saliency, message in (
         (("unet@prior",), "auto", "takes no saliency map"),
         (("sa-unet@nonsense",), "auto", "unknown saliency"),
@@ -274,5 +276,5 @@ def test_maps_are_refused_where_they_make_no_sense(tmp_path, published):
         (("sa-unet",), "prior+blurred", "after \\+ write any of"),
     ):
         with pytest.raises(SalusError, match=message):
-            start(tmp_path / "run", settings(published, networks=networks, saliency=saliency), print)
+            start(tmp_path / "run", make_config(published, networks=networks, saliency=saliency), print)
     assert not (tmp_path / "run" / "run.json").exists()

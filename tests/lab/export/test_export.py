@@ -1,8 +1,9 @@
-"""Exported networks, each run by the engine of its format alone, or in the authors' own graph."""
+"""Exported networks, each run by the engine of its format, or in the authors' own graph."""
 
 import hashlib
 import json
 import zipfile
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -15,27 +16,33 @@ from salus.cli import main
 from salus.data.phantom.make import make_phantom
 from salus.engine import SETTINGS, open_network
 from salus.errors import SalusError
-from salus.lab.benchmark.config import Settings, part_folder
+from salus.lab.benchmark.config import BenchmarkConfig, fold_folder
 from salus.lab.benchmark.protocol import Protocol
 from salus.lab.export import write
-from salus.lab.export.source import open_source
+from salus.lab.export.exportable import load_exportable
 from salus.lab.export.write import export_network
 from salus.lab.networks.registry import build_network, takes_saliency
 from salus.lab.networks.store import Card, save_network
 from salus.lab.training.checkpoint import FINAL
+from salus.segmentation.network import prepare_image
 from salus.segmentation.segmenter import Segmenter
 from salus.weights import SHIPPED_NETWORK
 
 SIZE = 32
 
 
-def shaken(network: str, size: int = SIZE) -> keras.Model:
-    """A network whose biases are not zero, so that a lost one shows."""
+def random_network(network: str, size: int = SIZE) -> keras.Model:
+    """Build a network whose biases are not zero, so that a missing one is noticed."""
     keras.utils.set_random_seed(4)
     model = build_network(network, size)
     rng = np.random.default_rng(0)
     model.set_weights([w + rng.normal(0, 0.05, w.shape) for w in model.get_weights()])
     return model
+
+
+def save_config(run: Path, network: str, size: int = SIZE) -> None:
+    """Write the settings of a benchmark of one network."""
+    BenchmarkConfig("d", "images", (network,), "file", {}, Protocol(size=size), False, "tensorflow").save(run)
 
 
 def inputs(n: int, size: int = SIZE) -> list[np.ndarray]:
@@ -44,18 +51,18 @@ def inputs(n: int, size: int = SIZE) -> list[np.ndarray]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A saved SA-U-Net, and what it answers to three images with maps."""
+    """The folder of a saved SA-U-Net, and its outputs for three images with maps."""
     place = tmp_path_factory.mktemp("net") / "ours"
-    model = shaken("sa-unet")
+    model = random_network("sa-unet")
     save_network(model, Card("sa-unet", SIZE, 0.4, True, "test"), place)
     return place, model.predict(inputs(3), verbose=0)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A file as `salus train` writes it, of random weights."""
+    """A file as `salus train` writes it, with random weights."""
     from salus.lab.networks.segment_net import segment_net
-    from salus.lab.segmentation.export import export_segmenter, with_strangeness
+    from salus.lab.segmentation.export import add_strangeness_output, export_segmenter
 
     keras.utils.set_random_seed(5)
     path = tmp_path_factory.mktemp("trained") / "network.onnx"
@@ -63,40 +70,41 @@ def trained(tmp_path_factory):
     settings = {"name": "../sly name", "size": 64, "temperature": 1.5}
     model, rng = segment_net(64), np.random.default_rng(0)
     model.set_weights([w + rng.normal(0, 0.02, w.shape) for w in model.get_weights()])  # the converter drops zeros
-    export_segmenter(with_strangeness(model, images), path, settings)
+    export_segmenter(add_strangeness_output(model, images), path, settings)
     return path
 
 
-def test_onnx_takes_any_batch_and_says_how_images_are_prepared(folder, tmp_path, capsys):
+def test_onnx_takes_any_batch_and_holds_the_preprocessing(folder, tmp_path, capsys):
     import onnxruntime
 
-    place, wanted = folder
+    place, expected = folder
     assert main(["export", str(place), "--format", "onnx", "-o", str(tmp_path / "a.onnx")]) == 0
     assert "differs from the network by at most" in capsys.readouterr().out
     session = onnxruntime.InferenceSession(str(tmp_path / "a.onnx"))
-    assert [(one.name, one.shape) for one in session.get_inputs()] == [
+    assert [(port.name, port.shape) for port in session.get_inputs()] == [
         ("image", ["batch", SIZE, SIZE, 1]),
         ("saliency", ["batch", SIZE, SIZE, 1]),
     ]
     for n in (1, 3):
-        given = dict(zip(("image", "saliency"), (x[:n] for x in inputs(3)), strict=True))
-        (found,) = session.run(["probability"], given)
-        assert np.abs(found - wanted[:n]).max() < 1e-5
-    kept = json.loads(session.get_modelmeta().custom_metadata_map["salus"])
-    assert (kept["threshold"], kept["preprocessing"]["height"], kept["preprocessing"]["layout"]) == (0.4, SIZE, "NHWC")
+        arrays = dict(zip(("image", "saliency"), (x[:n] for x in inputs(3)), strict=True))
+        (output,) = session.run(["probability"], arrays)
+        assert np.abs(output - expected[:n]).max() < 1e-5
+    metadata = json.loads(session.get_modelmeta().custom_metadata_map["salus"])
+    assert metadata["threshold"] == 0.4
+    assert (metadata["preprocessing"]["height"], metadata["preprocessing"]["layout"]) == (SIZE, "NHWC")
 
 
 @pytest.mark.parametrize(("precision", "bound"), [("float32", 1e-5), ("float16", 0.02)])
 def test_openvino(folder, precision, bound, tmp_path):
     import openvino
 
-    place, wanted = folder
-    made = export_network(str(place), "openvino", tmp_path / "a.xml", precision)
-    assert [file.name for file in made.files] == ["a.xml", "a.bin"]
+    place, expected = folder
+    exported = export_network(str(place), "openvino", tmp_path / "a.xml", precision)
+    assert [file.name for file in exported.files] == ["a.xml", "a.bin"]
     model = openvino.Core().read_model(tmp_path / "a.xml")
     compiled = openvino.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    found = compiled(dict(zip(("image", "saliency"), inputs(3), strict=True)))["probability"]
-    assert np.abs(found - wanted).max() < bound
+    output = compiled(dict(zip(("image", "saliency"), inputs(3), strict=True)))["probability"]
+    assert np.abs(output - expected).max() < bound
     whole = 4 * build_network("sa-unet", SIZE).count_params()
     assert (tmp_path / "a.bin").stat().st_size == pytest.approx(whole / (2 if precision == "float16" else 1), rel=0.01)
     assert json.loads(model.get_rt_info(["framework", "salus"]).value)["preprocessing"]["divide_by"] == 255
@@ -108,28 +116,28 @@ def test_openvino(folder, precision, bound, tmp_path):
 def test_litert(folder, precision, bytes_each, bound, tmp_path):
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    place, wanted = folder
+    place, expected = folder
     path = tmp_path / "a.tflite"
-    made = export_network(str(place), "litert", path, precision)
-    assert made.difference <= bound
+    exported = export_network(str(place), "litert", path, precision)
+    assert exported.difference <= bound
     plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES  # the reference kernels, not those that export ran
     network = Interpreter(str(path), experimental_op_resolver_type=plain)
     network.allocate_tensors()
-    given = {one["name"].split("_")[-1].split(":")[0]: one["index"] for one in network.get_input_details()}
+    arrays = {one["name"].split("_")[-1].split(":")[0]: one["index"] for one in network.get_input_details()}
     image, saliency = inputs(3)
     for i in range(3):
-        network.set_tensor(given["image"], image[i : i + 1])
-        network.set_tensor(given["saliency"], saliency[i : i + 1])
+        network.set_tensor(arrays["image"], image[i : i + 1])
+        network.set_tensor(arrays["saliency"], saliency[i : i + 1])
         network.invoke()
-        found = network.get_tensor(network.get_output_details()[0]["index"])
-        assert np.abs(found - wanted[i : i + 1]).max() < bound
+        output = network.get_tensor(network.get_output_details()[0]["index"])
+        assert np.abs(output - expected[i : i + 1]).max() < bound
     assert path.stat().st_size == pytest.approx(bytes_each * build_network("sa-unet", SIZE).count_params(), rel=0.05)
     with zipfile.ZipFile(path) as archive:
         assert json.loads(archive.read("salus.json"))["threshold"] == 0.4
 
 
-def authors(network: str, size: int) -> keras.Model:
-    """The released notebook's graph, its repeat a Lambda, written here once more."""
+def authors_network(network: str, size: int) -> keras.Model:
+    """Build the graph of the released notebook, written here independently, its repeat a Lambda."""
 
     def conv(x, k, s=3, **more):
         return layers.Conv2D(k, s, padding="same", **{"activation": "relu", **more})(x)
@@ -161,103 +169,105 @@ def authors(network: str, size: int) -> keras.Model:
 
 @pytest.mark.parametrize("network", ["unet", "sa-unet"])
 def test_keras_files_load_into_the_authors_network(network, tmp_path):
-    model = shaken(network)
+    model = random_network(network)
     part = tmp_path / "run" / network / "fold-2"
     part.mkdir(parents=True)
     model.save_weights(part / FINAL)
-    Settings("d", "images", (network,), "file", {}, Protocol(size=SIZE), False, "tensorflow").save(tmp_path / "run")
-    given = inputs(2)[: len(model.inputs)]
-    wanted = model.predict(given if len(given) > 1 else given[0], verbose=0)
+    BenchmarkConfig("d", "images", (network,), "file", {}, Protocol(size=SIZE), False, "tensorflow").save(
+        tmp_path / "run"
+    )
+    arrays = inputs(2)[: len(model.inputs)]
+    expected = model.predict(arrays if len(arrays) > 1 else arrays[0], verbose=0)
     for ending in (".keras", ".h5", ".weights.h5"):
-        made = export_network(str(part), "keras", tmp_path / f"a{ending}")
-        theirs = authors(network, SIZE)
-        theirs.load_weights(made.files[0])
-        assert np.abs(theirs(given if len(given) > 1 else given[0]) - wanted).max() < 1e-6
+        exported = export_network(str(part), "keras", tmp_path / f"a{ending}")
+        released = authors_network(network, SIZE)
+        released.load_weights(exported.files[0])
+        assert np.abs(released(arrays if len(arrays) > 1 else arrays[0]) - expected).max() < 1e-6
         if ending != ".weights.h5":  # whole models: without Salus's classes, and without a Lambda
-            whole = keras.saving.load_model(made.files[0], compile=False, safe_mode=True)
-            assert np.abs(whole(given if len(given) > 1 else given[0]) - wanted).max() < 1e-6
+            whole = keras.saving.load_model(exported.files[0], compile=False, safe_mode=True)
+            assert np.abs(whole(arrays if len(arrays) > 1 else arrays[0]) - expected).max() < 1e-6
 
 
-def test_code_that_a_run_names_runs_only_where_it_is_asked_for(tmp_path, monkeypatch):
+def test_code_that_a_run_names_runs_only_if_allowed(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "strangers.py").write_text(
         "from pathlib import Path\nfrom salus.lab.networks.registry import build_network\n"
         "def factory(size):\n    Path(__file__).with_name('ran').touch()\n    return build_network('unet', size)\n"
     )
     name, run = "strangers:factory", tmp_path / "run"
-    part = part_folder(run, name, 1)
+    part = fold_folder(run, name, 1)
     part.mkdir(parents=True)
-    model = shaken("unet")
+    model = random_network("unet")
     model.save_weights(part / FINAL)
-    Settings("d", "images", (name,), "file", {}, Protocol(size=SIZE), False, "tensorflow").save(run)
+    save_config(run, name)
     for other in (None, "strangers:another"):
         with pytest.raises(SalusError, match="let it run with --factory strangers:factory"):
             export_network(str(part), "onnx", tmp_path / "a.onnx", factory=other)
     assert not (tmp_path / "ran").exists()
     assert main(["export", str(part), "--format", "onnx", "-o", str(tmp_path / "a.onnx"), "--factory", name]) == 0
     assert (tmp_path / "ran").exists()
-    given = inputs(1)[0]
-    found = open_network(tmp_path / "a.onnx", "onnxruntime").run({"image": given})["probability"]
-    assert np.abs(found - model.predict(given, verbose=0)).max() < 1e-5
+    arrays = inputs(1)[0]
+    output = open_network(tmp_path / "a.onnx", "onnxruntime").run({"image": arrays})["probability"]
+    assert np.abs(output - model.predict(arrays, verbose=0)).max() < 1e-5
 
 
 @pytest.mark.parametrize("name", ["unet", "unet_sa"])
-def test_the_reference_answers_survive_the_way_through_salus(reference, name, tmp_path):
+def test_import_and_export_keep_the_reference_outputs(reference, name, tmp_path):
     from salus.lab.export.import_keras import import_keras
 
     network, model = import_keras(reference / f"{name}.h5")
     part = tmp_path / "run" / network / "fold-1"
     part.mkdir(parents=True)
     model.save_weights(part / FINAL)
-    Settings("d", "images", (network,), "file", {}, Protocol(), False, "tensorflow").save(tmp_path / "run")
-    made = export_network(str(part), "keras", tmp_path / "a.keras")
+    save_config(tmp_path / "run", network, 256)
+    exported = export_network(str(part), "keras", tmp_path / "a.keras")
     known = np.load(reference / f"{name}.npz", allow_pickle=False)
-    given = [known["image"], known["saliency"]] if takes_saliency(model) else known["image"]
-    found = keras.saving.load_model(made.files[0]).predict(given, verbose=0)
-    assert np.abs(found - known["probability"]).max() < 1e-5
+    arrays = [known["image"], known["saliency"]] if takes_saliency(model) else known["image"]
+    output = keras.saving.load_model(exported.files[0]).predict(arrays, verbose=0)
+    assert np.abs(output - known["probability"]).max() < 1e-5
 
 
-def test_a_trained_network_as_litert(trained, tmp_path):
+def test_network_of_salus_train_as_litert(trained, tmp_path):
     from ai_edge_litert.interpreter import Interpreter
 
-    made = export_network(str(trained), "litert", tmp_path / "a.tflite")
+    exported = export_network(str(trained), "litert", tmp_path / "a.tflite")
     image = inputs(1, 64)[0]
-    wanted = open_network(trained, "onnxruntime").run({"image": image})
-    found = Interpreter(str(made.files[0])).get_signature_runner()(image=image)
-    assert set(found) == set(wanted) == {"probability", "saliency", "presence", "strangeness"}
-    for name, right in wanted.items():
-        np.testing.assert_allclose(found[name], right, rtol=1e-4, atol=1e-5, err_msg=name)
-    with zipfile.ZipFile(made.files[0]) as archive:
+    expected = open_network(trained, "onnxruntime").run({"image": image})
+    output = Interpreter(str(exported.files[0])).get_signature_runner()(image=image)
+    assert set(output) == set(expected) == {"probability", "saliency", "presence", "strangeness"}
+    for name, values in expected.items():
+        np.testing.assert_allclose(output[name], values, rtol=1e-4, atol=1e-5, err_msg=name)
+    with zipfile.ZipFile(exported.files[0]) as archive:
         assert json.loads(archive.read("salus.json"))["temperature"] == 1.5
 
 
-def test_a_trained_networks_other_files_serve_salus_itself(trained, tmp_path, monkeypatch):
+def test_exported_files_of_salus_train_run_in_salus(trained, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     image = make_phantom(3).image
-    wanted = Segmenter(trained)(image).probability
+    expected = Segmenter(trained)(image).probability
     for kind in ("onnx", "openvino"):
         (file, *_) = export_network(str(trained), kind).files
         assert file.parent.resolve() == tmp_path.resolve()  # whatever the network calls itself
-        np.testing.assert_allclose(Segmenter(file)(image).probability, wanted, atol=1e-5)
-    again = open_source(str(tmp_path / "sly-name.onnx")).model()  # its weights are still found
-    given = inputs(1, 64)[0]
-    right = open_network(trained).run({"image": given})
-    np.testing.assert_allclose(again.predict(given, verbose=0)["probability"], right["probability"], atol=1e-5)
+        np.testing.assert_allclose(Segmenter(file)(image).probability, expected, atol=1e-5)
+    again = load_exportable(str(tmp_path / "sly-name.onnx")).build_model()  # with the names of its weights
+    arrays = inputs(1, 64)[0]
+    values = open_network(trained).run({"image": arrays})
+    np.testing.assert_allclose(again.predict(arrays, verbose=0)["probability"], values["probability"], atol=1e-5)
 
 
-def test_the_shipped_network_is_prepared_for_as_its_file_says(tmp_path):
+def test_preprocessing_in_the_file_is_that_of_the_segmenter(tmp_path):
     (file,) = export_network("shipped", "onnx", tmp_path / "a.onnx").files
-    told = json.loads({p.key: p.value for p in onnx.load(file).metadata_props}[SETTINGS])["preprocessing"]
+    settings = json.loads({p.key: p.value for p in onnx.load(file).metadata_props}[SETTINGS])["preprocessing"]
     image = Image.fromarray(make_phantom(4).image)
-    image = image.convert("F").resize((told["width"], told["height"]), Image.Resampling.BILINEAR)
-    grey = np.rint(np.asarray(image)) / (told["levels"] - 1) * (told["levels"] - 1) / told["divide_by"]
-    ours = Segmenter(file)._prepare(make_phantom(4).image.astype(np.float32) / 255)
+    image = image.convert("F").resize((settings["width"], settings["height"]), Image.Resampling.BILINEAR)
+    grey = np.rint(np.asarray(image)) / (settings["levels"] - 1) * (settings["levels"] - 1) / settings["divide_by"]
+    ours = prepare_image(make_phantom(4).image.astype(np.float32) / 255, Segmenter(file).settings.size)
     assert np.abs(grey[..., None] - ours).max() < 1.01 / 255
     assert np.mean(np.abs(grey[..., None] - ours) > 1e-6) < 0.001  # a half that rounds the other way
 
 
-def test_what_differs_is_refused_and_leaves_nothing(folder, tmp_path, monkeypatch):
-    monkeypatch.setitem(write.BOUNDS, "float16", 1e-9)
+def test_file_that_differs_is_refused_and_not_left(folder, tmp_path, monkeypatch):
+    monkeypatch.setitem(write.TOLERANCES, "float16", 1e-9)
     with pytest.raises(SalusError, match=r"a\.onnx: differs from .* by .*e-.*, more than 1e-09; not written"):
         export_network(str(folder[0]), "onnx", tmp_path / "a.onnx", "float16")
     assert list(tmp_path.iterdir()) == []
@@ -281,7 +291,7 @@ def test_what_differs_is_refused_and_leaves_nothing(folder, tmp_path, monkeypatc
         (["shipped", "--format", "onnx", "-o", "text.onnx"], "text.onnx: exists already"),
     ],
 )
-def test_mistakes_and_damage_are_one_line(arguments, part, tmp_path, monkeypatch, capsys):
+def test_errors_are_one_line(arguments, part, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.onnx").write_text("no network")
@@ -296,7 +306,7 @@ def test_mistakes_and_damage_are_one_line(arguments, part, tmp_path, monkeypatch
     for name in ("unet", "other"):
         (tmp_path / "run" / name / "fold-1").mkdir(parents=True)
         (tmp_path / "run" / name / "fold-1" / FINAL).write_bytes(b"no weights")
-    Settings("d", "images", ("unet",), "file", {}, Protocol(size=32), False, "tensorflow").save(tmp_path / "run")
+    save_config(tmp_path / "run", "unet")
     before = sorted(tmp_path.iterdir())
     assert main(["export", *arguments]) == 2
     error = capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Weights of the authors' Keras files: parity with the original graph, built here from Keras's layers alone."""
+"""Weights imported from Keras files give the outputs of the authors' graph."""
 
 import zipfile
 from pathlib import Path
@@ -31,18 +31,18 @@ def pair(request):
 
 
 @pytest.mark.parametrize("ending", [".keras", ".h5", ".weights.h5"])
-def test_a_network_saved_by_keras_gives_the_same_here(pair, ending, tmp_path):
+def test_imported_network_equals_the_original(pair, ending, tmp_path):
     name, model = pair
     path = tmp_path / f"theirs{ending}"
     (model.save_weights if ending == ".weights.h5" else model.save)(path)
-    found, ours = import_keras(path, SIZE)
-    assert found == name
+    network, ours = import_keras(path, SIZE)
+    assert network == name
     x = inputs_of(model)
     assert np.abs(ours.predict(x, verbose=0) - model.predict(x, verbose=0)).max() < 1e-6
 
 
 def test_layer_numbers_that_do_not_start_at_zero(tmp_path):
-    """A notebook that built models before numbers its layers from there: conv2d_9 must come before conv2d_10."""
+    """A second model's layers are numbered on: conv2d_9 must come before conv2d_10."""
     keras.backend.clear_session()
     original("unet", 16)
     model = original("unet", SIZE)
@@ -54,7 +54,7 @@ def test_layer_numbers_that_do_not_start_at_zero(tmp_path):
 
 
 @pytest.mark.parametrize("file", ["unet.h5", "unet.keras", "unet_sa.h5", "unet_sa.keras"])
-def test_the_reference_files(reference, file):
+def test_reference_files_give_the_reference_outputs(reference, file):
     _, model = import_keras(reference / file)
     known = np.load(reference / f"{Path(file).stem}.npz", allow_pickle=False)
     given = [known["image"], known["saliency"]] if len(model.inputs) == 2 else known["image"]
@@ -73,7 +73,7 @@ def test_a_stored_lambda_is_never_run(tmp_path):
     assert len(read_weights(bad)) == 23
 
 
-def test_what_is_not_a_published_network(tmp_path):
+def test_other_files_are_refused(tmp_path):
     other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
     other.save(tmp_path / "other.keras")
     (tmp_path / "text.h5").write_text("no")
@@ -89,7 +89,7 @@ def test_what_is_not_a_published_network(tmp_path):
         assert "\n" not in str(error.value)
 
 
-def test_right_count_but_wrong_shapes(tmp_path):
+def test_right_number_of_parameters_in_wrong_shapes_is_refused(tmp_path):
     """717,313 parameters in one dense layer are no U-Net."""
     with h5py.File(tmp_path / "odd.h5", "w") as file:
         group = file.create_group("layers/dense/vars")

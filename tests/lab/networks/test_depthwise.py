@@ -34,14 +34,14 @@ def test_shifted_copies_are_the_convolution(kernel, stride, side, use_bias):
 def test_tensorflow_keeps_its_own_and_jax_gets_the_sum():
     assert type(depthwise(3, 1, True, "one")) is layers.DepthwiseConv2D
     code = """
-from salus.lab.training.backend import environment, use_backend
+from salus.lab.training.backend import describe_environment, use_backend
 use_backend("jax")
 import json, keras
 from salus.lab.networks.efficientnet_lite import efficientnet_lite0
 image = keras.Input((32, 32, 1))
 model = keras.Model(image, efficientnet_lite0(image, folded=True))
 kinds = sorted({type(layer).__name__ for layer in model.layers if layer.name.endswith("_depthwise")})
-print(json.dumps([kinds, environment().get("gpu")]))
+print(json.dumps([kinds, describe_environment().get("gpu")]))
 """
     pytest.importorskip("jax", reason="jax is not installed (pip install 'salus[jax]')")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

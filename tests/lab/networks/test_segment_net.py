@@ -1,4 +1,4 @@
-"""The shipped architecture: what starts as the identity, what the gradient may not reach, what saliency changes."""
+"""The architecture of the shipped network: shapes, attention, and the gradient that stops at the saliency."""
 
 import keras
 import numpy as np
@@ -18,15 +18,15 @@ def noise(n=2, side=64):
 
 
 def test_shapes_and_ranges(model):
-    found = model.predict(noise(), verbose=0)
-    assert {name: value.shape for name, value in found.items()} == {
+    outputs = model.predict(noise(), verbose=0)
+    assert {name: value.shape for name, value in outputs.items()} == {
         "probability": (2, 64, 64, 1),
         "saliency": (2, 16, 16, 1),
         "presence": (2, 1),
         "features": (2, 512),
     }
-    assert set(found) == set(OUTPUTS)
-    assert all(0 <= found[name].min() <= found[name].max() <= 1 for name in ("probability", "saliency", "presence"))
+    assert set(outputs) == set(OUTPUTS)
+    assert all(0 <= outputs[name].min() <= outputs[name].max() <= 1 for name in ("probability", "saliency", "presence"))
 
 
 def test_attention_starts_as_the_identity(model):
@@ -47,21 +47,21 @@ def test_saliency_changes_the_outline_once_attention_has_weights(model):
     base = other.predict(noise(), verbose=0)
     last = net.get_layer("logit")
     last.set_weights([last.get_weights()[0] * 0, np.array([4.0], np.float32)])  # a map of ones
-    lit = other.predict(noise(), verbose=0)
-    assert lit["saliency"].min() > 0.98
-    assert np.abs(lit["probability"] - base["probability"]).max() > 1e-4
+    with_ones = other.predict(noise(), verbose=0)
+    assert with_ones["saliency"].min() > 0.98
+    assert np.abs(with_ones["probability"] - base["probability"]).max() > 1e-4
 
 
-def test_the_outline_does_not_train_the_saliency():
+def test_the_loss_of_the_outline_does_not_train_the_saliency():
     keras.utils.set_random_seed(1)
     model = segment_net(64)
     losses = {"probability": "binary_crossentropy", "saliency": None, "presence": None, "features": None}
     model.compile(keras.optimizers.SGD(1.0), loss=losses)
     net = model.get_layer("saliency_net")
     before = net.get_weights()
-    elsewhere = model.get_layer("dec2").get_weights()
+    decoder_before = model.get_layer("dec2").get_weights()
     truth = np.ones((2, 64, 64, 1), np.float32)
     model.train_on_batch(noise(), {"probability": truth})
     for one, other in zip(before, net.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
-    assert any((a != b).any() for a, b in zip(elsewhere, model.get_layer("dec2").get_weights(), strict=True))
+    assert any((a != b).any() for a, b in zip(decoder_before, model.get_layer("dec2").get_weights(), strict=True))

@@ -1,4 +1,4 @@
-"""A finished benchmark in miniature, made without training: a data set on disk, and a run's folder about it."""
+"""A small finished benchmark, made without training: a data set and a run's folder."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from salus.atomic import write_json, write_rows
 from salus.data.folds import Folds
 from salus.data.layouts import read_data_set
 from salus.data.prepare import prepare
-from salus.evaluation import prediction_rows, rows_of, write_rows
-from salus.lab.benchmark.config import Settings, part_folder
+from salus.evaluation.scoring import score_cases, score_prediction
+from salus.lab.benchmark.config import BenchmarkConfig, fold_folder
 from salus.lab.benchmark.protocol import Protocol
-from salus.lab.training.run_folder import fingerprint, write_json
+from salus.lab.training.run_folder import fingerprint
 
 SIZE = 32
 ODD_NAME = "<script>a|b*"
 
 
 def write_data(root: Path, n: int = 12, free: int = 3, seed: int = 0) -> None:
-    """Speckle with a dark disc; the last `free` images have none. Two images a patient."""
+    """Write images of speckle with a dark disc; the last `free` images have none. Two images a patient."""
     rng = np.random.default_rng(seed)
     for part in ("images", "masks"):
         (root / part).mkdir(parents=True)
@@ -46,15 +47,15 @@ def write_data(root: Path, n: int = 12, free: int = 3, seed: int = 0) -> None:
         writer.writerows(rows)
 
 
-def guess(masks: np.ndarray, blur: float, rng: np.random.Generator) -> np.ndarray:
-    """Probabilities (n, s, s) float16 that resemble the truth, the less the more `blur`."""
+def make_probabilities(masks: np.ndarray, noise_level: float, rng: np.random.Generator) -> np.ndarray:
+    """Make probabilities (n, s, s) float16 that resemble the truth, the less the higher the noise."""
     shifted = np.stack([np.roll(m, rng.integers(-2, 3, 2), (0, 1)) for m in masks]).astype(float)
-    noise = rng.normal(0, blur, masks.shape)
+    noise = rng.normal(0, noise_level, masks.shape)
     return (1 / (1 + np.exp(-(4 * shifted - 2 + noise)))).astype(np.float16)
 
 
 def write_external(root: Path, folder: Path) -> None:
-    """Masks from elsewhere: the truth moved by three pixels."""
+    """Write masks made elsewhere: the truth moved by three pixels."""
     folder.mkdir(parents=True)
     for path in (root / "masks").iterdir():
         Image.fromarray(np.roll(np.asarray(Image.open(path)), 3, axis=1)).save(folder / path.name)
@@ -71,7 +72,7 @@ def write_run(
     networks: tuple[str, ...] = ("unet", "sa-unet"),
     folds: int = 2,
 ) -> Path:
-    """Write a data set and a run about it under `folder`; returns the run's folder."""
+    """Write a data set and a run about it under `folder`, and return the run's folder."""
     root, run, rng = folder / "data", folder / "run", np.random.default_rng(1)
     write_data(root, n, free)
     predictions = {}
@@ -79,7 +80,7 @@ def write_run(
         write_external(root, folder / "radiologist")
         predictions = {"radiologist": str(folder / "radiologist")}
     protocol = Protocol(size=SIZE, folds=folds, fold_rule="by-image" if leaks else "grouped", epochs=4)
-    settings = Settings(
+    config = BenchmarkConfig(
         data=str(root),
         layout="published",
         networks=networks,
@@ -93,40 +94,40 @@ def write_run(
     data = read_data_set(root, "published")
     names = [case.name for case in data.cases]
     groups = {case.name: str(case.patient) for case in data.cases}
-    deal = {patient: i % folds + 1 for i, patient in enumerate(sorted(set(groups.values())))}
-    test = {name: i % folds + 1 if leaks else deal[groups[name]] for i, name in enumerate(names)}
+    fold_of = {patient: i % folds + 1 for i, patient in enumerate(sorted(set(groups.values())))}
+    test = {name: i % folds + 1 if leaks else fold_of[groups[name]] for i, name in enumerate(names)}
     assignment = Folds(test, groups, protocol.fold_rule, 1)
     run.mkdir()
     assignment.save(run / "folds.json")
     write_json(run / "data.json", fingerprint(data.labelled))
     write_json(run / "environment.json", {"python": "3.11", "processor": "Abacus", "cores": "2", "salus": "0.1.0"})
-    settings.save(run)
+    config.save(run)
     pairs = prepare(data.labelled, SIZE)
-    for place, network in enumerate(networks):
+    for index, network in enumerate(networks):
         for fold in assignment.numbers:
-            part = part_folder(run, network, fold)
-            part.mkdir(parents=True)
-            _history(part / "history.csv", fold)
+            target = fold_folder(run, network, fold)
+            target.mkdir(parents=True)
+            _history(target / "history.csv", fold)
             if (network, fold) in unfinished:
                 continue
             chosen = [i for i, name in enumerate(names) if test[name] == fold]
-            probability = guess(pairs.masks[chosen], 0.7 + 0.3 * place, rng)
+            probability = make_probabilities(pairs.masks[chosen], 0.7 + 0.3 * index, rng)
             cases = [pairs.cases[i] for i in chosen]
-            rows = rows_of(network, fold, cases, pairs.masks[chosen], probability.astype(np.float32))
-            write_rows(part / "scores.csv", rows)
-            saliency = {"saliency": np.full((len(chosen), SIZE, SIZE), 90, np.uint8)} if place else {}
+            rows = score_cases(network, fold, cases, pairs.masks[chosen], probability.astype(np.float32))
+            write_rows(target / "scores.csv", rows)
+            saliency = {"saliency": np.full((len(chosen), SIZE, SIZE), 90, np.uint8)} if index else {}
             held = np.asarray([names[i] for i in chosen])
-            np.savez_compressed(part / "outputs.npz", names=held, probability=probability, **saliency)
-            write_json(part / "summary.json", _summary(network, fold, len(chosen), place))
+            np.savez_compressed(target / "outputs.npz", names=held, probability=probability, **saliency)
+            write_json(target / "summary.json", _summary(network, fold, len(chosen), index))
     for name, masks in predictions.items():
         scored = [
-            prediction_rows(name, test[case.name], case, Path(masks) / case.image.name, SIZE, graded=False)
+            score_prediction(name, test[case.name], case, Path(masks) / case.image.name, SIZE, is_probability=False)
             for case in pairs.cases
         ]
         for fold in assignment.numbers:
-            part = part_folder(run, name, fold)
-            part.mkdir(parents=True)
-            write_rows(part / "scores.csv", [row for rows in scored for row in rows if row["fold"] == fold])
+            target = fold_folder(run, name, fold)
+            target.mkdir(parents=True)
+            write_rows(target / "scores.csv", [row for rows in scored for row in rows if row["fold"] == fold])
     return run
 
 
@@ -136,12 +137,12 @@ def _history(path: Path, fold: int) -> None:
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
-def _summary(network: str, fold: int, tested: int, place: int) -> dict[str, object]:
+def _summary(network: str, fold: int, tested: int, index: int) -> dict[str, object]:
     return {
         "network": network,
         "fold": fold,
-        "parameters": 717_313 * (1 + place),
-        "gflop": 0.5 * (1 + place),
+        "parameters": 717_313 * (1 + index),
+        "gflop": 0.5 * (1 + index),
         "precision": "float32",
         "backend": "tensorflow",
         "fitted_on": 4,
@@ -159,24 +160,24 @@ MakeRun = Callable[..., Path]
 
 @pytest.fixture
 def make_run(tmp_path: Path) -> MakeRun:
-    """`write_run` in a folder of the test's own."""
+    """`write_run` in a temporary folder."""
     return lambda **settings: write_run(tmp_path, **settings)
 
 
 @pytest.fixture(scope="session")
 def plain_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of two networks with its report, for tests that only read."""
-    return _reported(write_run(tmp_path_factory.mktemp("plain"), n=18))
+    return _with_report(write_run(tmp_path_factory.mktemp("plain"), n=18))
 
 
 @pytest.fixture(scope="session")
 def rich_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same with leakage, masks from elsewhere and a fold of one network still in training."""
+    """The same with leakage, masks made elsewhere, and a fold of one network still in training."""
     folder = tmp_path_factory.mktemp("rich")
-    return _reported(write_run(folder, leaks=True, external=True, unfinished=(("sa-unet", 2),)))
+    return _with_report(write_run(folder, leaks=True, external=True, unfinished=(("sa-unet", 2),)))
 
 
-def _reported(run: Path) -> Path:
+def _with_report(run: Path) -> Path:
     from salus.lab.report.build import build_report
 
     build_report(run, lambda line: None)
@@ -184,7 +185,7 @@ def _reported(run: Path) -> Path:
 
 
 class Page(HTMLParser):
-    """What a page holds: its tables by id (rows of stripped cells), ids, addresses, text, and faults of nesting."""
+    """The contents of a page: tables by id (rows of stripped cells), ids, addresses, text, and errors of nesting."""
 
     VOID = frozenset({"meta", "link", "br", "hr", "img", "input", "col", "wbr"})
 
@@ -196,24 +197,24 @@ class Page(HTMLParser):
         self.addresses: list[str] = []
         self.labels: list[str] = []
         self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.faults: list[str] = []
+        self.errors: list[str] = []
         self.text = ""
         self._open: list[str] = []
         self._table = ""
         self._small = 0
         self.feed(html)
         self.close()
-        self.faults += [f"<{tag}> is never closed" for tag in self._open]
+        self.errors += [f"<{tag}> is never closed" for tag in self._open]
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._seen(tag, dict(attrs))
+        self._add_tag(tag, dict(attrs))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._seen(tag, dict(attrs))
+        self._add_tag(tag, dict(attrs))
         if tag not in self.VOID:
             self._open.append(tag)
 
-    def _seen(self, tag: str, attributes: dict[str, str | None]) -> None:
+    def _add_tag(self, tag: str, attributes: dict[str, str | None]) -> None:
         self.tags.append((tag, attributes))
         self.ids += [attributes["id"]] if attributes.get("id") else []
         self.addresses += [str(attributes[a]) for a in ("src", "href", "xlink:href", "action") if a in attributes]
@@ -228,7 +229,7 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if not self._open or self._open.pop() != tag:
-            self.faults.append(f"</{tag}> in the wrong place, line {self.getpos()[0]}")
+            self.errors.append(f"</{tag}> in the wrong place, line {self.getpos()[0]}")
 
     def handle_data(self, data: str) -> None:
         if "style" in self._open:
@@ -242,5 +243,5 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def read_page() -> Callable[[Path], Page]:
-    """Parses a run's report.html."""
+    """Return a function that parses a run's report.html."""
     return lambda run: Page((run / "report.html").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""The page as a whole: what it must say, what it must never show, and that it stands alone."""
+"""The whole page: what it must say, what it must never show, and that it loads nothing else."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from salus.atomic import write_json
 from salus.data.layouts import read_data_set
 from salus.data.phantom.make import COLUMNS
 from salus.errors import SalusError
 from salus.lab.report.build import build_report
-from salus.lab.training.run_folder import fingerprint, write_json
+from salus.lab.training.run_folder import fingerprint
 
 ReadPage = Callable[[Path], Any]
 ODD_NAME = "<script>a|b*"
@@ -31,13 +32,13 @@ def any_run(request: pytest.FixtureRequest) -> Path:
 
 def test_html_is_well_formed(any_run: Path, read_page: ReadPage) -> None:
     page = read_page(any_run)
-    assert page.faults == []
+    assert page.errors == []
     assert len(page.ids) == len(set(page.ids))
     assert set(page.labels) <= set(page.ids)
     assert ("html", {"lang": "en"}) in page.tags
 
 
-def test_html_asks_for_nothing_outside_itself(any_run: Path, read_page: ReadPage) -> None:
+def test_html_loads_nothing_else(any_run: Path, read_page: ReadPage) -> None:
     page = read_page(any_run)
     html = (any_run / "report.html").read_text(encoding="utf-8")
     assert page.addresses
@@ -65,7 +66,7 @@ def test_figures_follow_the_theme(plain_run: Path, read_page: ReadPage) -> None:
         assert not re.search(r"#[0-9a-f]{6}\b", drawing)
 
 
-def test_leakage_is_said_at_the_top_and_in_the_protocol(rich_run: Path, read_page: ReadPage) -> None:
+def test_leakage_is_stated_at_the_top_and_in_the_protocol(rich_run: Path, read_page: ReadPage) -> None:
     page = read_page(rich_run)
     body = page.text[page.text.index("LEAKAGE") :]
     assert body.index("Salus benchmark · breast-tumour") < 400
@@ -81,24 +82,24 @@ def test_no_leakage_no_banner(plain_run: Path, read_page: ReadPage) -> None:
     assert not [a for t, a in page.tags if a.get("role") == "alert"]
 
 
-def test_unfinished_part_is_named_and_nothing_is_marked_best(rich_run: Path, read_page: ReadPage) -> None:
+def test_unfinished_fold_is_listed_and_nothing_is_marked_best(rich_run: Path, read_page: ReadPage) -> None:
     page = read_page(rich_run)
     assert "SA-U-Net, fold 2: in training, 4 epochs done" in page.text
     assert page.bold["main"] == set()
     assert [row[1] for row in page.tables["main"] if row[0].startswith(("U-Net", "SA-U-Net"))][:2] == ["9", "5"]
 
 
-def test_run_without_any_finished_part(make_run: Callable[..., Path], read_page: ReadPage) -> None:
+def test_run_without_any_finished_fold(make_run: Callable[..., Path], read_page: ReadPage) -> None:
     parts = tuple((network, fold) for network in ("unet", "sa-unet") for fold in (1, 2))
     run = make_run(unfinished=parts)
     build_report(run, lambda line: None)
     page = read_page(run)
     assert "nothing to compare" in page.text
     assert page.text.count("in training, 4 epochs done") == 4
-    assert page.faults == []
+    assert page.errors == []
 
 
-def test_masks_from_elsewhere_are_in_the_tables_but_have_no_cost(rich_run: Path, read_page: ReadPage) -> None:
+def test_masks_made_elsewhere_are_in_the_tables_but_have_no_cost(rich_run: Path, read_page: ReadPage) -> None:
     tables = read_page(rich_run).tables
     for name in ("main", "field", "folds-network", "folds-native", "tumour-free"):
         assert any(row[0] == "radiologist" for row in tables[name]), name
@@ -136,7 +137,7 @@ def test_page_says_whether_scans_are_real(plain_run: Path, make_run: Callable[..
     run = make_run(n=6, free=0)
     data = run.parent / "data"
     shutil.rmtree(data)
-    _phantoms_in_place_of(run, data)
+    _replace_by_phantoms(run, data)
     build_report(run, lambda line: None)
     page = read_page(run)
     assert warning not in page.text
@@ -145,8 +146,8 @@ def test_page_says_whether_scans_are_real(plain_run: Path, make_run: Callable[..
     assert "tumour-free" not in page.tables
 
 
-def _phantoms_in_place_of(run: Path, data: Path) -> None:
-    """Give a run data that carry the marks of this package's phantoms."""
+def _replace_by_phantoms(run: Path, data: Path) -> None:
+    """Replace a run's data by images with the names and the manifest of this package's phantoms."""
     folds = json.loads((run / "folds.json").read_text(encoding="utf-8"))
     new = {old: f"phantom_{i:05d}" for i, old in enumerate(folds["test"])}
     for part in ("images", "masks"):
@@ -194,7 +195,7 @@ def test_only_tumour_free_images(make_run: Callable[..., Path], read_page: ReadP
     build_report(run, lambda line: None)
     page = read_page(run)
     assert [row[1] for row in page.tables["tumour-free"][1:]] == ["6", "6"]
-    assert page.faults == []
+    assert page.errors == []
 
 
 def test_damaged_part_is_named(make_run: Callable[..., Path]) -> None:
@@ -230,16 +231,16 @@ def test_damaged_files_are_named(make_run: Callable[..., Path], file: str, conte
 
 
 @pytest.mark.parametrize("kept", [0, 0.5])
-def test_damaged_outputs_cost_the_curves_alone(make_run: Callable[..., Path], kept: float) -> None:
-    run, said = make_run(n=6), []
+def test_damaged_outputs_leave_out_the_curves_alone(make_run: Callable[..., Path], kept: float) -> None:
+    run, lines = make_run(n=6), []
     path = run / "unet" / "fold-1" / "outputs.npz"
     path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
-    build_report(run, said.append)
-    assert any("outputs.npz: unreadable" in line and "no curves of unet" in line for line in said)
+    build_report(run, lines.append)
+    assert any("outputs.npz: unreadable" in line and "no curves of unet" in line for line in lines)
     assert (run / "report.html").is_file()
 
 
-def test_a_file_is_no_run(tmp_path: Path) -> None:
+def test_file_in_place_of_a_run(tmp_path: Path) -> None:
     (tmp_path / "afile").touch()
     with pytest.raises(SalusError, match="afile: is a file"):
         build_report(tmp_path / "afile", lambda line: None)

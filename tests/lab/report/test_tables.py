@@ -1,4 +1,4 @@
-"""The numbers in the page, computed again from the CSV with nothing of the report's own code."""
+"""The numbers of the page, computed again from scores.csv without the report's own code."""
 
 from __future__ import annotations
 
@@ -19,22 +19,24 @@ def rows(run: Path, resolution: str = "network") -> list[dict[str, str]]:
         return [row for row in csv.DictReader(file) if row["resolution"] == resolution]
 
 
-def lesions(run: Path, network: str, resolution: str = "network") -> list[dict[str, str]]:
+def lesion_rows(run: Path, network: str, resolution: str = "network") -> list[dict[str, str]]:
     return [r for r in rows(run, resolution) if r["network"] == network and float(r["area_true"]) > 0]
 
 
-def short(value: float, digits: int = 3) -> str:
+def format_score(value: float, digits: int = 3) -> str:
     text = f"{value:.{digits}f}"
     return text[1:] if text.startswith("0.") and digits == 3 else text
 
 
-def over_folds(found: list[dict[str, str]], score: str) -> tuple[float, float]:
-    means = [fmean(float(r[score]) for r in found if r["fold"] == fold) for fold in sorted({r["fold"] for r in found})]
+def mean_and_spread(scored: list[dict[str, str]], score: str) -> tuple[float, float]:
+    means = [
+        fmean(float(r[score]) for r in scored if r["fold"] == fold) for fold in sorted({r["fold"] for r in scored})
+    ]
     return fmean(means), pstdev(means)
 
 
-def line(table: list[list[str]], head: str, occurrence: int = 0) -> list[str]:
-    return [[cell.replace("\u2007", "") for cell in row] for row in table if row[0] == head][occurrence]
+def row_cells(table: list[list[str]], title: str, occurrence: int = 0) -> list[str]:
+    return [[cell.replace("\u2007", "") for cell in row] for row in table if row[0] == title][occurrence]
 
 
 @pytest.mark.parametrize("network", TITLES)
@@ -42,85 +44,85 @@ def line(table: list[list[str]], head: str, occurrence: int = 0) -> list[str]:
 def test_main_table_is_the_mean_over_folds_and_its_spread(
     plain_run: Path, read_page: Callable[[Path], Any], network: str, resolution: str, occurrence: int
 ) -> None:
-    found = lesions(plain_run, network, resolution)
-    cells = line(read_page(plain_run).tables["main"], TITLES[network], occurrence)
-    assert cells[1] == str(len(found))
+    scored = lesion_rows(plain_run, network, resolution)
+    cells = row_cells(read_page(plain_run).tables["main"], TITLES[network], occurrence)
+    assert cells[1] == str(len(scored))
     for cell, score in zip(cells[2:], ("dice", "jaccard", "tpr", "fpr", "precision", "accuracy", "auc"), strict=True):
-        mean, spread = over_folds(found, score)
-        assert cell == f"{short(mean)} ± {short(spread)}", score
+        mean, spread = mean_and_spread(scored, score)
+        assert cell == f"{format_score(mean)} ± {format_score(spread)}", score
 
 
 def test_field_table(plain_run: Path, read_page: Callable[[Path], Any]) -> None:
-    found = lesions(plain_run, "sa-unet", "native")
-    cells = line(read_page(plain_run).tables["field"], "SA-U-Net", 1)
+    scored = lesion_rows(plain_run, "sa-unet", "native")
+    cells = row_cells(read_page(plain_run).tables["field"], "SA-U-Net", 1)
     for cell, score, digits in ((cells[2], "hd95", 1), (cells[3], "assd", 1), (cells[6], "false_lesions", 2)):
-        mean, spread = over_folds(found, score)
+        mean, spread = mean_and_spread(scored, score)
         assert cell == f"{mean:.{digits}f} ± {spread:.{digits}f}", score
-    for row in found:
+    for row in scored:
         row["share"] = str(float(row["lesions_found"]) / float(row["lesions_true"]))
-    assert cells[5] == "{} ± {}".format(*map(short, over_folds(found, "share")))
+    assert cells[5] == "{} ± {}".format(*map(format_score, mean_and_spread(scored, "share")))
 
 
 def test_best_of_a_column_is_bold(plain_run: Path, read_page: Callable[[Path], Any]) -> None:
     page = read_page(plain_run)
-    means = {name: over_folds(lesions(plain_run, name), "dice")[0] for name in TITLES}
+    means = {name: mean_and_spread(lesion_rows(plain_run, name), "dice")[0] for name in TITLES}
     better = max(means, key=lambda name: means[name])
     worse = min(means, key=lambda name: means[name])
     bold = {text.replace("\u2007", "") for text in page.bold["main"]}
-    assert line(page.tables["main"], TITLES[better])[2] in bold
-    assert line(page.tables["main"], TITLES[worse])[2] not in bold
+    assert row_cells(page.tables["main"], TITLES[better])[2] in bold
+    assert row_cells(page.tables["main"], TITLES[worse])[2] not in bold
 
 
 def test_fold_tables(plain_run: Path, read_page: Callable[[Path], Any]) -> None:
     page = read_page(plain_run)
     for resolution in ("network", "native"):
         for fold in (1, 2):
-            found = [r for r in lesions(plain_run, "unet", resolution) if r["fold"] == str(fold)]
-            cells = line(page.tables[f"folds-{resolution}"], "U-Net", fold - 1)
-            assert cells[1:4] == ["4 + 2", str(len(found)), short(fmean(float(r["dice"]) for r in found))]
-            assert cells[-1] == short(fmean(float(r["hd95"]) for r in found), 1)
+            scored = [r for r in lesion_rows(plain_run, "unet", resolution) if r["fold"] == str(fold)]
+            cells = row_cells(page.tables[f"folds-{resolution}"], "U-Net", fold - 1)
+            assert cells[1:4] == ["4 + 2", str(len(scored)), format_score(fmean(float(r["dice"]) for r in scored))]
+            assert cells[-1] == format_score(fmean(float(r["hd95"]) for r in scored), 1)
 
 
 def test_strata(plain_run: Path, read_page: Callable[[Path], Any]) -> None:
     table = read_page(plain_run).tables["strata"]
-    found = lesions(plain_run, "unet")
+    scored = lesion_rows(plain_run, "unet")
     for label in ("benign", "malignant"):
-        dice = [float(r["dice"]) for r in found if r["label"] == label]
-        assert line(table, label)[1:3] == [str(len(dice)), short(fmean(dice))]
-    ordered = sorted(found, key=lambda r: float(r["area_true"]))
-    third = ordered[: int(line(table, "Small")[1])]
-    assert len(third) == len(found) // 3
-    assert line(table, "Small")[2] == short(fmean(float(r["dice"]) for r in third))
+        dice = [float(r["dice"]) for r in scored if r["label"] == label]
+        assert row_cells(table, label)[1:3] == [str(len(dice)), format_score(fmean(dice))]
+    ordered = sorted(scored, key=lambda r: float(r["area_true"]))
+    third = ordered[: int(row_cells(table, "Small")[1])]
+    assert len(third) == len(scored) // 3
+    assert row_cells(table, "Small")[2] == format_score(fmean(float(r["dice"]) for r in third))
 
 
 def test_tumour_free_images_are_apart(plain_run: Path, read_page: Callable[[Path], Any]) -> None:
     free = [r for r in rows(plain_run) if r["network"] == "sa-unet" and float(r["area_true"]) == 0]
-    cells = line(read_page(plain_run).tables["tumour-free"], "SA-U-Net")
+    cells = row_cells(read_page(plain_run).tables["tumour-free"], "SA-U-Net")
     empty = fmean(float(r["area_predicted"]) == 0 for r in free)
     area = fmean(float(r["area_predicted"]) for r in free)
-    assert cells[1:5] == [str(len(free)), short(empty), f"{area:.1f}", f"{100 * area / 32**2:.2f}"]
+    assert cells[1:5] == [str(len(free)), format_score(empty), f"{area:.1f}", f"{100 * area / 32**2:.2f}"]
 
 
 def test_paired_table(plain_run: Path, read_page: Callable[[Path], Any]) -> None:
     table = read_page(plain_run).tables["paired"]
-    scores = {name: {r["case"]: r for r in lesions(plain_run, name)} for name in TITLES}
+    scores = {name: {r["case"]: r for r in lesion_rows(plain_run, name)} for name in TITLES}
     for occurrence, (score, factor) in enumerate((("dice", 100), ("jaccard", 100), ("hd95", 1))):
         pairs = [float(scores["sa-unet"][case][score]) - float(row[score]) for case, row in scores["unet"].items()]
-        cells = line(table, "SA-U-Net − U-Net", occurrence)
+        cells = row_cells(table, "SA-U-Net − U-Net", occurrence)
         assert cells[1] == f"{factor * fmean(pairs):+.1f}".replace("-", "−")
         assert cells[2] == str(len(pairs))
 
 
 def test_cost_and_settings(plain_run: Path, read_page: Callable[[Path], Any]) -> None:
     tables = read_page(plain_run).tables
-    assert line(tables["cost-table"], "SA-U-Net")[1:6] == ["1\u202f434\u202f626", "1.00", "12.5", "3.2", "4"]
-    assert line(tables["settings"], "Epochs at most")[1:] == [
+    assert row_cells(tables["cost-table"], "SA-U-Net")[1:6] == ["1\u202f434\u202f626", "1.00", "12.5", "3.2", "4"]
+    assert row_cells(tables["settings"], "Epochs at most")[1:] == [
         "4",
         "200",
         "less time; networks are not trained out",
     ]
-    assert line(tables["settings"], "Images per batch")[3] == "as published"
-    assert line(tables["run-settings"], "Saliency maps")[1] == "prior"
+    assert row_cells(tables["settings"], "Images per batch")[3] == "as published"
+    assert row_cells(tables["run-settings"], "Saliency maps")[1] == "prior"
 
 
 def test_scores_csv_holds_every_part(plain_run: Path) -> None:
@@ -136,5 +138,5 @@ def test_scores_csv_holds_every_part(plain_run: Path) -> None:
 
 def test_markdown_holds_the_same_numbers(plain_run: Path) -> None:
     text = (plain_run / "report.md").read_text(encoding="utf-8").replace("\u2007", "")
-    mean, spread = over_folds(lesions(plain_run, "unet"), "dice")
-    assert f"{short(mean)} ± {short(spread)}" in text
+    mean, spread = mean_and_spread(lesion_rows(plain_run, "unet"), "dice")
+    assert f"{format_score(mean)} ± {format_score(spread)}" in text

@@ -4,12 +4,12 @@ import numpy as np
 import onnx
 import pytest
 
-from salus.lab.saliency.learned import LearnedEstimator, Recipe, _batches, export_saliency
-from salus.lab.training.augment.compose import LIGHT
+from salus.lab.saliency.learned import LearnedEstimator, SaliencyRecipe, export_saliency, make_batches
+from salus.lab.training.augment.settings import LIGHT
 from salus.metrics.curves import roc_auc
 from salus.saliency.methods.learned import LearnedSaliency
 
-RECIPE = Recipe(steps=40, batch=8, passes=100, augmentation=LIGHT)
+RECIPE = SaliencyRecipe(steps=40, batch=8, passes=100, augmentation=LIGHT)
 
 
 def discs(n, seed, free=0):
@@ -32,7 +32,7 @@ def trained():
     return estimator
 
 
-def test_it_finds_discs_that_it_never_saw(trained):
+def test_it_finds_discs_in_images_it_was_not_trained_on(trained):
     images, masks = discs(12, 1)
     maps = trained.estimate(images)
     assert maps.shape == images.shape
@@ -51,9 +51,9 @@ def test_the_onnx_file_gives_the_same_maps(trained, tmp_path):
     assert {p.key: p.value for p in onnx.load(path).metadata_props} == {"salus": '{"data": "discs"}'}
 
 
-def test_batches_hold_tumour_free_images_in_the_share_asked_for():
+def test_batches_hold_the_share_of_tumour_free_images_of_the_recipe():
     images, masks = discs(40, 3, free=4)
-    batches = list(_batches(images, masks, 32, Recipe(batch=10, lesion_share=0.7, augmentation=LIGHT), 40))
+    batches = list(make_batches(images, masks, 32, SaliencyRecipe(batch=10, lesion_share=0.7, augmentation=LIGHT), 40))
     free = np.mean([[not truth.any() for truth in y] for _, y in batches])
     assert 0.2 < free < 0.45
     x, y = batches[0]
@@ -67,7 +67,7 @@ def test_the_same_seed_gives_the_same_maps():
     images, masks = discs(8, 4)
     maps = []
     for _ in range(2):
-        estimator = LearnedEstimator(Recipe(steps=2, batch=4))
+        estimator = LearnedEstimator(SaliencyRecipe(steps=2, batch=4))
         estimator.fit(images, masks)
         maps.append(estimator.estimate(images))
     np.testing.assert_array_equal(maps[0], maps[1])

@@ -1,4 +1,6 @@
-import dataclasses
+"""Training the classifier of superpixels on phantoms."""
+
+from functools import partial
 
 import numpy as np
 import pytest
@@ -6,18 +8,18 @@ import pytest
 from salus.data.phantom.make import make_phantom
 from salus.errors import SalusError
 from salus.lab.saliency import regions
-from salus.lab.saliency.regions import DEFAULT, RegionsEstimator
+from salus.lab.saliency.regions import RegionRecipe, RegionSaliency, RegionsEstimator, describe_images
 from salus.metrics.curves import roc_auc
 from salus.preprocess import resize
-from salus.saliency.methods.cues import at_working_size
+from salus.saliency.methods.cues import to_working_size
 
-QUICK = dataclasses.replace(DEFAULT, trees=16, least=10, background=0.5)
+QUICK = RegionRecipe(trees=16, min_regions=10, background=0.5)
 
 
 def phantoms(seeds):
     """Every third without a tumour."""
     made = [make_phantom(seed, size=(160, 160), tumour=seed % 3 > 0) for seed in seeds]
-    images = np.stack([at_working_size(p.image) for p in made])
+    images = np.stack([to_working_size(p.image) for p in made])
     return images, np.stack([resize(p.mask, (128, 128)) >= 0.5 for p in made])
 
 
@@ -28,7 +30,7 @@ def fitted():
     return estimator
 
 
-def test_finds_unseen_tumours_and_stays_lower_without(fitted):
+def test_it_finds_tumours_and_stays_lower_without_one(fitted):
     images, masks = phantoms(range(18))
     maps = fitted.estimate(images)
     lit = masks.any(axis=(1, 2))
@@ -38,18 +40,20 @@ def test_finds_unseen_tumours_and_stays_lower_without(fitted):
 
 def test_shares_of_tumour_are_those_of_the_mask():
     images, masks = phantoms(range(1, 4))
-    for one, mask in zip(regions.describe(images, masks), masks, strict=True):
-        assert one.tumour @ one.regions.area == pytest.approx(mask.sum())
+    for image, mask in zip(describe_images(images, masks), masks, strict=True):
+        assert image.tumour @ image.regions.area == pytest.approx(mask.sum())
 
 
 def test_calibration_undoes_the_weights(fitted):
     images, masks = phantoms(range(200, 224))
-    found = regions.describe(images, masks)
+    described = describe_images(images, masks)
     model = fitted.fitted.model
-    said = np.concatenate([1 / (1 + np.exp(-model.log_odds(o.table, o.regions))) for o in found])
-    area = np.concatenate([o.regions.area for o in found])
-    seen = np.concatenate([o.tumour for o in found])
-    assert said @ area / area.sum() == pytest.approx(seen @ area / area.sum(), rel=0.5)
+    predicted = np.concatenate(
+        [1 / (1 + np.exp(-model.log_odds(image.features, image.regions))) for image in described]
+    )
+    area = np.concatenate([image.regions.area for image in described])
+    truth = np.concatenate([image.tumour for image in described])
+    assert predicted @ area / area.sum() == pytest.approx(truth @ area / area.sum(), rel=0.5)
 
 
 def test_the_same_seed_fits_the_same_model(fitted):
@@ -59,7 +63,7 @@ def test_the_same_seed_fits_the_same_model(fitted):
     assert np.array_equal(again.estimate(images), fitted.estimate(images))
 
 
-def test_says_what_is_missing():
+def test_errors_say_what_is_missing():
     images, masks = phantoms(range(3))
     with pytest.raises(SalusError, match="fit"):
         RegionsEstimator().estimate(images)
@@ -68,17 +72,12 @@ def test_says_what_is_missing():
 
 
 def test_the_script_writes_a_file_that_loads(tmp_path, published, monkeypatch):
-    monkeypatch.setattr(regions, "DEFAULT", QUICK)
-    monkeypatch.setattr(RegionsEstimator, "__init__", _quick)
+    monkeypatch.setattr(regions, "RegionsEstimator", partial(RegionsEstimator, QUICK))
     assert regions.main(["--data", str(published), "-o", str(tmp_path / "new" / "r.npz")]) == 0
-    made = regions.RegionSaliency.load(tmp_path / "new" / "r.npz")
-    assert made.estimate(np.zeros((1, 40, 40), np.uint8)).shape == (1, 40, 40)
+    method = RegionSaliency.load(tmp_path / "new" / "r.npz")
+    assert method.estimate(np.zeros((1, 40, 40), np.uint8)).shape == (1, 40, 40)
 
 
 def test_the_script_reports_a_missing_folder(tmp_path, capsys):
     assert regions.main(["--data", str(tmp_path / "none"), "-o", str(tmp_path / "r.npz")]) == 1
     assert capsys.readouterr().err.startswith("salus: ")
-
-
-def _quick(self):
-    self.recipe, self.fitted = QUICK, None

@@ -10,31 +10,36 @@ import pytest
 from salus.data.phantom.make import write_phantoms
 from salus.errors import SalusError
 from salus.lab.saliency.benchmark import start
-from salus.lab.saliency.config import Asked
-from salus.lab.saliency.release import ship
+from salus.lab.saliency.config import SaliencyBenchmarkConfig
+from salus.lab.saliency.release import write_weights
 from salus.saliency.confidence import Confidence
-from salus.saliency.registry import METHODS, get_confidence, get_method, load_prior
+from salus.saliency.methods.prior import PriorSaliency
+from salus.saliency.registry import METHODS, get_confidence, get_method
 from salus.weights import SHIPPED_WEIGHTS
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("ship")
+    folder = tmp_path_factory.mktemp("release")
     write_phantoms(folder / "set", 12, seed=5)
-    start(folder / "run", Asked((str(folder / "set"),), ("prior", "anatomy"), folds=3, size=64), lambda line: None)
+    start(
+        folder / "run",
+        SaliencyBenchmarkConfig((str(folder / "set"),), ("prior", "anatomy"), folds=3, size=64),
+        lambda line: None,
+    )
     return folder / "run"
 
 
 def test_files_come_from_a_run(run, tmp_path):
-    ship(run, tmp_path, lambda line: None)
+    write_weights(run, tmp_path, lambda line: None)
     card = json.loads((tmp_path / "weights.json").read_text())
     assert set(card["sha256"]) == {"prior.npz", "anatomy.npz", "confidence-prior.npz", "confidence-anatomy.npz"}
     for name, checksum in card["sha256"].items():
         assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() == checksum
     assert card["out_of_fold"]["prior"]["set"]["auc"] > 0.5
     assert card["data"]["set"]["images"] == 12
-    prior = load_prior(tmp_path / "prior.npz").map
-    trust = Confidence.load(tmp_path / "confidence-prior.npz").of(prior[None], prior)
+    prior = PriorSaliency.load(tmp_path / "prior.npz").map
+    trust = Confidence.load(tmp_path / "confidence-prior.npz").predict(prior[None], prior)
     assert 0 <= trust[0] <= 1
 
 
@@ -43,10 +48,10 @@ def test_an_unfinished_run_or_other_data_are_refused(run, tmp_path):
     shutil.copytree(run, part)
     (part / "anatomy" / "fold-2.npz").unlink()
     with pytest.raises(SalusError, match="not finished"):
-        ship(part, tmp_path / "out", lambda line: None)
+        write_weights(part, tmp_path / "out", lambda line: None)
     (part / "scores.csv").unlink()
     with pytest.raises(SalusError, match="not there yet"):
-        ship(part, tmp_path / "out", lambda line: None)
+        write_weights(part, tmp_path / "out", lambda line: None)
 
 
 def test_the_package_ships_what_its_card_says():

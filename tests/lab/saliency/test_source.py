@@ -9,7 +9,7 @@ from salus.data.case import Case
 from salus.data.prepare import Pairs
 from salus.errors import SalusError
 from salus.lab.saliency import registry as estimators
-from salus.lab.saliency.source import CHANGES, Parting, Source, base_maps, changed, parse_source
+from salus.lab.saliency.source import CHANGES, FoldIndices, Source, apply_changes, estimate_base_maps, parse_source
 from salus.saliency.methods.prior import PriorSaliency
 
 N, S = 24, 16
@@ -27,23 +27,23 @@ def pairs(tmp_path):
     return Pairs(cases, images, masks, None, ((S, S),) * N)
 
 
-def parting(groups=None):
+def fold_indices(groups=None):
     groups = groups or {f"c{i:02}": f"p{i // 2}" for i in range(N)}  # two images a patient
-    return Parting(list(range(16)), list(range(16, 20)), list(range(20, N)), groups, 1)
+    return FoldIndices(list(range(16)), list(range(16, 20)), list(range(20, N)), groups, 1)
 
 
 class Spy:
-    """Remembers what it was fitted on; its map holds how many fitting images it saw."""
+    """Records what it was fitted on; its map holds the number of those images."""
 
     inner_folds = 4
     calls: ClassVar[list] = []
 
     def fit(self, images, masks):
-        self.seen = {int(image[0, 0]) for image in images}
+        self.fitted_on = {int(image[0, 0]) for image in images}
 
     def estimate(self, images):
-        Spy.calls.append((self.seen, [int(image[0, 0]) for image in images]))
-        return np.full(images.shape, len(self.seen) / 255, np.float32)
+        Spy.calls.append((self.fitted_on, [int(image[0, 0]) for image in images]))
+        return np.full(images.shape, len(self.fitted_on) / 255, np.float32)
 
 
 def test_names_are_read_and_written():
@@ -56,27 +56,27 @@ def test_names_are_read_and_written():
 
 
 def test_truth_is_the_mask_and_file_needs_maps(pairs):
-    np.testing.assert_array_equal(base_maps("truth", pairs, parting()) == 255, pairs.masks)
+    np.testing.assert_array_equal(estimate_base_maps("truth", pairs, fold_indices()) == 255, pairs.masks)
     with pytest.raises(SalusError, match="not every image has a map"):
-        base_maps("file", pairs, parting())
+        estimate_base_maps("file", pairs, fold_indices())
 
 
-def test_the_prior_knows_the_fitting_part_alone(pairs):
+def test_the_prior_is_fitted_on_the_fitting_part_alone(pairs):
     alone = PriorSaliency()
     alone.fit(pairs.images[:16], pairs.masks[:16])
-    maps = base_maps("prior", pairs, parting())
+    maps = estimate_base_maps("prior", pairs, fold_indices())
     np.testing.assert_allclose(maps[20] / 255, alone.estimate(pairs.images[:1])[0], atol=1 / 500)
 
 
-def test_an_estimator_that_learns_never_maps_an_image_or_patient_that_it_saw(pairs, monkeypatch):
+def test_an_estimator_with_inner_folds_never_maps_an_image_or_patient_it_was_fitted_on(pairs, monkeypatch):
     monkeypatch.setitem(estimators.ESTIMATORS, "spy", Spy)
     Spy.calls = []
-    maps = base_maps("spy", pairs, parting())
+    maps = estimate_base_maps("spy", pairs, fold_indices())
     assert len(Spy.calls) == 5  # four inner folds, and one fit for validation and test
-    for seen, mapped in Spy.calls:
-        assert not {i // 2 for i in seen} & {i // 2 for i in mapped if i < 16}
-        assert not seen & set(mapped)
-        assert max(seen) < 16  # validation and test are never fitted on
+    for fitted_on, mapped in Spy.calls:
+        assert not {i // 2 for i in fitted_on} & {i // 2 for i in mapped if i < 16}
+        assert not fitted_on & set(mapped)
+        assert max(fitted_on) < 16  # validation and test are never fitted on
     assert (maps[16:] == 16).all()
     assert (maps[:16, 0, 0] == 12).all()  # three quarters of the fitting part each
 
@@ -90,31 +90,31 @@ def test_maps_of_another_shape_are_refused(pairs, monkeypatch):
 
     monkeypatch.setitem(estimators.ESTIMATORS, "small", Small)
     with pytest.raises(SalusError, match="shape"):
-        base_maps("small", pairs, parting())
+        estimate_base_maps("small", pairs, fold_indices())
 
 
 def test_shuffled_gives_every_image_a_map_of_another_of_its_part(pairs):
     own = np.repeat(np.arange(N, dtype=np.uint8), S * S).reshape(N, S, S)
-    given = changed(own, Source("prior", ("shuffled",)), pairs, parting())[:, 0, 0]
-    assert (given != np.arange(N)).all()
+    shuffled = apply_changes(own, Source("prior", ("shuffled",)), pairs, fold_indices())[:, 0, 0]
+    assert (shuffled != np.arange(N)).all()
     for part in (range(16), range(16, 20), range(20, N)):
-        assert sorted(given[list(part)]) == list(part)
+        assert sorted(shuffled[list(part)]) == list(part)
 
 
 def test_changes_stay_within_the_range_and_differ(pairs):
     rng = np.random.default_rng(1)
     maps = rng.integers(0, 256, (N, S, S), dtype=np.uint8)
     for change in ("gate", "one-contour", "soft-contour"):
-        found = changed(maps, Source("prior", (change,)), pairs, parting())
+        found = apply_changes(maps, Source("prior", (change,)), pairs, fold_indices())
         assert found.shape == maps.shape
         assert found.dtype == np.uint8
         assert (found != maps).any()
-    np.testing.assert_array_equal(changed(maps, Source("prior"), pairs, parting()), maps)
+    np.testing.assert_array_equal(apply_changes(maps, Source("prior"), pairs, fold_indices()), maps)
 
 
 def test_the_gate_is_fitted_on_the_fitting_part_alone(pairs):
     rng = np.random.default_rng(2)
     maps = rng.integers(0, 256, (N, S, S), dtype=np.uint8)
-    before = changed(maps, Source("prior", ("gate",)), pairs, parting())
+    before = apply_changes(maps, Source("prior", ("gate",)), pairs, fold_indices())
     pairs.masks[16:] = ~pairs.masks[16:]  # other truth in validation and test
-    np.testing.assert_array_equal(changed(maps, Source("prior", ("gate",)), pairs, parting()), before)
+    np.testing.assert_array_equal(apply_changes(maps, Source("prior", ("gate",)), pairs, fold_indices()), before)

@@ -1,4 +1,4 @@
-"""Run by test_backends.py in a process of its own: a few training steps on one backend, losses printed as JSON.
+"""A few training steps on one backend in a process of its own (test_backend.py); prints the losses as JSON.
 
 usage: steps.py BACKEND NETWORK WEIGHTS   (WEIGHTS.npz is written when absent, read when there)
 """
@@ -17,7 +17,7 @@ import numpy as np  # noqa: E402
 
 from salus.lab.benchmark.batches import Batches  # noqa: E402
 from salus.lab.networks.registry import build_network  # noqa: E402
-from salus.lab.training.backend import compiles  # noqa: E402
+from salus.lab.training.backend import use_jit  # noqa: E402
 from salus.lab.training.losses import dice_loss  # noqa: E402
 
 model, path = build_network(sys.argv[2], 32), Path(sys.argv[3])
@@ -29,5 +29,5 @@ else:
 rng = np.random.default_rng(1)
 images = rng.integers(0, 255, (12, 32, 32), np.uint8)
 batches = Batches(images, images > 180, images if len(model.inputs) == 2 else None, 4, seed=2)
-model.compile(keras.optimizers.Adam(1e-3), loss=dice_loss, jit_compile=compiles())
+model.compile(keras.optimizers.Adam(1e-3), loss=dice_loss, jit_compile=use_jit())
 print(json.dumps([float(model.train_on_batch(*batches[i])) for i in (0, 1, 2, 0, 1, 2)]))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from salus.errors import SalusError
-from salus.lab.training.backend import ONEDNN, environment, set_up, use_backend
+from salus.lab.training.backend import ONEDNN, describe_environment, set_up, use_backend
 
 
 def losses(backend, network, weights):
@@ -31,18 +31,18 @@ def test_tensorflow_and_jax_train_to_the_same_losses(tmp_path):
     assert tensorflow[-1] < tensorflow[0]
 
 
-@pytest.mark.parametrize(("asked", "found"), [(None, "on"), ("0", "off")])
-def test_onednn_is_on_unless_the_user_turned_it_off(asked, found):
-    surroundings = {k: v for k, v in os.environ.items() if k not in ("KERAS_BACKEND", ONEDNN)}
-    surroundings |= {} if asked is None else {ONEDNN: asked}
+@pytest.mark.parametrize(("value", "state"), [(None, "on"), ("0", "off")])
+def test_onednn_is_on_unless_the_user_turned_it_off(value, state):
+    variables = {k: v for k, v in os.environ.items() if k not in ("KERAS_BACKEND", ONEDNN)}
+    variables |= {} if value is None else {ONEDNN: value}
     code = """
-from salus.lab.training.backend import environment, use_backend
+from salus.lab.training.backend import describe_environment, use_backend
 use_backend("tensorflow")
 from tensorflow.python.util import _pywrap_util_port
-print(environment()["oneDNN"], _pywrap_util_port.IsMklEnabled())
+print(describe_environment()["oneDNN"], _pywrap_util_port.IsMklEnabled())
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=surroundings)
-    assert done.stdout.split() == [found, str(found == "on")], done.stderr[-2000:]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=variables)
+    assert done.stdout.split() == [state, str(state == "on")], done.stderr[-2000:]
 
 
 def test_unknown_choices_are_refused():
@@ -62,5 +62,4 @@ def test_a_second_backend_in_one_process_is_refused():
 
 
 def test_the_environment_names_versions_and_machine():
-    found = environment()
-    assert {"python", "keras", "numpy", "processor", "cores"} <= set(found)
+    assert {"python", "keras", "numpy", "processor", "cores"} <= set(describe_environment())

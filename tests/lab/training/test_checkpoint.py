@@ -1,4 +1,4 @@
-"""A network with dropout, which Keras keeps no state of: cut off after an epoch, it goes on as if it had not been."""
+"""A training with dropout, whose state Keras does not save, resumes to the weights of an uninterrupted one."""
 
 import numpy as np
 import pytest
@@ -6,18 +6,18 @@ import pytest
 pytest.importorskip("keras")
 
 
-def test_dropout_goes_on_where_it_was(tmp_path, monkeypatch):
+def test_a_resumed_training_draws_the_same_dropout(tmp_path, monkeypatch):
     import keras
     from keras import layers
 
-    from salus.lab.benchmark.fit import Split, fit
+    from salus.lab.benchmark.fit import Subset, fit
     from salus.lab.benchmark.protocol import Protocol
     from salus.lab.training.backend import set_up
     from salus.lab.training.checkpoint import Checkpoint
 
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (12, 16, 16), dtype=np.uint8)
-    part = Split(images, images < 80, None)
+    part = Subset(images, images < 80, None)
     protocol = Protocol(size=16, batch=4, epochs=4, patience=4, learning_rate=1e-2)
 
     def train(folder):

@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import make_published
 
 from salus.errors import SalusError
-from salus.lab.training.process_group import ALONE, Crew, assembled
+from salus.lab.training.process_group import SINGLE_PROCESS, ProcessGroup, open_process_group
 
 ROOT = Path(__file__).parents[3]
 needs_jax = pytest.mark.skipif(
@@ -56,20 +56,20 @@ def launch(arguments, path, devices=1, log=None):
     return process
 
 
-def finish(*processes):
+def wait_for_end(*processes):
     for process in processes:
-        said, _ = process.communicate(timeout=600)
-        assert process.returncode == 0, said[-2000:]
+        output, _ = process.communicate(timeout=600)
+        assert process.returncode == 0, output[-2000:]
 
 
 def two_hosts():
-    with socket.create_server(("", 0)) as door:
-        return f"localhost:{door.getsockname()[1]},localhost"
+    with socket.create_server(("", 0)) as server:
+        return f"localhost:{server.getsockname()[1]},localhost"
 
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("crew")
+    folder = tmp_path_factory.mktemp("group")
     make_published(folder / "data", 13)  # batches of 4 leave some over
     (folder / "own_network.py").write_text(NETWORK)
     return folder
@@ -87,7 +87,7 @@ def wait_for(text, log, process):
 def test_a_benchmark_of_two_processes_is_that_of_one_also_after_one_died(work):
     options = ["--networks", "own_network:tiny", "--folds", 2, "--size", 16, "--epochs", 3, "--precision", "float32"]
     options = ["-m", "salus", "benchmark", work / "data", *options, "--learning-rate", 0.01, "--restore-best"]
-    finish(launch([*options, "--backend", "jax", "-o", work / "one"], work))
+    wait_for_end(launch([*options, "--backend", "jax", "-o", work / "one"], work))
     run, hosts = work / "two", two_hosts()
     logs = [work / "0.log", work / "1.log"]
     pair = [launch([*options, "-o", run, "--hosts", hosts, "--host", i], work, log=log) for i, log in enumerate(logs)]
@@ -96,9 +96,9 @@ def test_a_benchmark_of_two_processes_is_that_of_one_also_after_one_died(work):
     assert pair[0].wait(timeout=60) == 2
     assert "host 1 (localhost) died" in logs[0].read_text()
     assert f"salus benchmark --resume {run} --hosts {hosts} --host I" in logs[0].read_text()
-    assert "epoch" not in logs[1].read_text()  # who does not lead is silent
+    assert "epoch" not in logs[1].read_text()  # only the main process is not silent
     again = ["-m", "salus", "benchmark", "--resume", run, "--hosts", hosts, "--host"]
-    finish(*(launch([*again, i], work) for i in (0, 1)))
+    wait_for_end(*(launch([*again, i], work) for i in (0, 1)))
     for fold in ("fold-1", "fold-2"):
         folders = [work / name / "own_network.tiny" / fold for name in ("one", "two")]
         rows = [list(csv.DictReader((folder / "history.csv").open())) for folder in folders]
@@ -115,7 +115,7 @@ def test_a_training_on_many_devices_and_hosts_is_that_on_one(work):
     script, hosts = Path(__file__).with_name("process_group_steps.py"), two_hosts()
     for name in ("one", "devices", "hosts"):
         (work / name).mkdir(exist_ok=True)
-    finish(
+    wait_for_end(
         launch([script, work / "one", "-", "-", "-"], work),
         launch([script, work / "devices", 2, "-", "-"], work, devices=2),
         *(launch([script, work / "hosts", 2, hosts, i], work, devices=2) for i in (0, 1)),
@@ -126,14 +126,14 @@ def test_a_training_on_many_devices_and_hosts_is_that_on_one(work):
             np.testing.assert_allclose(other[key], weights[0][key], rtol=1e-4, atol=1e-5)
 
 
-def test_what_cannot_work_is_said(published):
-    with pytest.raises(SalusError, match="need the backend jax, not tensorflow"), assembled(2, None, None, ""):
+def test_options_that_cannot_work_are_refused(published):
+    with pytest.raises(SalusError, match="need the backend jax, not tensorflow"), open_process_group(2, None, None, ""):
         pass
-    with pytest.raises(SalusError, match="say who the hosts are"), assembled(None, None, 1, ""):
+    with pytest.raises(SalusError, match="say who the hosts are"), open_process_group(None, None, 1, ""):
         pass
     with pytest.raises(SalusError, match=r"batch of 4 .* 3 devices; use --batch 6"):
-        Crew(devices=3).check_batch(4)
-    with assembled(None, None, None, "") as crew:
-        assert crew is ALONE
-        assert crew.mirror(published) == published
-        assert crew.decide(lambda: True)
+        ProcessGroup(devices=3).check_batch(4)
+    with open_process_group(None, None, None, "") as group:
+        assert group is SINGLE_PROCESS
+        assert group.replicate_folder(published) == published
+        assert group.broadcast_flag(lambda: True)

@@ -1,4 +1,4 @@
-"""An archive in Parquet shards: the numbers of the plain command, each input once, whatever dies."""
+"""An archive in Parquet shards: the numbers of the local_records command, each input once, whatever dies."""
 
 import csv
 import os
@@ -20,14 +20,14 @@ from salus.cli import main
 pytest.importorskip("pyarrow", reason='needs pip install "salus[ray]"')
 from pyarrow.parquet import ParquetFile, read_table
 
-from salus.pipeline.archive.inputs import each_input, inputs_of, write_inputs
+from salus.pipeline.archive.inputs import list_inputs, read_inputs, write_inputs
 from salus.pipeline.archive.shard import make_shard
 from salus.pipeline.archive.store import Store
 from salus.segmentation.segmenter import Segmenter
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def workspace(tmp_path_factory):
     """A network, and twelve images in scans/, one of them damaged."""
     root = tmp_path_factory.mktemp("archive")
     write_network(root / "dark.onnx")
@@ -45,29 +45,29 @@ def rows(out):
 
 
 @pytest.fixture(scope="module")
-def plain(place):
-    """What the plain command makes of the same images: rows of lesions.json by image, and the folder."""
+def local_records(workspace):
+    """What the local_records command makes of the same images: rows of lesions.json by image, and the folder."""
     import json
 
-    network = ["--network", str(place / "dark.onnx")]
-    assert main(["segment", str(place / "scans"), "-o", str(place / "plain"), *network]) == 3
-    return {r["image"]: r for r in json.loads((place / "plain" / "lesions.json").read_text())["images"]}
+    network = ["--network", str(workspace / "dark.onnx")]
+    assert main(["segment", str(workspace / "scans"), "-o", str(workspace / "local"), *network]) == 3
+    return {r["image"]: r for r in json.loads((workspace / "local" / "lesions.json").read_text())["images"]}
 
 
-def equals_plain(found, place, plain):
-    assert sorted(row["image"] for row in found) == sorted(plain)  # each once: nothing lost, nothing twice
-    for row in found:
-        other = plain[row["image"]]
+def assert_equal_to_local_run(found_rows, workspace, local_records):
+    assert sorted(row["image"] for row in found_rows) == sorted(local_records)  # each once: nothing lost, nothing twice
+    for row in found_rows:
+        expected = local_records[row["image"]]
         assert {k: v for k, v in row.items() if k not in ("mask", "seconds", "lesions")} == {
-            k: v for k, v in other.items() if k not in ("name", "seconds", "lesions")
+            k: v for k, v in expected.items() if k not in ("name", "seconds", "lesions")
         }
-        assert row["lesions"] == other["lesions"]
-        mask = place / "plain" / "masks" / f"{Path(row['image']).stem}.png"
+        assert row["lesions"] == expected["lesions"]
+        mask = workspace / "local" / "masks" / f"{Path(row['image']).stem}.png"
         assert row["mask"] == (mask.read_bytes() if mask.exists() else None)
 
 
-def test_killed_with_9_and_yet_each_input_once(place, plain, two_workers, capsys):
-    out, killed = place / "killed", []
+def test_killed_with_9_and_yet_each_input_once(workspace, local_records, two_workers, capsys):
+    out, killed = workspace / "killed", []
 
     def kill() -> None:
         while not killed:
@@ -81,11 +81,11 @@ def test_killed_with_9_and_yet_each_input_once(place, plain, two_workers, capsys
     killer.start()
     command = [
         "segment",
-        str(place / "scans"),
+        str(workspace / "scans"),
         "-o",
         str(out),
         "--network",
-        str(place / "dark.onnx"),
+        str(workspace / "dark.onnx"),
         "--engine",
         "ray",
     ]
@@ -94,10 +94,10 @@ def test_killed_with_9_and_yet_each_input_once(place, plain, two_workers, capsys
     killer.join(5)
     assert killed
     assert killed[0] < 12
-    said = capsys.readouterr()
-    assert "12 inputs in 12 shards: 8 with a tumour, 3 without, 1 failed" in said.out
-    equals_plain(rows(out), place, plain)
-    assert not list(out.rglob("*.part"))
+    message = capsys.readouterr()
+    assert "12 inputs in 12 shards: 8 with a tumour, 3 without, 1 failed" in message.out
+    assert_equal_to_local_run(rows(out), workspace, local_records)
+    assert not list(out.rglob("*.part*"))
 
     # Begun anew where shards are missing: those alone are made; without --resume it is refused.
     before = {path: path.stat().st_mtime_ns for path in out.glob("shards/*")}
@@ -112,50 +112,50 @@ def test_killed_with_9_and_yet_each_input_once(place, plain, two_workers, capsys
     assert "10 shards kept" in capsys.readouterr().out
     after = {path: path.stat().st_mtime_ns for path in out.glob("shards/*")}
     assert {p: t for p, t in after.items() if p not in gone} == {p: t for p, t in before.items() if p not in gone}
-    equals_plain(rows(out), place, plain)
+    assert_equal_to_local_run(rows(out), workspace, local_records)
 
 
-def test_a_shard_of_an_object_store(place, plain):
+def test_a_shard_of_an_object_store(workspace, local_records):
     """URLs are read and written alike; here the store is memory."""
     import fsspec
 
     memory = fsspec.filesystem("memory")
-    for path in (place / "scans").iterdir():
+    for path in (workspace / "scans").iterdir():
         memory.pipe_file(f"/ward/{path.name}", path.read_bytes())
     store = Store("memory://results")
-    images = each_input(["memory://ward", "memory://ward/0*.png", "memory://ward/none.png"])
+    images = list_inputs(["memory://ward", "memory://ward/0*.png", "memory://ward/none.png"])
     assert write_inputs(store, images, 5) == (13, 3)  # the mask left out, none twice
-    assert inputs_of(store, 0)[0] == "memory:///ward/00.png"
-    segmenter = Segmenter(place / "dark.onnx", threads=1)
+    assert read_inputs(store, 0)[0] == "memory:///ward/00.png"
+    segmenter = Segmenter(workspace / "dark.onnx", threads=1)
     counts = sum((make_shard(store, shard, segmenter) for shard in range(3)), Counter())
     assert counts == {"tumour": 8, "no tumour found": 3, "failed": 2}
     assert store.names("shards") == {f"{i:08}.parquet" for i in range(3)}
     assert make_shard(store, 0, segmenter) == Counter()  # there already
-    found = [r for i in range(3) for r in read_table(BytesIO(store.read(f"shards/{i:08}.parquet"))).to_pylist()]
-    for row in found:
-        other = plain.get(str(place / "scans" / row["image"].rpartition("/")[2]))
-        if other and not row["error"]:
+    found_rows = [r for i in range(3) for r in read_table(BytesIO(store.read(f"shards/{i:08}.parquet"))).to_pylist()]
+    for row in found_rows:
+        expected = local_records.get(str(workspace / "scans" / row["image"].rpartition("/")[2]))
+        if expected and not row["error"]:
             assert (row["result"], row["sha256"], row["lesions"]) == (
-                other["result"],
-                other["sha256"],
-                other["lesions"],
+                expected["result"],
+                expected["sha256"],
+                expected["lesions"],
             )
-    errors = {row["image"]: row["error"] for row in found if row["error"]}
+    errors = {row["image"]: row["error"] for row in found_rows if row["error"]}
     assert set(errors) == {"memory:///ward/bad.png", "memory://ward/none.png"}
     assert "memory:///ward/bad.png: " in errors["memory:///ward/bad.png"]
     assert "no such file" in errors["memory://ward/none.png"]
 
 
-def test_a_full_schema_also_where_nothing_is_found(place, tmp_path):
+def test_a_full_schema_also_where_nothing_is_found(workspace, tmp_path):
     store = Store(str(tmp_path))
-    write_inputs(store, iter([str(place / "scans" / "00.png")]), 10)
-    make_shard(store, 0, Segmenter(place / "dark.onnx", threads=1))
+    write_inputs(store, iter([str(workspace / "scans" / "00.png")]), 10)
+    make_shard(store, 0, Segmenter(workspace / "dark.onnx", threads=1))
     file = ParquetFile(tmp_path / "shards" / "00000000.parquet")
     assert "lesions.list.element.area" in [column.path for column in file.schema]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("--engine", "ray", "--preview"), "--preview: not with --engine ray"),
         (("--engine", "ray", "--shard-size", "0"), "give 1 or more"),
@@ -163,13 +163,13 @@ def test_a_full_schema_also_where_nothing_is_found(place, tmp_path):
         (("--address", "a:1"), "go with --engine ray"),
     ],
 )
-def test_what_does_not_go_together(arguments, said, place, tmp_path, capsys):
-    assert main(["segment", str(place / "scans"), "-o", str(tmp_path / "out"), *arguments]) == 2
-    assert said in capsys.readouterr().err
+def test_what_does_not_go_together(arguments, message, workspace, tmp_path, capsys):
+    assert main(["segment", str(workspace / "scans"), "-o", str(tmp_path / "out"), *arguments]) == 2
+    assert message in capsys.readouterr().err
 
 
-def test_engine_still_takes_the_name_of_a_runtime(place, tmp_path):
-    command = ["segment", str(place / "scans" / "01.png"), "--network", str(place / "dark.onnx")]
+def test_engine_still_takes_the_name_of_a_runtime(workspace, tmp_path):
+    command = ["segment", str(workspace / "scans" / "01.png"), "--network", str(workspace / "dark.onnx")]
     for name, option in (("a", "--engine"), ("b", "--runtime")):
         assert main([*command, "-o", str(tmp_path / name), option, "onnxruntime"]) == 0
     tables = [list(csv.DictReader((tmp_path / name / "lesions.csv").open())) for name in "ab"]

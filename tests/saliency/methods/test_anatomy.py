@@ -1,3 +1,5 @@
+"""Anatomy modelling: its map against the written energy, its calibration, and on phantoms."""
+
 import numpy as np
 import pytest
 from scipy.special import expit
@@ -7,15 +9,15 @@ from salus.errors import SalusError
 from salus.metrics.curves import roc_auc
 from salus.preprocess import resize
 from salus.saliency.methods import anatomy, cues
-from salus.saliency.methods.anatomy import AnatomySaliency, Constants
-from salus.saliency.methods.cues import CUES, at_working_size, look
-from salus.saliency.methods.superpixels import describe_regions
+from salus.saliency.methods.anatomy import AnatomyParameters, AnatomySaliency
+from salus.saliency.methods.cues import CUES, compute_cues, to_working_size
+from salus.saliency.methods.superpixels import measure_regions
 
 
 def phantoms(seeds):
     """Every third without a tumour."""
     made = [make_phantom(seed, size=(160, 160), tumour=seed % 3 > 0) for seed in seeds]
-    images = np.stack([at_working_size(p.image) for p in made])
+    images = np.stack([to_working_size(p.image) for p in made])
     return images, np.stack([resize(p.mask, (128, 128)) >= 0.5 for p in made])
 
 
@@ -49,11 +51,11 @@ def test_tumour_free_images_stay_darker(fitted, unseen):
 
 def test_foreground_is_calibrated_where_it_was_fitted():
     images, masks = phantoms(range(100, 130))
-    seen = [look(image) for image in images]
-    foreground = anatomy.fit_foreground(seen, masks)
-    f = np.concatenate([expit(foreground.log_odds(one)) for one in seen])
-    area = np.concatenate([one.regions.area for one in seen])
-    truth = np.concatenate([one.regions.average(mask) for one, mask in zip(seen, masks, strict=True)])
+    described = [compute_cues(image) for image in images]
+    foreground = anatomy.fit_foreground(described, masks)
+    f = np.concatenate([expit(foreground.log_odds(one)) for one in described])
+    area = np.concatenate([one.regions.area for one in described])
+    truth = np.concatenate([one.regions.average(mask) for one, mask in zip(described, masks, strict=True)])
     assert f @ area == pytest.approx(truth @ area, rel=0.01)
     high = f > 0.3
     assert (f @ (area * high)) == pytest.approx(truth @ (area * high), rel=0.25)
@@ -61,20 +63,21 @@ def test_foreground_is_calibrated_where_it_was_fitted():
 
 def test_minimises_its_equation(unseen):
     """The map against the written equation, by loops, at random neighbours of the answer."""
-    regions = look(unseen[0][1]).regions
-    n, m, p, c = len(regions.area), regions.mean, regions.centre, Constants(alpha=0.8, slope=0.9, shift=0.3)
+    regions = compute_cues(unseen[0][1]).regions
+    n, m, p, c = len(regions.area), regions.mean, regions.centre, AnatomyParameters(alpha=0.8, slope=0.9, shift=0.3)
     log_odds = np.random.default_rng(0).normal(-2, 2, n)
     F = expit(log_odds)
     centre = (F**2 * regions.area) @ p / (F**2 @ regions.area)
-    C = np.exp(-((p - centre) ** 2).sum(axis=1) / c.centre**2)
+    C = np.exp(-((p - centre) ** 2).sum(axis=1) / c.centre_sigma**2)
     i, j = np.nonzero(~np.eye(n, dtype=bool))
-    joined = np.exp(-np.abs(m[i] - m[j]) / c.likeness**2) * np.exp(-((p[i] - p[j]) ** 2).sum(axis=1) / c.nearness**2)
+    similarity = np.exp(-np.abs(m[i] - m[j]) / c.grey_sigma**2)
+    joined = similarity * np.exp(-((p[i] - p[j]) ** 2).sum(axis=1) / c.distance_sigma**2)
 
     def cost(s):
         data = s @ -np.log(F) + c.alpha * ((1 - s) @ -np.log(1 - F)) + c.beta * (s @ -np.log(C))
         return data + c.gamma * (joined * (s[i] - s[j]) ** 2).sum() + c.mu * ((s - 0.5) ** 2).sum() / 2
 
-    found = anatomy.solve(log_odds, regions, c)
+    found = anatomy.compute_probabilities(log_odds, regions, c)
     s = np.clip(0.5 + (np.log(found / (1 - found)) - c.shift) / (c.slope * c.mu), 0, 1)
     rng = np.random.default_rng(0)
     for _ in range(200):
@@ -82,8 +85,8 @@ def test_minimises_its_equation(unseen):
 
 
 def test_without_evidence_there_is_no_tumour(unseen):
-    regions = look(unseen[0][1]).regions
-    assert anatomy.solve(np.full(len(regions.area), -5.0), regions, Constants()).max() < 0.02
+    regions = compute_cues(unseen[0][1]).regions
+    assert anatomy.compute_probabilities(np.full(len(regions.area), -5.0), regions, AnatomyParameters()).max() < 0.02
 
 
 def test_a_saved_model_gives_the_same_maps(fitted, unseen, tmp_path):
@@ -94,22 +97,14 @@ def test_a_saved_model_gives_the_same_maps(fitted, unseen, tmp_path):
 
 def test_a_mirrored_image_has_a_mirrored_foreground(fitted, unseen, monkeypatch):
     grid = np.arange(256).reshape(16, 16).repeat(8, axis=0).repeat(8, axis=1)  # superpixels would be others
-    monkeypatch.setattr(cues, "superpixels", lambda image: describe_regions(image, grid))
+    monkeypatch.setattr(cues, "compute_superpixels", lambda image: measure_regions(image, grid))
     for image in unseen[0][:6]:
-        one, other = (
-            seen.regions.paint(fitted.foreground.log_odds(seen)) for seen in (look(image), look(image[:, ::-1]))
+        original, mirrored = (
+            region_cues.regions.to_map(fitted.foreground.log_odds(region_cues))
+            for region_cues in (compute_cues(image), compute_cues(image[:, ::-1]))
         )
-        assert one.std() > 1
-        assert one == pytest.approx(other[:, ::-1], abs=0.02)
-
-
-def test_the_logistic_regression_is_optimal():
-    rng = np.random.default_rng(0)
-    design = np.column_stack([rng.normal(size=(400, 3)), np.ones(400)])
-    positive, negative = rng.random(400), rng.random(400)
-    beta = anatomy._logistic(design, positive, negative)
-    slope = design.T @ ((positive + negative) * expit(design @ beta) - positive) / (positive + negative).sum()
-    assert np.abs(slope + 1e-5 * beta).max() < 1e-8
+        assert original.std() > 1
+        assert original == pytest.approx(mirrored[:, ::-1], abs=0.02)
 
 
 def test_errors_say_what_to_do(tmp_path):

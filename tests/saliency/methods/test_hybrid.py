@@ -1,3 +1,5 @@
+"""The hybrid framework: its map against the written energy, and on phantoms."""
+
 import numpy as np
 import pytest
 
@@ -5,15 +7,15 @@ from salus.data.phantom.make import make_phantom
 from salus.metrics.curves import roc_auc
 from salus.preprocess import resize
 from salus.saliency.methods import hybrid
-from salus.saliency.methods.cues import CUES, at_working_size, look
-from salus.saliency.methods.hybrid import Constants, HybridSaliency
+from salus.saliency.methods.cues import CUES, compute_cues, to_working_size
+from salus.saliency.methods.hybrid import HybridParameters, HybridSaliency
 from salus.saliency.methods.layers import layer_weight
 
 
 @pytest.fixture(scope="module")
 def phantoms():
     made = [make_phantom(seed, size=(160, 160)) for seed in range(8)]
-    images = np.stack([at_working_size(p.image) for p in made])
+    images = np.stack([to_working_size(p.image) for p in made])
     return images, np.stack([resize(p.mask, (128, 128)) >= 0.5 for p in made])
 
 
@@ -46,24 +48,25 @@ def test_any_size(phantoms):
 def test_minimises_its_equation(phantoms):
     """The map against the written equation, by loops, at random neighbours of the answer."""
     images, _ = phantoms
-    constants = Constants(top=0.3, bottom=0.4, side=0.5)
-    seen = look(images[0])
-    c, regions, cue = constants, seen.regions, dict(zip(CUES, seen.cues.T.astype(float), strict=True))
+    c = HybridParameters(top=0.3, bottom=0.4, side=0.5)
+    region_cues = compute_cues(images[0])
+    regions, cue = region_cues.regions, dict(zip(CUES, region_cues.cues.T.astype(float), strict=True))
     n, m, p = len(regions.area), regions.mean, regions.centre
     T = np.maximum(
         (1 - 0.3 * cue["top"]) * (1 - 0.4 * cue["bottom"]) * (1 - 0.5 * cue["nearer side"])
-        * layer_weight(cue["layer"]) * (1 - cue["rank"]) ** c.dark, hybrid.LEAST
+        * layer_weight(cue["layer"]) * (1 - cue["rank"]) ** c.darkness_power, hybrid.MIN_T
     )  # fmt: skip
     centre = (T * regions.area) @ p / (T @ regions.area)
-    C = np.exp(-((p - centre) ** 2).sum(axis=1) / c.centre**2)
+    C = np.exp(-((p - centre) ** 2).sum(axis=1) / c.centre_sigma**2)
     i, j = np.nonzero(~np.eye(n, dtype=bool))
-    joined = np.exp(-np.abs(m[i] - m[j]) / c.likeness**2) * np.exp(-((p[i] - p[j]) ** 2).sum(axis=1) / c.nearness**2)
+    similarity = np.exp(-np.abs(m[i] - m[j]) / c.grey_sigma**2)
+    joined = similarity * np.exp(-((p[i] - p[j]) ** 2).sum(axis=1) / c.distance_sigma**2)
 
     def cost(s):
         smooth = (joined * (s[i] - s[j]) ** 2).sum()
         return s @ -np.log(T) + c.alpha * (s @ -np.log(C)) + c.beta * smooth + c.mu * n * (s @ s) / 2
 
-    s = hybrid.program(seen, constants)
+    s = hybrid.minimise_energy(region_cues, c)
     assert s.min() >= 0
     assert s.sum() == pytest.approx(1)
     rng = np.random.default_rng(0)
@@ -73,11 +76,11 @@ def test_minimises_its_equation(phantoms):
 
 
 def test_contrast_changes_no_order(phantoms):
-    seen = look(phantoms[0][1])
-    s, one, ten = (f(seen, c) for f, c in ((hybrid.program, Constants()), (hybrid.solve, Constants(contrast=1)),
-                                          (hybrid.solve, Constants())))  # fmt: skip
-    assert one == pytest.approx((s - s.min()) / (s.max() - s.min()))
-    assert ten == pytest.approx(one**10)
+    region_cues = compute_cues(phantoms[0][1])
+    s = hybrid.minimise_energy(region_cues, HybridParameters())
+    linear = hybrid.compute_saliency(region_cues, HybridParameters(contrast=1))
+    assert linear == pytest.approx((s - s.min()) / (s.max() - s.min()))
+    assert hybrid.compute_saliency(region_cues, HybridParameters(contrast=10)) == pytest.approx(linear**10)
 
 
 @pytest.mark.parametrize("value", [0, 255])

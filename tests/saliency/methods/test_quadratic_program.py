@@ -1,3 +1,5 @@
+"""Quadratic programs against other solvers, brute force and the conditions of optimality."""
+
 import itertools
 
 import numpy as np
@@ -5,7 +7,8 @@ import pytest
 from scipy.optimize import lsq_linear, minimize
 
 from salus.errors import SalusError
-from salus.saliency.methods.quadratic_program import _checked, _primal, box_qp, simplex_qp
+from salus.saliency.methods import quadratic_program
+from salus.saliency.methods.quadratic_program import solve_box_qp, solve_simplex_qp
 
 
 def laplacian(rng, n, density=0.3):
@@ -43,7 +46,7 @@ def assert_simplex_optimal(P, q, s, tolerance=1e-6):
 def test_box_agrees_with_bvls(seed):
     rng = np.random.default_rng(seed)
     a, b = rng.normal(size=(25, 20)), rng.normal(size=25)
-    found = box_qp(a.T @ a, -a.T @ b, -0.1, 0.2)
+    found = solve_box_qp(a.T @ a, -a.T @ b, -0.1, 0.2)
     expected = lsq_linear(a, b, (-0.1, 0.2), method="bvls", tol=1e-14).x
     assert np.abs(found - expected).max() < 1e-6
 
@@ -61,13 +64,14 @@ def test_box_meets_the_conditions_of_optimality(kind, seed):
         "zero": lambda: np.zeros((n, n)),
     }[kind]()
     q = rng.normal(size=n) * 10.0 ** rng.integers(-2, 3)
-    assert_box_optimal(P, q, box_qp(P, q), 0, 1)
+    assert_box_optimal(P, q, solve_box_qp(P, q), 0, 1)
 
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("kind", ["laplacian", "low rank", "full", "dominant", "zero"])
-@pytest.mark.parametrize("method", [simplex_qp, lambda P, q: _primal(*_checked(P, q))])
-def test_simplex_meets_the_conditions_of_optimality(method, kind, seed):
+@pytest.mark.parametrize("iterations", [quadratic_program.MAX_ITERATIONS, 0])  # 0: the primal method from the start
+def test_simplex_meets_the_conditions_of_optimality(iterations, kind, seed, monkeypatch):
+    monkeypatch.setattr(quadratic_program, "MAX_ITERATIONS", iterations)
     rng = np.random.default_rng(seed)
     n = 40
     P = {
@@ -78,7 +82,7 @@ def test_simplex_meets_the_conditions_of_optimality(method, kind, seed):
         "zero": lambda: np.zeros((n, n)),
     }[kind]()
     q = rng.normal(size=n)
-    assert_simplex_optimal(P, q, method(P, q))
+    assert_simplex_optimal(P, q, solve_simplex_qp(P, q))
 
 
 def brute_simplex(P, q):
@@ -99,7 +103,7 @@ def test_simplex_agrees_with_brute_force(seed):
     rng = np.random.default_rng(seed)
     P = random_psd(rng, 6, 6) if seed % 2 else laplacian(rng, 6, 0.9)
     q = rng.normal(size=6)
-    s = simplex_qp(P, q)
+    s = solve_simplex_qp(P, q)
     assert value(P, q, s) == pytest.approx(brute_simplex(P, q), abs=1e-7)
 
 
@@ -115,23 +119,23 @@ def test_simplex_agrees_with_slsqp():
         method="SLSQP",
         options={"ftol": 1e-14, "maxiter": 500},
     )
-    assert np.abs(simplex_qp(P, q) - found.x).max() < 1e-5
+    assert np.abs(solve_simplex_qp(P, q) - found.x).max() < 1e-5
 
 
-def test_one_unknown():
-    assert box_qp(np.array([[2.0]]), np.array([-1.0])) == pytest.approx([0.5])
-    assert simplex_qp(np.array([[0.0]]), np.array([3.0])) == pytest.approx([1.0])
+def test_one_unknown_has_its_closed_form():
+    assert solve_box_qp(np.array([[2.0]]), np.array([-1.0])) == pytest.approx([0.5])
+    assert solve_simplex_qp(np.array([[0.0]]), np.array([3.0])) == pytest.approx([1.0])
 
 
-def test_full_size_is_exact():
+def test_programs_of_full_size_are_exact():
     rng = np.random.default_rng(5)
     P, q = 4 * laplacian(rng, 250, 0.03), rng.normal(size=250)
-    assert_box_optimal(P, q, box_qp(P, q), 0, 1)
-    assert_simplex_optimal(50 * P, q, simplex_qp(50 * P, q))
+    assert_box_optimal(P, q, solve_box_qp(P, q), 0, 1)
+    assert_simplex_optimal(50 * P, q, solve_simplex_qp(50 * P, q))
 
 
-@pytest.mark.parametrize("solve", [box_qp, simplex_qp])
-def test_bad_figures_are_refused(solve):
+@pytest.mark.parametrize("solve", [solve_box_qp, solve_simplex_qp])
+def test_bad_numbers_are_refused(solve):
     with pytest.raises(SalusError, match="not finite"):
         solve(np.eye(2), np.array([np.nan, 0]))
     with pytest.raises(SalusError, match="positive semidefinite"):

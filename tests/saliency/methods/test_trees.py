@@ -1,3 +1,5 @@
+"""Boosted trees as arrays, against scikit-learn."""
+
 import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -21,20 +23,20 @@ def forest(seed, **settings):
     [(0, {"max_iter": 30}), (1, {"max_iter": 12, "max_leaf_nodes": 60, "min_samples_leaf": 2}), (2, {"max_depth": 1})],
 )
 def test_equals_scikit_learn(seed, settings):
-    model, seen, rng = forest(seed, **settings)
+    model, fitted_on, rng = forest(seed, **settings)
     fresh = rng.normal(size=(1500, 7)).astype(np.float32)
     trees = to_trees(model)
-    for x in (seen, fresh):
+    for x in (fitted_on, fresh):
         p = 1 / (1 + np.exp(-trees.log_odds(x)))
         np.testing.assert_allclose(p, model.predict_proba(x)[:, 1], atol=2e-6)
 
 
 def test_equals_scikit_learn_where_features_lie_on_thresholds():
     model, _, rng = forest(3, max_iter=20)
-    cuts = np.concatenate([p.nodes["num_threshold"][p.nodes["is_leaf"] == 0] for (p,) in model._predictors])
-    near = np.float32(cuts)
-    pool = np.concatenate([near, np.nextafter(near, np.float32(9)), np.nextafter(near, np.float32(-9))])
-    x = rng.choice(pool, size=(3000, 7)).astype(np.float32)
+    thresholds = np.concatenate([p.nodes["num_threshold"][p.nodes["is_leaf"] == 0] for (p,) in model._predictors])
+    near = np.float32(thresholds)
+    candidates = np.concatenate([near, np.nextafter(near, np.float32(9)), np.nextafter(near, np.float32(-9))])
+    x = rng.choice(candidates, size=(3000, 7)).astype(np.float32)
     np.testing.assert_allclose(to_trees(model).log_odds(x), model.decision_function(x), atol=1e-5)
 
 
@@ -47,14 +49,14 @@ def test_samples_do_not_touch_each_other():
 
 
 def test_arrays_make_the_same_trees(tmp_path):
-    model, seen, _ = forest(5, max_iter=10)
+    model, fitted_on, _ = forest(5, max_iter=10)
     trees = to_trees(model)
     np.savez(tmp_path / "t.npz", **trees.arrays("a_"))
     with np.load(tmp_path / "t.npz", allow_pickle=False) as file:
         again = Trees.from_arrays(file, "a_")
         with pytest.raises(KeyError):
             Trees.from_arrays(file, "b_")
-    assert np.array_equal(again.log_odds(seen), trees.log_odds(seen))
+    assert np.array_equal(again.log_odds(fitted_on), trees.log_odds(fitted_on))
 
 
 @pytest.mark.parametrize(
@@ -86,6 +88,6 @@ def test_refuses_what_is_no_forest(name, broken):
 
 
 def test_refuses_samples_of_another_width():
-    model, seen, _ = forest(6, max_iter=2)
+    model, fitted_on, _ = forest(6, max_iter=2)
     with pytest.raises(SalusError, match="7"):
-        to_trees(model).log_odds(seen[:, :5])
+        to_trees(model).log_odds(fitted_on[:, :5])

@@ -1,7 +1,8 @@
-"""Layouts: how public data sets lie on disk. One file a layout; each says whether a folder is one, and lists its cases.
+"""Layouts: how public data sets are arranged on disk, one file a layout.
 
-A layout is a module with `matches(root: Path) -> bool` (a look at names; `manifest` reads a table's first line, only
-`colours` opens images) and `read(root: Path) -> DataSet`.
+A layout is a module with two functions: `matches(root)` tells whether a folder has the layout, and `read(root)` lists
+its cases. `matches` looks at file names only, except that `manifest` reads a table's first line and `colours` opens
+masks.
 """
 
 from __future__ import annotations
@@ -11,18 +12,18 @@ from typing import Protocol
 
 from salus.data.case import DataSet
 from salus.data.layouts import busbra, busi, colours, images, manifest, pairs, published
-from salus.data.layouts.files import folders
+from salus.data.layouts.files import list_folders
 from salus.errors import SalusError
 
 
 class Layout(Protocol):
-    """What a layout's module offers."""
+    """The functions of a layout's module."""
 
     def matches(self, root: Path) -> bool:
-        """Whether `root` looks like this layout."""
+        """Tell whether `root` has this layout."""
 
     def read(self, root: Path) -> DataSet:
-        """The cases of `root`."""
+        """List the cases of `root`."""
 
 
 LAYOUTS: dict[str, Layout] = {
@@ -34,14 +35,14 @@ LAYOUTS: dict[str, Layout] = {
     "pairs": pairs,
     "images": images,
 }
-"""Every layout by name, the most particular first: the first that matches a folder reads it."""
+"""Every layout by name, the most specific first: the first that matches a folder reads it."""
 
 
 def read_data_set(folder: Path | str, layout: str | None = None) -> DataSet:
     """List the cases of a folder.
 
     Args:
-        folder: the data set's folder; or a manifest, a CSV of any name.
+        folder: the data set's folder, or a manifest: a CSV of any name.
         layout: a name in `LAYOUTS`; None detects it.
 
     Raises:
@@ -57,10 +58,10 @@ def read_data_set(folder: Path | str, layout: str | None = None) -> DataSet:
     try:
         name = layout or detect(root)
         if name in (None, "images") and layout is None and (root / "manifest.csv").is_file():
-            name = "manifest"  # says what is wrong with its table
+            name = "manifest"  # raises the error that says what is wrong with the table
         if name is None:
             raise SalusError(
-                f"{root}: no known layout (looked for {', '.join(LAYOUTS)}){_below(root)}; "
+                f"{root}: no known layout (looked for {', '.join(LAYOUTS)}){_hint_at_subfolders(root)}; "
                 "name one with --layout, or write a manifest.csv with the columns image,mask"
             )
         data = LAYOUTS[name].read(root)
@@ -72,11 +73,11 @@ def read_data_set(folder: Path | str, layout: str | None = None) -> DataSet:
 
 
 def detect(root: Path) -> str | None:
-    """The name of the first layout that matches a folder, None where none does."""
+    """Return the name of the first layout that matches a folder, None if none does."""
     return next((name for name, module in LAYOUTS.items() if module.matches(root)), None)
 
 
-def _below(root: Path) -> str:
-    """A hint where data sets lie in the folder's folders."""
-    found = [f"{folder.name} ({name})" for folder in folders(root)[:20] if (name := detect(folder))]
-    return f"; but in it are {', '.join(found)}: name one of these folders" if found else ""
+def _hint_at_subfolders(root: Path) -> str:
+    """Name the folder's folders that are data sets, for an error message."""
+    data_sets = [f"{folder.name} ({name})" for folder in list_folders(root)[:20] if (name := detect(folder))]
+    return f"; but in it are {', '.join(data_sets)}: name one of these folders" if data_sets else ""

@@ -9,34 +9,34 @@ from __future__ import annotations
 from pathlib import Path
 
 from salus.data.case import LABELS, Case, DataSet
-from salus.data.layouts.files import images_by_stem, locate, read_table, remark
+from salus.data.layouts.files import find_root, images_by_stem, read_table, remark_on
 from salus.errors import SalusError
 
 ADVICE = "take the file from the BUS-BRA archive as it is, or write a manifest.csv with the columns image,mask,patient"
 
 
 def matches(root: Path) -> bool:
-    """Whether `root`, or the one folder in it, has Images/, Masks/ and bus_data.csv."""
-    return locate(root, _fits) is not None
+    """Tell whether `root`, or the only folder in it, has Images/, Masks/ and bus_data.csv."""
+    return find_root(root, _has_layout) is not None
 
 
 def read(root: Path) -> DataSet:
     """List the cases of BUS-BRA.
 
     Raises:
-        SalusError: a table lacks a column, or a fold is no number.
+        SalusError: a table lacks a column, or a fold is not a number.
     """
-    place = locate(root, _fits) or root
+    folder = find_root(root, _has_layout) or root
     remarks: list[str] = []
-    images, masks = images_by_stem(place / "Images", remarks), images_by_stem(place / "Masks", remarks)
-    known = {row["id"]: row for row in read_table(place / "bus_data.csv", ("id", "case", "pathology"), ADVICE)}
+    images, masks = images_by_stem(folder / "Images", remarks), images_by_stem(folder / "Masks", remarks)
+    rows = {row["id"]: row for row in read_table(folder / "bus_data.csv", ("id", "case", "pathology"), ADVICE)}
 
-    cases, taken = [], set()
+    cases, used_masks = [], set()
     for name, image in images.items():
-        row = known.get(name, {})
+        row = rows.get(name, {})
         patient, label = row.get("case"), row.get("pathology", "").lower()
         mask = next((stem for stem in (f"mask_{name.removeprefix('bus_')}", name) if stem in masks), None)
-        taken.add(mask)
+        used_masks.add(mask)
         cases.append(
             Case(
                 name=name,
@@ -47,15 +47,19 @@ def read(root: Path) -> DataSet:
                 source="BUS-BRA",
             )
         )
-    remarks += remark((case.image for case in cases if case.masks is None), "an image without a mask")
-    remarks += remark((case.image for case in cases if case.patient is None), "its patient is not in bus_data.csv")
-    remarks += remark((path for stem, path in masks.items() if stem not in taken), "a mask without an image")
-    remarks += remark((place / "Images" / name for name in known if name not in images), "in bus_data.csv, but no file")
-    return DataSet(place, "busbra", tuple(cases), _folds(place / "5-fold-cv.csv", images, remarks), tuple(remarks))
+    remarks += remark_on((case.image for case in cases if case.masks is None), "an image without a mask")
+    remarks += remark_on((case.image for case in cases if case.patient is None), "its patient is not in bus_data.csv")
+    remarks += remark_on((path for stem, path in masks.items() if stem not in used_masks), "a mask without an image")
+    remarks += remark_on(
+        (folder / "Images" / name for name in rows if name not in images), "in bus_data.csv, but no file"
+    )
+    return DataSet(
+        folder, "busbra", tuple(cases), _read_folds(folder / "5-fold-cv.csv", images, remarks), tuple(remarks)
+    )
 
 
-def _folds(path: Path, images: dict[str, Path], remarks: list[str]) -> dict[str, int]:
-    """The official fold of each image."""
+def _read_folds(path: Path, images: dict[str, Path], remarks: list[str]) -> dict[str, int]:
+    """Read the official fold of each image; no file means no folds and a remark."""
     if not path.is_file():
         remarks.append(f"{path}: missing, so there are no official folds")
         return {}
@@ -69,5 +73,5 @@ def _folds(path: Path, images: dict[str, Path], remarks: list[str]) -> dict[str,
     return folds
 
 
-def _fits(folder: Path) -> bool:
+def _has_layout(folder: Path) -> bool:
     return all((folder / name).exists() for name in ("Images", "Masks", "bus_data.csv"))

@@ -1,4 +1,4 @@
-"""What the layouts share: image files by stem, the folder that fits, tables, and remarks on what was left out."""
+"""Files of a layout: images by stem, the root folder, tables, and remarks on files that are left out."""
 
 from __future__ import annotations
 
@@ -14,76 +14,76 @@ from salus.read.image import IMAGE_SUFFIXES
 
 
 def images_by_stem(folder: Path, remarks: list[str] | None = None) -> dict[str, Path]:
-    """The image files directly in `folder` by stem, sorted; hidden files and `UNPRINTABLE` names are left out.
+    """List the image files directly in a folder by stem, sorted, without hidden files and `UNPRINTABLE` names.
 
     Of files with equal stems (case001.png, case001.jpg) the one whose suffix comes first in `IMAGE_SUFFIXES` is taken.
 
     Args:
-        folder: may be missing.
-        remarks: gets a line on what was left out.
+        folder: the folder; if it is missing, the result is empty.
+        remarks: gets lines on the files that are left out.
     """
-    found: dict[str, Path] = {}
-    clashes, others, odd = [], [], []
+    images: dict[str, Path] = {}
+    clashes, others, unprintable = [], [], []
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         if path.name.startswith("."):
             continue
         if UNPRINTABLE.search(path.name):
-            odd.append(path)
+            unprintable.append(path)
             continue
         if path.suffix.lower() not in IMAGE_SUFFIXES:
             if path.is_file() and path.suffix.lower() not in (".csv", ".txt", ".md", ".json", ".xlsx", ".db"):
                 others.append(path)
             continue
-        first = found.setdefault(path.stem, path)
+        first = images.setdefault(path.stem, path)
         if first != path:
-            kept, left = sorted((first, path), key=lambda p: (IMAGE_SUFFIXES.index(p.suffix.lower()), p.name))
-            found[path.stem] = kept
-            clashes.append(left)
+            kept, ignored = sorted((first, path), key=lambda p: (IMAGE_SUFFIXES.index(p.suffix.lower()), p.name))
+            images[path.stem] = kept
+            clashes.append(ignored)
     if remarks is not None:
-        remarks += remark(clashes, "ignored, for another file here has the same name with another suffix")
-        remarks += remark(odd, "ignored, for its name holds a character that cannot be printed; rename it")
-        remarks += remark(others, f"ignored, for it is no image that Salus reads ({', '.join(IMAGE_SUFFIXES)})")
-    return dict(sorted(found.items()))
+        remarks += remark_on(clashes, "ignored, for another file here has the same name with another suffix")
+        remarks += remark_on(unprintable, "ignored, for its name holds a character that cannot be printed; rename it")
+        remarks += remark_on(others, f"ignored, for it is no image that Salus reads ({', '.join(IMAGE_SUFFIXES)})")
+    return dict(sorted(images.items()))
 
 
-def remark(paths: Iterable[Path], text: str) -> list[str]:
-    """A line for each of few files, one line in all for many."""
-    files = [UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], str(path)) for path in paths]
+def remark_on(paths: Iterable[Path], text: str) -> list[str]:
+    """Write one line about each of up to three files, or one line about all of them."""
+    files = [UNPRINTABLE.sub(lambda match: ascii(match[0])[1:-1], str(path)) for path in paths]
     if len(files) <= 3:
         return [f"{path}: {text}" for path in files]
     return [f"{files[0]} and {len(files) - 1} more: {text}"]
 
 
-def locate(root: Path, fits: Callable[[Path], bool]) -> Path | None:
-    """`root` if it fits, else the one folder in it if that does, as archives unpack; None where there is a choice."""
-    if fits(root):
+def find_root(root: Path, has_layout: Callable[[Path], bool]) -> Path | None:
+    """Return `root` if it has the layout, else the only folder in it (as archives unpack) if that has it, else None."""
+    if has_layout(root):
         return root
-    inside = folders(root)
-    return inside[0] if len(inside) == 1 and fits(inside[0]) else None
+    folders = list_folders(root)
+    return folders[0] if len(folders) == 1 and has_layout(folders[0]) else None
 
 
-def folders(root: Path) -> list[Path]:
-    """The folders directly in `root`, sorted, less what archivers and systems leave behind."""
+def list_folders(root: Path) -> list[Path]:
+    """List the folders directly in `root`, sorted, without those that archivers and systems leave behind."""
     return [path for path in sorted(root.iterdir()) if path.is_dir() and not path.name.startswith((".", "__"))]
 
 
 def read_table(path: Path, columns: Sequence[str], advice: str) -> list[dict[str, str]]:
-    """Read a CSV with a header line; comma, semicolon or tab is told by that line.
+    """Read a CSV with a header line, which also tells whether comma, semicolon or tab separates the cells.
 
     Args:
         path: the file, UTF-8.
-        columns: what it must have, in lower case.
-        advice: what to do where one is missing.
+        columns: required columns, in lower case.
+        advice: what to do if one is missing, for the error.
 
     Returns:
-        A dictionary for each line: column name in lower case to value, both stripped; "" where a line is short.
+        A dictionary for each line: value by column name in lower case, both stripped; "" where a line is short.
 
     Raises:
-        SalusError: unreadable, not a table, a column is missing or there twice, a line has more cells than the first,
-            or a cell holds a line break or the like.
+        SalusError: the file cannot be read as a table, a column is missing or there twice, a line has more cells than
+            the first, or a cell holds an unprintable character.
     """
     try:
-        if path.exists() and not path.is_file():  # a pipe would be waited for
+        if path.exists() and not path.is_file():  # reading a pipe would wait for ever
             raise OSError("it is no file")
         text = path.read_text(encoding="utf-8-sig")
         delimiter = max(",;\t", key=next((line for line in text.split("\n") if line.strip()), "").count)

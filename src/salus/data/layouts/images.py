@@ -1,4 +1,4 @@
-"""Images without masks, directly in a folder: unlabelled cases, to be segmented or checked but not scored."""
+"""The layout of images without masks, directly in a folder: unlabelled cases, to segment or check, not to score."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from salus.data.layouts.files import images_by_stem
 
 
 def matches(root: Path) -> bool:
-    """Whether there is an image directly in `root`."""
+    """Tell whether there is an image directly in `root`."""
     return bool(images_by_stem(root))
 
 

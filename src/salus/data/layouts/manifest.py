@@ -1,25 +1,25 @@
-"""Everything else: a manifest.csv that names the files.
+"""The layout of a manifest.csv that names the files: for everything that no other layout reads.
 
 Columns `image` and `mask`, and any of `name`, `saliency`, `patient`, `label`, `fold`, `source`. Paths are relative to
-the CSV; several masks of an image are parted by semicolons (their union is the lesion). An empty mask cell is an
+the CSV; several masks of an image are separated by semicolons (their union is the lesion). An empty mask cell means an
 unlabelled image, the word `none` a tumour-free one.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from os.path import isfile  # unlike Path.is_file, False for a name that is too long
+from os.path import isfile  # unlike Path.is_file, returns False for a name that is too long
 from pathlib import Path
 
 from salus.data.case import LABELS, Case, DataSet
-from salus.data.layouts.files import read_table, remark
+from salus.data.layouts.files import read_table, remark_on
 from salus.errors import SalusError
 
 ADVICE = "its first line must name the columns image,mask and may add name,saliency,patient,label,fold,source"
 
 
 def matches(root: Path) -> bool:
-    """Whether `root` has a manifest.csv with the columns image and mask."""
+    """Tell whether `root` has a manifest.csv with the columns image and mask."""
     try:
         read_table(root / "manifest.csv", ("image", "mask"), ADVICE)
     except SalusError:
@@ -31,11 +31,11 @@ def read(root: Path) -> DataSet:
     """List the cases of a manifest.
 
     Args:
-        root: the folder with a manifest.csv, or such a file of any name.
+        root: the folder of a manifest.csv, or a manifest of any name.
 
     Raises:
-        SalusError: a column is missing; a line has no image, an unknown label, or a fold that is no number; two lines
-            have the same name.
+        SalusError: a column is missing; a line has no image, an unknown label, or a fold that is not a number; or two
+            lines have the same name.
     """
     path = root if root.is_file() else root / "manifest.csv"
     folder = path.parent
@@ -53,7 +53,7 @@ def read(root: Path) -> DataSet:
         case = Case(
             name=row.get("name") or (stem if stems[stem] == 1 else str(Path(image).with_suffix("")).replace("/", "_")),
             image=folder / image,
-            masks=_masks(folder, _slashes(row.get("mask", ""))),
+            masks=_parse_masks(folder, _slashes(row.get("mask", ""))),
             saliency=folder / _slashes(row["saliency"]) if row.get("saliency") else None,
             patient=row.get("patient") or None,
             label=label or None,
@@ -66,21 +66,23 @@ def read(root: Path) -> DataSet:
                 folds[case.name] = int(row["fold"])
             except ValueError:
                 raise SalusError(f"{where}: the fold is {row['fold']!r}; write a whole number") from None
-    double = [name for name, count in Counter(case.name for case in cases).items() if count > 1]
-    if double:
+    repeated = [name for name, count in Counter(case.name for case in cases).items() if count > 1]
+    if repeated:
         raise SalusError(
-            f"{path}: {len(double)} names stand on several lines, e.g. {double[0]!r}; a name must be unique"
+            f"{path}: {len(repeated)} names stand on several lines, e.g. {repeated[0]!r}; a name must be unique"
         )
     cases.sort(key=lambda case: case.name)
-    remarks = remark(missing, f"named in {path.name}, but no file")
+    remarks = remark_on(missing, f"named in {path.name}, but no file")
     return DataSet(folder, "manifest", tuple(cases), folds, tuple(remarks))
 
 
-def _masks(folder: Path, cell: str) -> tuple[Path, ...] | None:
+def _parse_masks(folder: Path, cell: str) -> tuple[Path, ...] | None:
+    """Parse the cell of a mask: "none", or paths separated by semicolons."""
     if cell.lower() == "none":
         return ()
     return tuple(folder / part.strip() for part in cell.split(";") if part.strip()) or None
 
 
 def _slashes(path: str) -> str:
+    """Replace the separators of Windows in a path."""
     return path.replace("\\", "/")

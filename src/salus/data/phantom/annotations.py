@@ -1,4 +1,4 @@
-"""What a scanner and a sonographer write over an image: calipers, text, depth ticks."""
+"""Draw over a phantom what a scanner and a sonographer do: calipers, text, depth ticks."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from PIL import Image, ImageDraw, ImageFont
 def draw_marks(
     image: np.ndarray, mask: np.ndarray, spacing: tuple[float, float], rng: np.random.Generator
 ) -> np.ndarray:
-    """Write over an image: always a line of text, calipers where there is a tumour, depth ticks now and then.
+    """Draw marks on a copy of an image: always a line of text, calipers at a tumour, sometimes depth ticks.
 
     Args:
-        image: (height, width) uint8; it is left as it is.
-        mask: (height, width) bool, the tumour the calipers measure.
+        image: (height, width) uint8; it is not changed.
+        mask: (height, width) bool, the tumour that the calipers measure.
         spacing: (row, column) size of a pixel, mm.
-        rng: the source of every choice.
+        rng: random generator.
 
     Returns:
-        (height, width) uint8, a marked copy, written with Pillow's default font.
+        (height, width) uint8; the font is Pillow's default.
 
     Example:
         >>> import numpy as np
@@ -39,11 +39,11 @@ def draw_marks(
             length = np.hypot((stop[0] - start[0]) * spacing[0], (stop[1] - start[1]) * spacing[1])
             words.append(f"{number} D {length:.1f} mm")
             _caliper(pen, start, stop, white, cross="+x"[(number - 1) * int(rng.integers(0, 2))])
-    place = rng.integers(0, 3)
-    if place == 0:  # the corner at the top
+    layout = rng.integers(0, 3)
+    if layout == 0:  # the first words go to the upper corner
         pen.text((4, 3), words[0], fill=white, font=font)
         words = words[1:]
-    line = "   ".join(words) if place == 1 else "\n".join(words)
+    line = "   ".join(words) if layout == 1 else "\n".join(words)
     left, top, right, bottom = pen.multiline_textbbox((0, 0), line, font=font)
     start_x = float(rng.uniform(2, max(3.0, width - (right - left) - 16)))
     pen.multiline_text((start_x, height - (bottom - top) - 8), line, fill=white, font=font)
@@ -57,7 +57,7 @@ def draw_marks(
 
 
 def _diameters(mask: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The ends, (row, column), of a region's extent along its long axis and across it."""
+    """Find the ends, (row, column), of a region's longest axis and of the axis across it."""
     points = np.argwhere(mask).astype(float)
     centred = points - points.mean(axis=0)
     _, axes = np.linalg.eigh(centred.T @ centred)
@@ -69,7 +69,7 @@ def _diameters(mask: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def _caliper(pen: ImageDraw.ImageDraw, start: np.ndarray, stop: np.ndarray, grey: int, *, cross: str) -> None:
-    """A cross at either end and dots between."""
+    """Draw a cross at either end and dots between."""
     for row, column in (start, stop):
         if cross == "+":
             pen.line([(column - 4, row), (column + 4, row)], fill=grey)

@@ -1,4 +1,4 @@
-"""The tumour of a phantom: its outline, margin, echo and what it does to the beam, by label.
+"""The tumour of a phantom: its outline, margin, echo and effect on the beam, by label.
 
 The signs follow the BI-RADS lexicon for ultrasound (American College of Radiology, 5th edition, 2013): benign masses
 tend to be oval, wider than tall, smooth, with enhancement behind them; malignant ones irregular, angular or spiculated,
@@ -14,7 +14,7 @@ import numpy as np
 from salus.data.phantom.tissue import smooth_field
 
 ANGLES = np.linspace(-np.pi, np.pi, 721)
-"""Where an outline's radius is given, rad."""
+"""Angles at which the radius of an outline is given, rad."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,12 +29,12 @@ class Lesion:
         contrast: echo level relative to the tissue around it; negative is darker.
         texture: standard deviation of its own echo level, dB.
         blur: half-width of its margin.
-        rim: strength of its capsule as a smooth surface's amplitude.
+        rim: amplitude of its capsule, a smooth surface.
         halo: extra echo of the tissue just around it, dB.
         loss: excess attenuation inside, dB per mm; negative enhances what lies behind.
         edge: attenuation at its flanks, dB per mm.
-        push: how far it pushes the layers aside, 0 to 1.
-        dots: (count, 2) places of calcifications, (vertical, horizontal) relative to the axes.
+        push: how far it pushes the layers of tissue aside, 0 to 1.
+        dots: (count, 2) positions of calcifications, (vertical, horizontal) relative to the axes.
     """
 
     centre: tuple[float, float]
@@ -51,26 +51,27 @@ class Lesion:
     push: float
     dots: np.ndarray
 
-    def _turned(self, z: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _to_ellipse(self, z: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Transform positions in mm to the ellipse's own axes, in units of its half-sizes: (vertical, horizontal)."""
         down, across = z - self.centre[0], x - self.centre[1]
         cos, sin = np.cos(self.tilt), np.sin(self.tilt)
         return (cos * down - sin * across) / self.axes[0], (sin * down + cos * across) / self.axes[1]
 
     def radius(self, z: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """How far out each place lies: 0 at the centre, 1 on the outline; `z` and `x` in mm, of equal shape."""
-        down, across = self._turned(z, x)
+        """Compute how far out positions lie: 0 at the centre, 1 on the outline; `z` and `x` in mm, of equal shape."""
+        down, across = self._to_ellipse(z, x)
         angle = np.arctan2(down, across)
         return np.hypot(down, across) / np.interp(angle, ANGLES, self.outline)
 
-    def places(self) -> tuple[np.ndarray, np.ndarray]:
-        """Depth and lateral position of the calcifications, each (count,) mm."""
+    def dot_positions(self) -> tuple[np.ndarray, np.ndarray]:
+        """Compute depth and lateral position of the calcifications, each (count,) mm."""
         down, across = self.dots[:, 0] * self.axes[0], self.dots[:, 1] * self.axes[1]
         cos, sin = np.cos(self.tilt), np.sin(self.tilt)
         return self.centre[0] + cos * down + sin * across, self.centre[1] - sin * down + cos * across
 
     def insert(
         self,
-        place: tuple[np.ndarray, np.ndarray],
+        positions: tuple[np.ndarray, np.ndarray],
         tissue: tuple[np.ndarray, np.ndarray, np.ndarray],
         spacing: tuple[float, float],
         rng: np.random.Generator,
@@ -78,16 +79,16 @@ class Lesion:
         """Put the tumour into tissue.
 
         Args:
-            place: depth and lateral position of every sample, both (height, width) mm.
+            positions: depth and lateral position of every sample, both (height, width) mm.
             tissue: echo (dB), specular (amplitude) and loss (dB per mm) there, each (height, width).
             spacing: (row, column) size of a sample, mm; calcifications are no smaller.
-            rng: the source of its texture and the raggedness of its margin.
+            rng: random generator for its texture and the raggedness of its margin.
 
         Returns:
             Echo, specular and loss with the tumour in them.
         """
         echo, specular, loss = tissue
-        z, x = place
+        z, x = positions
         grain, mottle = (smooth_field(z[:, 0], x[-1], rng, length) for length in ((0.5, 0.8), (0.9, 1.4)))
         distance = (self.radius(z, x) - 1.0) * np.float32(min(self.axes))
         inside = 0.5 - 0.5 * np.tanh(distance / np.float32(self.blur) + np.float32(0.7) * grain)
@@ -101,14 +102,14 @@ class Lesion:
         specular = specular * (1.0 - inside) + self.rim * capsule
         flanks = np.exp(-((distance / 0.35) ** 2)) * np.clip(1.0 - 4.0 * facing, 0.0, 1.0)
         loss = loss * (1.0 - inside) + self.loss * inside + self.edge * flanks
-        for row, column in zip(*self.places(), strict=True):
+        for row, column in zip(*self.dot_positions(), strict=True):
             near = np.exp(-(((z - row) / max(0.12, spacing[0])) ** 2) - ((x - column) / max(0.18, spacing[1])) ** 2)
             specular = specular + rng.uniform(0.2, 0.6) * near
             loss = loss + 1.5 * near
         return echo, specular, loss
 
-    def posed(self, rng: np.random.Generator, *, depth: float, width: float) -> Lesion:
-        """The same tumour in another view, still in the field of view (mm): shifted, turned, cut in another plane."""
+    def in_new_pose(self, rng: np.random.Generator, *, depth: float, width: float) -> Lesion:
+        """Return the tumour as another view shows it: shifted, turned, cut in another plane; field of view in mm."""
         tilt = self.tilt + rng.normal(0.0, 0.12)
         axes = (self.axes[0] * rng.uniform(0.85, 1.0), self.axes[1] * rng.uniform(0.85, 1.0))
         high, wide = _extent(self.outline, axes, tilt)
@@ -124,10 +125,10 @@ class Lesion:
 def draw_lesion(
     rng: np.random.Generator, label: str, *, depth: float, width: float, zone: tuple[float, float]
 ) -> Lesion:
-    """A tumour, drawn at random.
+    """Draw a tumour at random.
 
     Args:
-        rng: the source of every choice.
+        rng: random generator.
         label: "benign" or "malignant".
         depth: depth shown, mm.
         width: width shown, mm.
@@ -148,7 +149,7 @@ def draw_lesion(
     across = width * float(np.clip(np.exp(rng.normal(np.log(0.175), 0.5)), 0.03, 0.30))
     ratio = rng.uniform(0.5, 1.2) if malignant else rng.uniform(0.38, 0.75)
     down = min(across * ratio, 0.24 * depth)
-    outline = _irregular(rng) if malignant else _smooth(rng, lobulated=not cyst and rng.random() < 0.4)
+    outline = _irregular_outline(rng) if malignant else _smooth_outline(rng, lobulated=not cyst and rng.random() < 0.4)
     tilt = float(rng.normal(0.0, 0.35 if malignant else 0.15))
     high, wide = _extent(outline, (down, across), tilt)
     shrink = min(1.0, 0.36 * depth / high, 0.44 * width / wide)
@@ -164,7 +165,7 @@ def draw_lesion(
     else:
         behind = rng.uniform(5.0, 11.0) if cyst else rng.uniform(-1.5, 7.0)
     dark = rng.uniform(-34.0, -22.0) if cyst else rng.uniform(-17.0, -7.0) if malignant else rng.uniform(-14.0, -4.0)
-    spots = int(rng.integers(3, 12)) if rng.random() < (0.4 if malignant else 0.1) else 0
+    dots = int(rng.integers(3, 12)) if rng.random() < (0.4 if malignant else 0.1) else 0
     return Lesion(
         centre=centre,
         axes=(down, across),
@@ -178,19 +179,19 @@ def draw_lesion(
         loss=-behind / max(tall, 2.0),
         edge=rng.uniform(0.0, 0.5) if malignant else rng.uniform(0.0, 3.5),
         push=rng.uniform(0.1, 0.35) if malignant else rng.uniform(0.4, 0.75),
-        dots=rng.uniform(-0.6, 0.6, (spots, 2)),
+        dots=rng.uniform(-0.6, 0.6, (dots, 2)),
     )
 
 
 def _extent(outline: np.ndarray, axes: tuple[float, float], tilt: float) -> tuple[float, float]:
-    """How far an outline reaches from its centre, (vertical, horizontal) mm."""
+    """Compute how far an outline reaches from its centre, (vertical, horizontal) mm."""
     down, across = axes[0] * outline * np.sin(ANGLES), axes[1] * outline * np.cos(ANGLES)
     cos, sin = np.cos(tilt), np.sin(tilt)
     return float(np.abs(cos * down + sin * across).max()), float(np.abs(cos * across - sin * down).max())
 
 
-def _smooth(rng: np.random.Generator, *, lobulated: bool) -> np.ndarray:
-    """An oval's outline, or one of a few gentle lobes."""
+def _smooth_outline(rng: np.random.Generator, *, lobulated: bool) -> np.ndarray:
+    """Draw the outline of an oval, or of a few gentle lobes."""
     outline = np.ones_like(ANGLES)
     for k in (2, 3):
         outline += rng.normal(0.0, 0.03) * np.cos(k * ANGLES + rng.uniform(0.0, 2.0 * np.pi))
@@ -203,8 +204,8 @@ def _smooth(rng: np.random.Generator, *, lobulated: bool) -> np.ndarray:
     return outline
 
 
-def _irregular(rng: np.random.Generator) -> np.ndarray:
-    """An uneven outline, angular or with spicules."""
+def _irregular_outline(rng: np.random.Generator) -> np.ndarray:
+    """Draw an uneven outline, angular or with spicules."""
     outline = np.ones_like(ANGLES)
     for k in range(2, 11):
         outline += rng.normal(0.0, 0.2 / k) * np.cos(k * ANGLES + rng.uniform(0.0, 2.0 * np.pi))

@@ -1,8 +1,9 @@
-"""Phantoms: made-up breast sonograms with exact truth, to test and try everything without a patient's image.
+"""Make phantoms: synthetic breast sonograms with exact masks, to test and try everything without a patient's image.
 
-A phantom is physics, not a painting: layers of tissue full of unresolved scatterers, a pulse, shadows, a scanner's gain
-and log compression (`phantom_tissue`, `phantom_lesion`, `phantom_scanner`, `phantom_speckle`, `phantom_marks`). It
-stands in for real images in tests and in a first try; how well a network does on phantoms says nothing about patients.
+A phantom is simulated from physics: layers of tissue full of unresolved scatterers (`tissue`), a tumour (`lesion`), a
+pulse, speckle and shadows (`speckle`), a scanner's geometry, gain and log compression (`scanner`), and what is written
+over the image (`annotations`). Phantoms stand in for real images in tests and in a first try. How well a network does
+on them says nothing about patients.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ COLUMNS = ("name", "label", "patient", "spacing_row_mm", "spacing_column_mm")
 
 @dataclass(frozen=True, eq=False)
 class Phantom:
-    """One made-up sonogram with its truth.
+    """One synthetic sonogram with its mask.
 
     Attributes:
         image: (height, width) uint8.
-        mask: (height, width) bool, the tumour's region; nowhere True in a normal one.
+        mask: (height, width) bool, the tumour; False everywhere in a normal one.
         label: "benign", "malignant" or "normal".
         spacing: (row, column) size of a pixel, mm.
     """
@@ -48,14 +49,16 @@ class Phantom:
 def make_phantom(
     seed: int, *, size: tuple[int, int] | None = None, tumour: bool = True, marks: bool = False
 ) -> Phantom:
-    """Make one phantom; the same arguments give the same bytes (on one machine and its versions of
-    NumPy, SciPy and Pillow; elsewhere rounding may move a pixel by one grey level).
+    """Make one phantom.
+
+    The same arguments give the same bytes with the same versions of NumPy, SciPy and Pillow on one machine; elsewhere
+    rounding may move a pixel by one grey level.
 
     Args:
         seed: 0 or more.
-        size: (height, width) in pixels, each at least `MIN_SIDE`; None varies it, 300 to 480 either way.
-        tumour: with one tumour, benign or malignant; else normal tissue.
-        marks: with calipers and text written over the image; the pixels beneath and the mask stay the same.
+        size: (height, width) in pixels, each at least `MIN_SIDE`; None draws 300 to 480 for either.
+        tumour: whether there is a tumour, benign or malignant, or only normal tissue.
+        marks: whether calipers and text are written over the image; the other pixels and the mask stay the same.
 
     Raises:
         SalusError: the seed is negative or the size too small.
@@ -74,7 +77,7 @@ def make_phantom(
     label = "normal"
     if tumour:
         label = "malignant" if np.random.default_rng([seed, 0]).random() < 0.5 else "benign"
-    return _view((seed, 1), (seed, 2), label, size=size, marks=marks)
+    return _render((seed, 1), (seed, 2), label, size=size, marks=marks)
 
 
 def write_phantoms(
@@ -88,15 +91,15 @@ def write_phantoms(
 ) -> list[Path]:
     """Write phantoms in the published layout: images/NAME.png, masks/NAME.png (0 or 255), manifest.csv.
 
-    About half of the patients have two images: one breast and tumour, seen by one scanner in two poses with new
-    speckle. Image i depends on the seed, i and the two shares alone, so a longer set begins with the shorter one.
+    About half of the patients have two images: the same breast, tumour and scanner in another pose with new speckle.
+    Image i depends only on the seed, i and the two shares, so a longer set begins with the images of a shorter one.
 
     Args:
-        folder: where to write; it is made, and may exist only if empty.
-        n: how many images, 1 or more.
+        folder: the folder to write; it is made, and may exist only if it is empty.
+        n: number of images, 1 or more.
         seed: 0 or more.
         normal: share of patients without a tumour, 0 to 1; a set of any length comes close to it.
-        marks: share of images with calipers and text, 0 to 1; likewise.
+        marks: share of images with calipers and text, 0 to 1; a set of any length comes close to it.
         progress: called with (images written, n) after each.
 
     Returns:
@@ -127,7 +130,7 @@ def write_phantoms(
         rows, written = [], []
         for i in range(n):
             name = f"phantom_{i:05d}"
-            phantom, patient = _member(seed, i, normal, marks)
+            phantom, patient = _make_set_member(seed, i, normal, marks)
             written.append(folder / "images" / f"{name}.png")
             Image.fromarray(phantom.image).save(written[-1])
             Image.fromarray(phantom.mask.astype(np.uint8) * 255).save(folder / "masks" / f"{name}.png")
@@ -142,42 +145,43 @@ def write_phantoms(
 
 
 def _check_seed(seed: int) -> None:
+    """Check that a seed is 0 or more."""
     if seed < 0:
         raise SalusError(f"seed {seed}: give 0 or more")
 
 
-def _spread(seed: int, index: int, step: float) -> float:
-    """Point `index` of an additive recurrence with an irrational step, which fills [0, 1) evenly from the start."""
+def _evenly_spread(seed: int, index: int, step: float) -> float:
+    """Return a number in [0, 1), evenly spread over the indices: an additive recurrence with an irrational step."""
     offset = np.random.default_rng([seed, int(step * 1e6)]).random()
     return float((offset + index * step) % 1.0)
 
 
-def _member(seed: int, i: int, normal: float, marks: float) -> tuple[Phantom, str]:
-    """Image i of a set, and its patient. Images 2k and 2k + 1 are two views of one patient in about half of all k."""
-    pair = i // 2 * 2
-    owner = pair if np.random.default_rng([seed, 3, pair]).random() < 0.5 else i
+def _make_set_member(seed: int, i: int, normal: float, marks: float) -> tuple[Phantom, str]:
+    """Make image i of a set, and name its patient; in about half of all pairs 2k, 2k + 1 the patient is the same."""
+    first = i // 2 * 2
+    patient = first if np.random.default_rng([seed, 3, first]).random() < 0.5 else i
     label = "normal"
-    if _spread(seed, owner, 0.6180339887) >= normal:
-        label = "malignant" if _spread(seed, owner, 0.7320508076) < 0.45 else "benign"
-    marked = _spread(seed, i, 0.4142135624) < marks
-    return _view((seed, 4, owner), (seed, 5, i), label, size=None, marks=marked), f"patient_{owner:05d}"
+    if _evenly_spread(seed, patient, 0.6180339887) >= normal:
+        label = "malignant" if _evenly_spread(seed, patient, 0.7320508076) < 0.45 else "benign"
+    with_marks = _evenly_spread(seed, i, 0.4142135624) < marks
+    return _render((seed, 4, patient), (seed, 5, i), label, size=None, marks=with_marks), f"patient_{patient:05d}"
 
 
-def _view(
+def _render(
     patient: tuple[int, ...], view: tuple[int, ...], label: str, *, size: tuple[int, int] | None, marks: bool
 ) -> Phantom:
-    """One image: `patient` seeds scanner, tissue and tumour; `view` seeds the pose, the speckle and the marks."""
-    machine, breast, growth = (np.random.default_rng([*patient, part]) for part in range(3))
-    pose, marking = (np.random.default_rng([*view, part]) for part in range(2))
-    scanner = draw_scanner(machine, size)
+    """Make one image; `patient` seeds scanner, tissue and tumour, `view` seeds the pose, the speckle and the marks."""
+    scanner_rng, tissue_rng, lesion_rng = (np.random.default_rng([*patient, part]) for part in range(3))
+    pose_rng, marks_rng = (np.random.default_rng([*view, part]) for part in range(2))
+    scanner = draw_scanner(scanner_rng, size)
     depth, width = scanner.extent
-    tissue = draw_tissue(breast, depth=depth, width=width)
+    tissue = draw_tissue(tissue_rng, depth=depth, width=width)
     lesion = None
     if label != "normal":
-        deep, wide = scanner.room()
-        lesion = draw_lesion(growth, label, depth=deep, width=wide, zone=tissue.gland)
-        lesion = lesion.posed(pose, depth=deep, width=wide)
-    image, mask = scan(scanner, tissue, lesion, pose)
+        depth, width = scanner.common_extent()
+        lesion = draw_lesion(lesion_rng, label, depth=depth, width=width, zone=tissue.gland)
+        lesion = lesion.in_new_pose(pose_rng, depth=depth, width=width)
+    image, mask = scan(scanner, tissue, lesion, pose_rng)
     if marks:
-        image = draw_marks(image, mask, scanner.spacing, marking)
+        image = draw_marks(image, mask, scanner.spacing, marks_rng)
     return Phantom(image, mask, label, scanner.spacing)

@@ -1,4 +1,4 @@
-"""The scanner of a phantom: its pulse, focus, gain, dynamic range and geometry; it turns a scene into grey values."""
+"""The scanner of a phantom: pulse, focus, gain, dynamic range and geometry, and the simulation of an image."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from salus.data.phantom.tissue import Tissue, smooth_field
 
 @dataclass(frozen=True)
 class Scanner:
-    """One machine with its settings.
+    """A scanner with its settings.
 
     Attributes:
         size: (height, width) of the image, pixels.
         spacing: (row, column) size of a pixel, mm.
         axial: standard deviation of the pulse along the beam, mm.
-        lateral: that across the beam at the focus, mm.
+        lateral: standard deviation of the pulse across the beam at the focus, mm.
         focus: depth of the focus, mm.
         zone: half-length of the focal zone, mm.
         focal_gain: how much brighter the focal zone is, dB.
-        slope: what the time-gain compensation leaves over, dB per mm.
-        ripple: amplitude, wavelength (mm) and phase (rad) of its unevenness in dB.
+        slope: attenuation that the time-gain compensation leaves uncorrected, dB per mm.
+        ripple: amplitude (dB), wavelength (mm) and phase (rad) of the compensation's unevenness.
         noise: electronic noise at the surface, dB re gland.
         noise_slope: how fast the compensation lifts the noise, dB per mm.
         dynamic_range: dB from black to white.
-        bright: where white lies in the image's levels, 1 puts it at the brightest echoes.
-        gamma: the grey map's exponent.
+        bright: grey value of the brightest echoes; 1 is white.
+        gamma: exponent of the grey map.
         pedestal: darkest grey, 0 to 1.
-        looks: speckle patterns compounded.
+        looks: number of speckle patterns averaged (compounding).
         curve: radius of the probe's face, mm; None for a linear probe.
         border: black margins (top, bottom, left, right), pixels.
     """
@@ -58,18 +58,18 @@ class Scanner:
 
     @property
     def extent(self) -> tuple[float, float]:
-        """(depth, width) shown, mm."""
+        """(depth, width) of the image, mm."""
         return self.size[0] * self.spacing[0], self.size[1] * self.spacing[1]
 
     def grid(self) -> tuple[np.ndarray, np.ndarray]:
-        """Depth and lateral position of every pixel, both (height, width) mm, from the middle of the probe's face."""
+        """Compute depth and lateral position of every pixel, (height, width), in mm from the middle of the probe."""
         (height, width), (row, column) = self.size, self.spacing
-        z = (np.arange(height, dtype=np.float32) + 0.5) * np.float32(row) - np.float32(self.bulge())
+        z = (np.arange(height, dtype=np.float32) + 0.5) * np.float32(row) - np.float32(self.apex_depth())
         x = (np.arange(width, dtype=np.float32) + 0.5 - width / 2) * np.float32(column)
         return np.broadcast_to(z[:, None], self.size), np.broadcast_to(x[None, :], self.size)
 
     def half_angle(self) -> float:
-        """Half the opening of a curved probe's fan, rad: it just fills the image's bottom row; 0 for a linear probe."""
+        """Compute half the angle of a curved probe's fan, rad: it just fills the bottom row; 0 for a linear probe."""
         if self.curve is None:
             return 0.0
         depth, width = self.extent
@@ -78,35 +78,35 @@ class Scanner:
             angle = float(np.arctan(width / 2 / (self.curve * np.cos(angle) + depth)))
         return angle
 
-    def bulge(self) -> float:
-        """How far the middle of the probe's face lies below the image's upper border, mm; 0 for a linear probe."""
+    def apex_depth(self) -> float:
+        """Compute how far the middle of the probe's face lies below the upper border, mm; 0 for a linear probe."""
         return 0.0 if self.curve is None else self.curve * (1.0 - float(np.cos(self.half_angle())))
 
-    def room(self) -> tuple[float, float]:
-        """(depth, width), mm, of what is shown at every depth."""
+    def common_extent(self) -> tuple[float, float]:
+        """Compute (depth, width) of the part that is shown at every depth, mm."""
         depth, width = self.extent
-        return depth - self.bulge(), width if self.curve is None else 2.0 * self.curve * float(
+        return depth - self.apex_depth(), width if self.curve is None else 2.0 * self.curve * float(
             np.sin(self.half_angle())
         )
 
     def beams(self) -> tuple[np.ndarray, np.ndarray]:
-        """Depth along the beam (height,) and, for each sample of each beam, (height, width) its place across, mm."""
+        """Compute the depth of samples along the beam, (height,), and their position across it, (height, width), mm."""
         z, x = self.grid()
         if self.curve is None:
             return z[:, 0], x
-        z = z + np.float32(self.bulge())
+        z = z + np.float32(self.apex_depth())
         angle = x / np.float32(self.extent[1] / 2) * np.float32(self.half_angle())
         return z[:, 0], (np.float32(self.curve) + z) * angle
 
-    def fan(self, z: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where beam samples (`z` deep, `x` along the arc at that depth) lie in the image, as `grid` gives places."""
+    def beam_to_image(self, z: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Transform samples of beams (`z` deep, `x` along the arc at that depth) to the coordinates of `grid`."""
         if self.curve is None:
             return z, x
-        reach = np.float32(self.curve) + z
-        return reach * np.cos(x / reach) - np.float32(self.curve), reach * np.sin(x / reach)
+        radius = np.float32(self.curve) + z
+        return radius * np.cos(x / radius) - np.float32(self.curve), radius * np.sin(x / radius)
 
-    def convert(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Scan conversion of (height, width) beam samples: the image, and where it shows tissue (bool)."""
+    def scan_convert(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Convert samples of beams, (height, width), to the image; also return where it shows tissue (bool)."""
         shown = np.zeros(self.size, bool)
         top, bottom, left, right = self.border
         shown[top : self.size[0] - bottom, left : self.size[1] - right] = True
@@ -122,10 +122,10 @@ class Scanner:
 
 
 def draw_scanner(rng: np.random.Generator, size: tuple[int, int] | None) -> Scanner:
-    """A scanner with its settings, drawn at random.
+    """Draw a scanner with its settings at random.
 
     Args:
-        rng: the source of every choice.
+        rng: random generator.
         size: (height, width) of its images, pixels; None draws 300 to 480 pixels either way.
 
     Returns:
@@ -171,13 +171,13 @@ def draw_scanner(rng: np.random.Generator, size: tuple[int, int] | None) -> Scan
 def scan(
     scanner: Scanner, tissue: Tissue, lesion: Lesion | None, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One image of a scene, with new speckle and a new pose of the probe.
+    """Simulate one image, with new speckle and a new pose of the probe.
 
     Args:
-        scanner: the machine and its settings.
+        scanner: the scanner and its settings.
         tissue: the breast.
-        lesion: the tumour, placed in the field of view; None for none.
-        rng: the source of the pose, the speckle and the noise.
+        lesion: the tumour, in the field of view; None for none.
+        rng: random generator for the pose, the speckle and the noise.
 
     Returns:
         The image, (height, width) uint8, and the tumour's region, (height, width) bool.
@@ -204,7 +204,7 @@ def scan(
     if lesion is None:
         echo, specular, loss = tissue.sample(source_z, source_x)
     else:
-        fan_z, fan_x = scanner.fan(z, x)
+        fan_z, fan_x = scanner.beam_to_image(z, x)
         pull = lesion.push * np.exp(-0.4 * lesion.radius(fan_z, fan_x) ** 2) * free
         source_z = source_z - pull * (fan_z - lesion.centre[0])
         source_x = source_x - 0.5 * pull * (fan_x - lesion.centre[1])
@@ -225,7 +225,7 @@ def scan(
     )  # fmt: skip
     white = 20.0 * np.log10(float(np.percentile(envelope, 99.6)) + 1e-6)
     grey = log_compress(envelope, dynamic_range=scanner.dynamic_range, white=white)
-    grey, shown = scanner.convert(grey)
+    grey, shown = scanner.scan_convert(grey)
     grey = np.clip(scanner.pedestal + (1.0 - scanner.pedestal) * scanner.bright * grey**scanner.gamma, 0.0, 1.0)
     image = np.where(shown, np.rint(255.0 * grey), 0.0).astype(np.uint8)
     if lesion is None:

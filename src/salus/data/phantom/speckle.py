@@ -1,4 +1,4 @@
-"""The physics of a phantom's sonogram: fully developed speckle, shadows along the beam, log compression.
+"""The physics of a phantom: fully developed speckle, shadows along the beam, log compression.
 
 The envelope of many unresolved scatterers of random phase is Rayleigh distributed, with a mean of 1.91 standard
 deviations: Burckhardt 1978, IEEE Trans. Sonics Ultrason. 25(1), 1-6. Its grain follows the pulse: narrow along the
@@ -10,9 +10,6 @@ from __future__ import annotations
 import numpy as np
 from scipy import fft, ndimage
 
-RAYLEIGH_SNR = float(np.sqrt(np.pi / (4.0 - np.pi)))
-"""Mean over standard deviation of a Rayleigh distributed envelope, about 1.91."""
-
 
 def blur_rows(field: np.ndarray, sigma: np.ndarray, *, energy: bool = False) -> np.ndarray:
     """Blur every row with a Gaussian of its own width.
@@ -23,7 +20,7 @@ def blur_rows(field: np.ndarray, sigma: np.ndarray, *, energy: bool = False) -> 
         energy: scale so that white noise keeps its variance; else so that a constant keeps its value.
 
     Returns:
-        (height, width) of the field's kind, in single precision; the borders are mirrored.
+        (height, width), real or complex as the field, in single precision; the borders are mirrored.
 
     Example:
         >>> import numpy as np
@@ -54,7 +51,7 @@ def speckle_envelope(
     specular: np.ndarray | None = None,
     looks: int = 1,
 ) -> np.ndarray:
-    """The echo envelope of a medium full of unresolved scatterers, before log compression.
+    """Simulate the echo envelope of a medium full of unresolved scatterers, before log compression.
 
     Complex Gaussian scatterers, scaled by `amplitude`, are convolved with a Gaussian pulse. Where the medium is
     homogeneous the envelope of one look is Rayleigh distributed (see the module's sources) and its mean square is
@@ -62,9 +59,9 @@ def speckle_envelope(
 
     Args:
         amplitude: (height, width), 0 or more: the root-mean-square echo of each pixel; rows run along the beam.
-        rng: the source of the scatterers.
+        rng: random generator for the scatterers.
         axial: standard deviation of the pulse along the beam, pixels.
-        lateral: that across the beam, pixels: one number, or (height,) one a row.
+        lateral: standard deviation of the pulse across the beam, pixels: one number, or (height,) for each row.
         specular: (height, width), 0 or more: echoes of smooth surfaces, which add in phase; None for none.
         looks: independent speckle patterns averaged in intensity (compounding), 1 or more.
 
@@ -80,8 +77,8 @@ def speckle_envelope(
     """
     height = amplitude.shape[0]
     widths = np.broadcast_to(np.asarray(lateral, np.float32), (height,))
-    reach = max(1, int(np.ceil(4.0 * axial)))
-    pulse = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(axial, 1e-3)) ** 2)
+    radius = max(1, int(np.ceil(4.0 * axial)))
+    pulse = np.exp(-0.5 * (np.arange(-radius, radius + 1) / max(axial, 1e-3)) ** 2)
     pulse /= np.sqrt(np.sum(pulse**2))
     intensity = np.zeros(amplitude.shape, np.float32)
     scale = amplitude.astype(np.float32) * np.float32(np.sqrt(0.5))
@@ -98,7 +95,7 @@ def speckle_envelope(
 
 
 def shadow_db(attenuation: np.ndarray, step_mm: float, spread: np.ndarray) -> np.ndarray:
-    """What the tissue above each pixel took from the beam, beyond what the gain curve gives back.
+    """Compute the loss of the beam above each pixel, beyond what the gain curve compensates.
 
     Args:
         attenuation: (height, width) excess loss in dB per mm, two-way; negative where the beam loses less than average.
@@ -119,7 +116,7 @@ def shadow_db(attenuation: np.ndarray, step_mm: float, spread: np.ndarray) -> np
 
 
 def log_compress(envelope: np.ndarray, *, dynamic_range: float, white: float) -> np.ndarray:
-    """Grey values of an envelope: linear in dB, as a scanner shows it.
+    """Map an envelope to grey values, linear in dB, as scanners show it.
 
     Args:
         envelope: (height, width), 0 or more.

@@ -1,4 +1,4 @@
-"""The breast of a phantom: skin, fat with its septa, gland, muscle and chest wall, as maps over a slab of tissue.
+"""The tissue of a phantom: skin, fat with its septa, gland, muscle and chest wall, as maps over a slab of breast.
 
 Lengths are in mm, echo levels in dB relative to gland, losses in dB per mm (two-way) beyond the average.
 """
@@ -14,7 +14,7 @@ STEP = 0.14
 """Size of a slab's pixel, mm."""
 
 MARGIN = 9.0
-"""How far a slab reaches beyond the field of view on either side, mm."""
+"""Width of a slab beyond the field of view on either side, mm."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,23 +36,23 @@ class Tissue:
     gland: tuple[float, float]
 
     def sample(self, z: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Echo, specular and loss at depths `z` and lateral positions `x`, both (height, width) mm."""
-        place = np.stack([z / STEP, (x - self.left) / STEP])
+        """Interpolate echo, specular and loss at depths `z` and lateral positions `x`, both (height, width) mm."""
+        positions = np.stack([z / STEP, (x - self.left) / STEP])
         echo, specular, loss = (
-            ndimage.map_coordinates(field, place, np.float32, order=1, mode="nearest")
+            ndimage.map_coordinates(field, positions, np.float32, order=1, mode="nearest")
             for field in (self.echo, self.specular, self.loss)
         )
         return echo, specular, loss
 
 
 def smooth_field(z: np.ndarray, x: np.ndarray, rng: np.random.Generator, length: tuple[float, float]) -> np.ndarray:
-    """A Gaussian random field of unit variance on a grid.
+    """Draw a Gaussian random field of unit variance on a grid.
 
     Args:
         z: (height,) positions of the rows, ascending.
         x: (width,) positions of the columns, ascending.
-        rng: the source of its weights.
-        length: (row, column) size of its features, in the positions' unit.
+        rng: random generator.
+        length: (row, column) size of its features, in the unit of the positions.
 
     Returns:
         (height, width) float32.
@@ -64,45 +64,45 @@ def smooth_field(z: np.ndarray, x: np.ndarray, rng: np.random.Generator, length:
         >>> field.shape, bool(np.abs(np.diff(field, axis=0)).mean() > np.abs(np.diff(field, axis=1)).mean())
         ((90, 80), True)
     """
-    rows, columns = (_bumps(axis, size) for axis, size in zip((z, x), length, strict=True))
+    rows, columns = (_gaussian_basis(axis, size) for axis, size in zip((z, x), length, strict=True))
     weights = rng.standard_normal((rows.shape[1], columns.shape[1]), np.float32)
     return rows @ weights @ columns.T
 
 
-def _bumps(axis: np.ndarray, length: float) -> np.ndarray:
-    """Gaussian bumps at knots one `length` apart: (positions, knots), each row of unit energy."""
+def _gaussian_basis(axis: np.ndarray, length: float) -> np.ndarray:
+    """Evaluate Gaussians at knots one `length` apart: (positions, knots), each row of unit energy."""
     knots = np.arange(axis[0] - 2.0 * length, axis[-1] + 2.0 * length + 1e-6, length)
     bumps = np.exp(-0.5 * ((axis[:, None] - knots[None, :]) / (0.7 * length)) ** 2).astype(np.float32)
     return bumps / np.sqrt(np.sum(bumps**2, axis=1, keepdims=True))
 
 
 def _sheets(field: np.ndarray, width: float) -> np.ndarray:
-    """Thin sheets along a field's zeros, `width` mm: 1 where they face the beam, weaker where they run along it."""
+    """Draw thin sheets at a field's zeros, `width` mm thick: 1 where they face the beam, weaker along it."""
     down, across = np.gradient(field, STEP)
     steep = down**2 + across**2 + 1e-6
     return np.exp(-(field**2) / (steep * width**2)) * (0.25 + 0.75 * down**2 / steep)
 
 
-def _below(z: np.ndarray, boundary: np.ndarray, soft: float) -> np.ndarray:
-    """0 above a boundary, 1 below it, over about `soft` mm: (height, width)."""
+def _smooth_step(z: np.ndarray, boundary: np.ndarray, soft: float) -> np.ndarray:
+    """Rise from 0 above a boundary to 1 below it, over about `soft` mm: (height, width)."""
     return 0.5 + 0.5 * np.tanh((z[:, None] - boundary[None, :]) / soft)
 
 
-def _line(z: np.ndarray, boundary: np.ndarray, width: float) -> np.ndarray:
-    """1 on a boundary, falling to 0 over `width` mm: (height, width)."""
+def _thin_layer(z: np.ndarray, boundary: np.ndarray, width: float) -> np.ndarray:
+    """Fall from 1 on a boundary to 0 over `width` mm: (height, width)."""
     return np.exp(-(((z[:, None] - boundary[None, :]) / width) ** 2))
 
 
 def draw_tissue(rng: np.random.Generator, *, depth: float, width: float) -> Tissue:
-    """A breast, drawn at random: the layers' depths, how fatty the gland is, where lobules, ribs and shadows lie.
+    """Draw a breast at random: depths of the layers, fat in the gland, positions of lobules, ribs and shadows.
 
     Args:
-        rng: the source of every choice.
+        rng: random generator.
         depth: depth shown, mm.
         width: width shown, mm.
 
     Returns:
-        The slab, which reaches `MARGIN` beyond the width shown.
+        The slab, wider than the width shown by `MARGIN` on either side.
 
     Example:
         >>> import numpy as np
@@ -128,7 +128,7 @@ def draw_tissue(rng: np.random.Generator, *, depth: float, width: float) -> Tiss
     top = np.maximum(wavy(fat_end, 1.0, 5.0) + wavy(0.0, 0.4, 1.5), skin + 0.6)
     bottom = wavy(muscle_top, 0.9, 11.0)
     end = bottom + wavy(muscle_end - muscle_top, 0.4, 9.0)
-    retro = bottom - np.abs(wavy(rng.uniform(0.3, 2.5), 0.8, 6.0))
+    retromammary = bottom - np.abs(wavy(rng.uniform(0.3, 2.5), 0.8, 6.0))
 
     septa = _sheets(field(2.6, 6.0), 0.13) + 0.6 * _sheets(field(1.3, 4.0), 0.09) * (field(3.0, 5.0) > 0)
     fat = rng.uniform(-18.0, -11.0) + 1.8 * field(1.0, 2.5) + 1.5 * field(0.35, 1.2) + 15.0 * septa
@@ -143,26 +143,31 @@ def draw_tissue(rng: np.random.Generator, *, depth: float, width: float) -> Tiss
     wall = rng.uniform(-36.0, -18.0) + 2.0 * field(1.0, 3.0) - 0.4 * np.maximum(z[:, None] - end, 0.0)
 
     echo = fat
-    for layer, boundary, soft in ((gland, top, 0.5), (fat, retro, 0.4), (muscle, bottom, 0.25), (wall, end, 0.4)):
-        echo = echo + _below(z, boundary, soft) * (layer - echo)
+    for layer, boundary, soft in (
+        (gland, top, 0.5),
+        (fat, retromammary, 0.4),
+        (muscle, bottom, 0.25),
+        (wall, end, 0.4),
+    ):
+        echo = echo + _smooth_step(z, boundary, soft) * (layer - echo)
     skin_echo = rng.uniform(-4.0, 2.0) + 1.5 * field(0.3, 3.0)
-    echo = skin_echo + _below(z, skin_line, 0.12) * (echo - skin_echo)
+    echo = skin_echo + _smooth_step(z, skin_line, 0.12) * (echo - skin_echo)
 
-    specular = 0.22 * septa * _below(z, skin_line, 0.2) * (1.0 - _below(z, top, 0.8))
-    specular += 0.08 * fibres * _below(z, top, 0.5) * (1.0 - _below(z, retro, 0.5)) * (1.0 - islands)
-    specular += 0.06 * strands * _below(z, bottom, 0.2) * (1.0 - _below(z, end, 0.3))
+    specular = 0.22 * septa * _smooth_step(z, skin_line, 0.2) * (1.0 - _smooth_step(z, top, 0.8))
+    specular += 0.08 * fibres * _smooth_step(z, top, 0.5) * (1.0 - _smooth_step(z, retromammary, 0.5)) * (1.0 - islands)
+    specular += 0.06 * strands * _smooth_step(z, bottom, 0.2) * (1.0 - _smooth_step(z, end, 0.3))
     for line, strength in ((skin_line, 0.35), (bottom, 0.4), (end, 0.3)):
         offset = 0.0
         for _ in range(int(rng.integers(1, 4))):  # fascia comes in leaves
             patchy = np.clip(wavy(0.5, 0.45, 4.0) + wavy(0.0, 0.35, 0.9), 0.0, 1.6)
             leaf = line + offset + wavy(0.0, 0.10, 1.0)
-            specular += rng.uniform(0.2, 1.0) * strength * _line(z, leaf, rng.uniform(0.12, 0.25)) * patchy
+            specular += rng.uniform(0.2, 1.0) * strength * _thin_layer(z, leaf, rng.uniform(0.12, 0.25)) * patchy
             offset += rng.uniform(0.35, 0.9)
     specular *= np.exp(0.8 * field(0.4, 1.1) - 0.3)
     for at in np.cumsum(rng.uniform(0.2, 0.45, 2)):  # the probe's face and its reverberation
-        specular += rng.uniform(0.1, 0.6) * _line(z, np.full_like(x, at), 0.1)
+        specular += rng.uniform(0.1, 0.6) * _thin_layer(z, np.full_like(x, at), 0.1)
 
-    loss = 0.35 * islands * _below(z, top, 0.5) - 0.15
+    loss = 0.35 * islands * _smooth_step(z, top, 0.5) - 0.15
     loss = loss + 0.5 * septa * (z[:, None] < fat_end + 2.0)
     _add_lobules(rng, z, x, (fat_end, muscle_top), echo, specular)
     if rng.random() < 0.2:
@@ -179,7 +184,7 @@ def _add_lobules(
     echo: np.ndarray,
     specular: np.ndarray,
 ) -> None:
-    """Fat lobules in the gland, dark and capsuled: what a careless reader takes for a tumour. In place."""
+    """Add fat lobules in the gland, in place: dark and capsuled, they are easily mistaken for tumours."""
     for _ in range(int(rng.integers(0, 4))):
         wide = rng.uniform(1.5, 6.0)
         high = wide * rng.uniform(0.25, 0.5)
@@ -205,7 +210,7 @@ def _add_ribs(
     specular: np.ndarray,
     loss: np.ndarray,
 ) -> None:
-    """Ribs under the muscle: a bright upper surface that lets little through. In place."""
+    """Add ribs under the muscle, in place: a bright upper surface that lets little through."""
     gap = rng.uniform(16.0, 24.0)
     for column in np.arange(x[0] + rng.uniform(0.0, gap), x[-1], gap):
         wide, high, row = rng.uniform(5.0, 8.0), rng.uniform(2.0, 4.0), depth + rng.uniform(2.0, 4.5)
@@ -223,7 +228,7 @@ def _add_ribs(
 
 
 def _add_dropouts(rng: np.random.Generator, z: np.ndarray, x: np.ndarray, loss: np.ndarray) -> None:
-    """Shadows of poor contact and of steep septa: columns that lose their echo from some depth on. In place."""
+    """Add shadows of poor contact and of steep septa, in place: columns that lose their echo from some depth on."""
     for _ in range(int(rng.integers(0, 4))):
         column, wide = rng.uniform(x[0], x[-1]), rng.uniform(0.4, 2.5)
         start = rng.uniform(0.5, 0.5 * z[-1])

@@ -1,4 +1,4 @@
-"""Batches for Keras, from arrays of bytes, in an order that only the seed and the epoch decide."""
+"""Training and test batches for Keras, in an order that depends on the seed and the epoch alone."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import numpy as np
 
 
 class Batches(keras.utils.PyDataset):
-    """Images (and saliency maps) with their truth, in batches.
+    """Batches of images (and saliency maps) with their masks.
 
-    The order of an epoch depends on (seed, epoch) alone, so a resumed training sees what an unbroken one would have.
+    The order depends on (seed, epoch) alone, so that a resumed training sees the same batches as an uninterrupted one.
 
     Args:
         images: (n, s, s) uint8.
         masks: (n, s, s) bool.
         saliency: (n, s, s) uint8 for a network with two inputs, else None.
-        batch: images a batch; the last may hold fewer.
-        seed: shuffles; None keeps the order as it stands.
+        batch: images in a batch; the last batch may hold fewer.
+        seed: seed of the shuffling; None keeps the order of `images`.
     """
 
     def __init__(
@@ -27,14 +27,14 @@ class Batches(keras.utils.PyDataset):
         self.batch, self.seed, self.epoch = batch, seed, 0
 
     def __len__(self) -> int:
-        """Batches an epoch."""
+        """Return the number of batches in an epoch."""
         return -(-len(self.images) // self.batch)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray | tuple[np.ndarray, np.ndarray], np.ndarray]:
-        """Batch `index` of the current epoch: inputs in [0, 1] and truth, each (b, s, s, 1) float32."""
-        chosen = self._order()[index * self.batch : (index + 1) * self.batch]
-        inputs = network_inputs(self.images[chosen], None if self.saliency is None else self.saliency[chosen])
-        return inputs, self.masks[chosen][..., None].astype(np.float32)
+        """Return batch `index` of the current epoch: inputs in [0, 1] and masks, each (b, s, s, 1) float32."""
+        indices = self._order()[index * self.batch : (index + 1) * self.batch]
+        inputs = network_inputs(self.images[indices], None if self.saliency is None else self.saliency[indices])
+        return inputs, self.masks[indices][..., None].astype(np.float32)
 
     def _order(self) -> np.ndarray:
         if self.seed is None:
@@ -45,6 +45,6 @@ class Batches(keras.utils.PyDataset):
 def network_inputs(
     images: np.ndarray, saliency: np.ndarray | None = None
 ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
-    """Bytes (n, s, s) to what a network takes: image, or (image, saliency), each (n, s, s, 1) float32 in [0, 1]."""
+    """Convert uint8 (n, s, s) to a network's input: image, or (image, saliency), (n, s, s, 1) float32 in [0, 1]."""
     image = images[..., None].astype(np.float32) / 255
     return image if saliency is None else (image, saliency[..., None].astype(np.float32) / 255)

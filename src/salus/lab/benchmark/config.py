@@ -1,29 +1,31 @@
-"""TODO."""
+"""The settings of a benchmark run (RUN/run.json), the names of its methods, and the folder of each fold."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from salus.atomic import write_json
 from salus.errors import SalusError
 from salus.lab.benchmark.protocol import Protocol
-from salus.lab.training.run_folder import RUN_FILE, read_json, write_json
+from salus.lab.training.run_folder import RUN_FILE, read_json
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What a run was asked to do.
+class BenchmarkConfig:
+    """Settings of a benchmark run.
 
     Attributes:
-        data: the data set's folder.
-        layout: its layout.
-        networks: entrants "NETWORK" or "NETWORK@SOURCE", see `salus.lab.networks.registry` and `salus.lab.saliency.source`.
-        saliency: the source of those that name none.
-        predictions: masks from elsewhere that join the tables: name to folder.
+        data: folder of the data set.
+        layout: layout of the data set.
+        networks: methods to train, each "NETWORK" or "NETWORK@SOURCE"; see `salus.lab.networks.registry` and
+            `salus.lab.saliency.source`.
+        saliency: saliency source of the methods that name none.
+        predictions: masks made elsewhere that are scored too: method name to folder.
         protocol: how networks are trained and tested.
-        allow_leakage: go on although patients or near-duplicates sit on both sides.
-        backend: Keras's.
-        skip_bad: leave cases out that cannot be read, instead of stopping.
+        allow_leakage: continue although patients or near-duplicates are in the training and the test part of a fold.
+        backend: backend of Keras.
+        skip_bad: leave out cases that cannot be read, instead of stopping.
     """
 
     data: str
@@ -41,11 +43,11 @@ class Settings:
         write_json(run / RUN_FILE, asdict(self))
 
     @classmethod
-    def load(cls, run: Path) -> Settings:
+    def load(cls, run: Path) -> BenchmarkConfig:
         """Read RUN/run.json.
 
         Raises:
-            SalusError: no such run, or not one of this version.
+            SalusError: there is no such run, or another version of Salus wrote it.
         """
         content = read_json(run / RUN_FILE)
         try:
@@ -60,12 +62,17 @@ class Settings:
             raise SalusError(f"{run / RUN_FILE}: not a run of this Salus version ({error})") from None
 
 
-def parted(entrant: str) -> tuple[str, str | None]:
-    """An entrant's network, and the saliency source it names, e.g. "sa-unet@prior": ("sa-unet", "prior")."""
-    network, at, source = entrant.partition("@")
+def split_method_name(method: str) -> tuple[str, str | None]:
+    """Split a method's name into its network and the saliency source it names, if any.
+
+    Example:
+        >>> split_method_name("sa-unet@prior"), split_method_name("unet")
+        (('sa-unet', 'prior'), ('unet', None))
+    """
+    network, at, source = method.partition("@")
     return network, source if at else None
 
 
-def part_folder(run: Path, network: str, fold: int) -> Path:
-    """Where one network's result on one fold lies."""
-    return run / network.replace(":", ".") / f"fold-{fold}"
+def fold_folder(run: Path, method: str, fold: int) -> Path:
+    """Return the folder of one method's results on one fold."""
+    return run / method.replace(":", ".") / f"fold-{fold}"

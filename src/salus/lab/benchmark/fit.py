@@ -1,7 +1,8 @@
-"""Train one network on one split by a protocol. Keras's `fit` does the training."""
+"""Train one network on one fold with Keras's `fit`, and predict with it."""
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +12,23 @@ import numpy as np
 
 from salus.lab.benchmark.batches import Batches
 from salus.lab.benchmark.protocol import Protocol
-from salus.lab.training.backend import build_optimizer, compiles, feed
+from salus.lab.training.backend import build_optimizer, make_dataset, use_jit
 from salus.lab.training.checkpoint import BEST, FINAL, Checkpoint, restore
 from salus.lab.training.losses import dice_loss, dsc
-from salus.lab.training.process_group import ALONE, Crew
+from salus.lab.training.process_group import SINGLE_PROCESS, ProcessGroup
 from salus.lab.training.progress import Log
 from salus.lab.training.run_folder import read_history
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
-    """The arrays of one side of a split: images (n, s, s) uint8, masks (n, s, s) bool, saliency as images or None."""
+class Subset:
+    """Arrays of the training, validation or test part of a fold.
+
+    Attributes:
+        images: (n, s, s) uint8.
+        masks: (n, s, s) bool.
+        saliency: (n, s, s) uint8; None for networks that take no saliency maps.
+    """
 
     images: np.ndarray
     masks: np.ndarray
@@ -30,66 +37,71 @@ class Split:
 
 def fit(
     model: keras.Model,
-    fitting: Split,
-    validation: Split,
+    training: Subset,
+    validation: Subset,
     protocol: Protocol,
     folder: Path,
     log: Log = print,
-    crew: Crew = ALONE,
+    group: ProcessGroup = SINGLE_PROCESS,
 ) -> list[dict[str, float]]:
-    """Train a model, resuming where an earlier call with the same folder was cut off.
+    """Train a model, or resume its training where an earlier call with the same folder was interrupted.
 
     Args:
-        model: takes (n, s, s, 1) image, or (image, saliency), and gives a probability of the same shape.
-        fitting: what weights are fitted on.
-        validation: what decides when to stop; never the test part.
-        protocol: the settings.
-        folder: gets history.csv, the best and the last epoch's weights, TensorBoard logs.
-        log: called with one line an epoch.
-        crew: who trains together; the model was made within its scope, and this is called there.
+        model: network from (n, s, s, 1) image, or (image, saliency), to a probability of the same shape.
+        training: images that the weights are fitted to.
+        validation: images that decide when to stop; never those of the test part.
+        protocol: settings of the training.
+        folder: folder for history.csv, the best and the last epoch's weights, and TensorBoard logs.
+        log: called with a line after every epoch.
+        group: processes that train together. Build the model and call this function within its scope.
 
     Returns:
-        The history, a row an epoch. The model holds the last weights, or the best where `protocol.restore_best`.
+        The history, a row for each epoch. The model holds the last weights, or the best where `protocol.restore_best`.
     """
-    folder = crew.mirror(folder)
+    folder = group.replicate_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    if (folder / FINAL).exists():  # an earlier call came to its end
+    if (folder / FINAL).exists():  # an earlier call finished the training
         model.load_weights(folder / FINAL)
         return read_history(folder)
-    crew.share_out(model)
-    model.compile(keras.optimizers.Adam(protocol.learning_rate), loss=dice_loss, metrics=[dsc], jit_compile=compiles())
+    group.shard_batches(model)
+    model.compile(keras.optimizers.Adam(protocol.learning_rate), loss=dice_loss, metrics=[dsc], jit_compile=use_jit())
     build_optimizer(model)
     history = restore(model, folder)
     checkpoint = Checkpoint(folder, history, protocol.patience)
     if history:
         log(f"  resumes after epoch {len(history)}")
-    train = Batches(fitting.images, fitting.masks, fitting.saliency, protocol.batch, protocol.seed)
-    check = Batches(validation.images, validation.masks, validation.saliency, protocol.batch)
+    train_batches = Batches(training.images, training.masks, training.saliency, protocol.batch, protocol.seed)
+    validation_batches = Batches(validation.images, validation.masks, validation.saliency, protocol.batch)
     if not checkpoint.finished and len(history) < protocol.epochs:
         model.fit(
-            feed(train),
-            validation_data=feed(check),
+            make_dataset(train_batches),
+            validation_data=make_dataset(validation_batches),
             epochs=protocol.epochs,
             initial_epoch=len(history),
-            shuffle=False,  # Batches shuffles, from the seed and the epoch
+            shuffle=False,  # Batches shuffles by seed and epoch
             verbose=0,
-            callbacks=[_Epoch(train), checkpoint, _Progress(checkpoint, protocol, log), *_tensorboard(folder)],
+            callbacks=[
+                _SetEpoch(train_batches),
+                checkpoint,
+                _LogProgress(checkpoint, protocol, log),
+                *_tensorboard_callbacks(folder),
+            ],
         )
     if protocol.restore_best:
         model.load_weights(folder / BEST)
-    checkpoint.finish()
+    checkpoint.write_final_weights()
     return checkpoint.history
 
 
-def predict(model: keras.Model, part: Split, batch: int) -> np.ndarray:
-    """A model's probabilities for one side of a split: (n, s, s) float32."""
-    batches = Batches(part.images, part.masks, part.saliency, batch)
-    found = [model.predict_on_batch(batches[index][0]) for index in range(len(batches))]
-    return np.concatenate(found).astype(np.float32, copy=False)[..., 0]
+def predict(model: keras.Model, subset: Subset, batch: int) -> np.ndarray:
+    """Predict the probabilities of a subset's images: (n, s, s) float32."""
+    batches = Batches(subset.images, subset.masks, subset.saliency, batch)
+    probabilities = [model.predict_on_batch(batches[index][0]) for index in range(len(batches))]
+    return np.concatenate(probabilities).astype(np.float32, copy=False)[..., 0]
 
 
-class _Epoch(keras.callbacks.Callback):
-    """Tells the batches which epoch it is; their order follows from it."""
+class _SetEpoch(keras.callbacks.Callback):
+    """Tell the batches which epoch begins, as their order depends on it."""
 
     def __init__(self, batches: Batches) -> None:
         super().__init__()
@@ -99,8 +111,8 @@ class _Epoch(keras.callbacks.Callback):
         self.batches.epoch = epoch
 
 
-class _Progress(keras.callbacks.Callback):
-    """One line an epoch, with the time that is left at most."""
+class _LogProgress(keras.callbacks.Callback):
+    """Log a line after every epoch, with an upper bound of the time left."""
 
     def __init__(self, checkpoint: Checkpoint, protocol: Protocol, log: Log) -> None:
         super().__init__()
@@ -108,19 +120,17 @@ class _Progress(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         row, best, total = self.checkpoint.history[-1], self.checkpoint.best_epoch, self.protocol.epochs
-        recent = [r["seconds"] for r in self.checkpoint.history[-5:]]
-        epochs_left = total - epoch - 1
-        left = time.strftime("%H:%M:%S", time.gmtime(epochs_left * float(np.median(recent))))
+        recent_seconds = [row["seconds"] for row in self.checkpoint.history[-5:]]
+        seconds_left = (total - epoch - 1) * float(np.median(recent_seconds))
+        left = time.strftime("%H:%M:%S", time.gmtime(seconds_left))
         self.log(
             f"  epoch {epoch + 1}/{total}  loss {row['loss']:.4f}  val {row['val_loss']:.4f}  val DSC "
             f"{row['val_dsc']:.4f}  best {best}  {row['seconds']:.1f} s  at most {left} left"
         )
 
 
-def _tensorboard(folder: Path) -> list[keras.callbacks.Callback]:
-    """TensorBoard's logs, where the package tensorboard is installed."""
-    import importlib.util
-
+def _tensorboard_callbacks(folder: Path) -> list[keras.callbacks.Callback]:
+    """Return the callback that writes TensorBoard's logs, where the package tensorboard is installed."""
     if any(importlib.util.find_spec(package) is None for package in ("tensorboard", "tensorflow")):
         return []
     return [keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False)]

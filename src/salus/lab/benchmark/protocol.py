@@ -1,7 +1,7 @@
-"""The protocol of a run: one dataclass says everything that decides its result.
+"""The protocol of a benchmark: every setting that its result depends on.
 
-Each field carries the published value (Vakanski, Xian & Freer 2020, their notebooks; four folds as in the 163-image
-reproduction) and the reason one may have to leave it, so a run can list its own deviations.
+Each setting carries its published value (Vakanski, Xian & Freer 2020, their notebooks; four folds as in the 163-image
+reproduction) and a reason to deviate from it, so that a run can list its own deviations.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ FOLD_RULES = ("grouped", "by-image", "official")
 
 
 def _setting(published: Any, reason: str) -> Any:
+    """Declare a field whose default is the published value."""
     return field(default=published, metadata={"published": published, "reason": reason})
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """How networks are trained and tested. The defaults are the published protocol.
+    """How networks are trained and tested; the defaults are the published protocol.
 
-    Attributes are listed with their reasons below; `Protocol().deviations()` is empty.
+    Each attribute is declared with a reason to deviate from its published value.
 
     Example:
         >>> Protocol(epochs=3).deviations()
@@ -50,7 +51,7 @@ class Protocol:
     seed: int = _setting(1, "another draw of weights, folds and order")
 
     def __post_init__(self) -> None:
-        """Refuse settings that cannot run, saying which."""
+        """Check every setting against its range."""
         rules = {
             "size": (self.size >= 16 and self.size % 16 == 0, "a multiple of 16"),
             "folds": (self.folds >= 2, "at least 2"),
@@ -63,30 +64,30 @@ class Protocol:
             "threshold": (0 < self.threshold < 1, "between 0 and 1"),
             "seed": (self.seed >= 0, "0 or more"),
         }
-        for name, (holds, wanted) in rules.items():
-            if not holds:
-                raise SalusError(f"protocol: {name} is {getattr(self, name)!r}; it must be {wanted}")
+        for name, (is_valid, requirement) in rules.items():
+            if not is_valid:
+                raise SalusError(f"protocol: {name} is {getattr(self, name)!r}; it must be {requirement}")
 
     def deviations(self) -> dict[str, str]:
-        """What differs from the published protocol: field name to "value instead of published: reason"."""
-        found = {}
+        """Return what differs from the published protocol: setting to "value instead of published: reason"."""
+        deviations = {}
         for f in fields(self):
             value, published = getattr(self, f.name), f.metadata["published"]
             if value != published:
-                found[f.name] = f"{value} instead of {published}: {f.metadata['reason']}"
-        return found
+                deviations[f.name] = f"{value} instead of {published}: {f.metadata['reason']}"
+        return deviations
 
     def change(self, **settings: Any) -> Protocol:
-        """A copy with some settings changed; those that are None stay."""
+        """Return a copy with some settings changed; None keeps a setting."""
         return replace(self, **{name: value for name, value in settings.items() if value is not None})
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return the settings as plain values by name."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Protocol:
-        """The inverse of `to_json`; a setting that this version does not know is an error, never ignored."""
+        """Build a protocol from the result of `to_json`; an unknown setting is an error, never ignored."""
         unknown = sorted(set(content) - {f.name for f in fields(cls)})
         if unknown:
             raise SalusError(f"protocol: unknown settings {', '.join(unknown)}; was it written by a newer Salus?")
@@ -107,4 +108,4 @@ PRESETS: dict[str, Protocol] = {
         precision="auto",
     ),
 }
-"""Protocols by name: `published` with leakage shut out, `literature` to the letter, `demo` in some minutes."""
+"""Protocols by name: `published` but without leakage, `literature` to the letter, `demo` for a run of some minutes."""

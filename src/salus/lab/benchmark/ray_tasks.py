@@ -1,8 +1,8 @@
-"""The parts of a benchmark as Ray tasks: each network on each fold, on any machine that sees the run and the data.
+"""Run the fold tasks of a benchmark on a Ray cluster, on any machine that sees the run's folder and the data.
 
-A part whose worker dies is begun again, on whatever machine is free, and goes on from its checkpoint in the run's
-folder; what it gives is what a part gives that is trained here (`salus.lab.benchmark.task.one_part`, unchanged). Saliency
-maps that several networks take are a task of their own, on which theirs wait.
+A task whose worker dies is started again on a free machine and resumes from its checkpoint in the run's folder. Its
+results are those of a local run, as both call `salus.lab.benchmark.task.train_and_test`. Saliency maps that several
+methods use are estimated by a task of their own, for which theirs wait.
 """
 
 from __future__ import annotations
@@ -16,85 +16,92 @@ from pathlib import Path
 from typing import Any
 
 from salus.errors import SalusError
-from salus.lab.benchmark.task import Bench, Part, maps_of, one_part, parting_of, source_of
+from salus.lab.benchmark.task import (
+    BenchmarkRun,
+    FoldTask,
+    load_or_estimate_maps,
+    run_fold_indices,
+    saliency_source,
+    train_and_test,
+)
 from salus.lab.saliency.source import parse_source
 from salus.lab.training.run_folder import RUN_FILE
-from salus.ray_cluster import RETRIES, least, raise_plainly, ray_cluster
+from salus.ray_cluster import RETRIES, min_per_node, raise_task_error, ray_cluster
 
 
-def run_parts(bench: Bench, todo: Mapping[Part, str], threads: int | None, address: str | None) -> None:
-    """Train and test parts, as many at a time as the cluster has room for.
+def run_fold_tasks(run: BenchmarkRun, titles: Mapping[FoldTask, str], threads: int | None, address: str | None) -> None:
+    """Train and test methods on folds, as many at a time as the cluster has room for.
 
     Args:
-        bench: the run; its folder and the data's must be seen by all machines under the same names.
-        todo: the parts, each with a title for progress.
-        threads: processor cores that a part takes; None: as many as the smallest machine has. A part takes a GPU where
-            every machine has one.
-        address: see `salus.ray_cluster.ray_cluster`.
+        run: the run; all machines must see its folder and the data under the same paths.
+        titles: the tasks, each with its title in the log.
+        threads: processor cores of a task; None: as many as the smallest machine has. A task takes a GPU where every
+            machine has one.
+        address: address of the cluster, see `salus.ray_cluster.ray_cluster`.
 
     Raises:
-        SalusError: no Ray, a machine that does not see the folders, a mistake within a part, or a part whose workers
-            die again and again.
+        SalusError: Ray is missing, a machine does not see the folders, a task fails, or its workers die repeatedly.
     """
     with ray_cluster(address) as ray:
-        cores, gpus = threads or max(1, least("CPU")), min(1, least("GPU"))
-        task = partial(ray.remote, num_cpus=cores, num_gpus=gpus, max_retries=RETRIES)
-        bench.log(f"Ray: {len(todo)} parts, each on {cores} cores{' and a GPU' * gpus}")
-        run = bench.run.absolute()
-        shared = ray.put(replace(bench, run=run, log=_say))
-        seal = _seal(run)
-        estimate, train = task()(estimate_maps), task()(train_part)
-        maps: dict[tuple[str, int], Any] = {}
-        waiting = {}
-        for part in todo:
-            source = source_of(bench, part.network)
-            base = (parse_source(source).base, part.fold) if source else None
-            if base and base not in maps:
-                maps[base] = estimate.options(name=f"maps {base[0]}, fold {base[1]}").remote(shared, seal, *base)
-            made = train.options(name=str(part)).remote(shared, seal, part, cores, maps[base] if base else None)
-            waiting[made] = part
-        while waiting:
-            (done,), _ = ray.wait(list(waiting))
-            part = waiting.pop(done)
+        cores, gpus = threads or max(1, min_per_node("CPU")), min(1, min_per_node("GPU"))
+        remote = partial(ray.remote, num_cpus=cores, num_gpus=gpus, max_retries=RETRIES)
+        folder = run.folder.absolute()
+        fingerprint = _run_fingerprint(folder)
+        shared_run = ray.put(replace(run, folder=folder, log=_print_line))
+        run.log(f"Ray: {len(titles)} parts, each on {cores} cores{' and a GPU' * gpus}")
+        estimate, train = remote()(estimate_maps), remote()(train_fold_task)
+        map_tasks: dict[tuple[str, int], Any] = {}
+        running = {}
+        for task in titles:
+            source = saliency_source(run, task.method)
+            key = (parse_source(source).base, task.fold) if source else None
+            if key and key not in map_tasks:
+                options = estimate.options(name=f"maps {key[0]}, fold {key[1]}")
+                map_tasks[key] = options.remote(shared_run, fingerprint, *key)
+            maps = map_tasks[key] if key else None
+            running[train.options(name=str(task)).remote(shared_run, fingerprint, task, cores, maps)] = task
+        while running:
+            (finished,), _ = ray.wait(list(running))
+            task = running.pop(finished)
             try:
-                ray.get(done)
+                ray.get(finished)
             except ray.exceptions.RayError as error:
-                raise_plainly(error, str(part))
-            bench.log(f"{todo[part]}: done")
+                raise_task_error(error, str(task))
+            run.log(f"{titles[task]}: done")
 
 
-def estimate_maps(bench: Bench, seal: str, base: str, fold: int) -> None:
-    """The task of one saliency base on one fold: the maps lie in the run's folder then."""
-    _arrive(bench, seal)
-    maps_of(bench, base, fold, parting_of(bench, fold))
+def estimate_maps(run: BenchmarkRun, fingerprint: str, base: str, fold: int) -> None:
+    """Estimate the saliency maps of one base on one fold and save them in the run's folder (a Ray task)."""
+    _set_up_worker(run, fingerprint)
+    load_or_estimate_maps(run, base, fold, run_fold_indices(run, fold))
 
 
-def train_part(bench: Bench, seal: str, part: Part, threads: int, maps: None) -> None:
-    """The task of one part; `maps` stands for the task that it waits for."""
-    _arrive(bench, seal)
-    one_part(replace(bench, log=lambda line: _say(f"{part}: {line.strip()}")), part, threads)
+def train_fold_task(run: BenchmarkRun, fingerprint: str, task: FoldTask, threads: int, maps: None) -> None:
+    """Train and test one method on one fold (a Ray task); `maps` makes it wait for the task that estimates its maps."""
+    _set_up_worker(run, fingerprint)
+    train_and_test(replace(run, log=lambda line: _print_line(f"{task}: {line.strip()}")), task, threads)
 
 
-def _arrive(bench: Bench, seal: str) -> None:
-    """Set up the worker as the run wants it, if it sees what it needs."""
+def _set_up_worker(run: BenchmarkRun, fingerprint: str) -> None:
+    """Check that the worker sees the run's folder and the data, and set up its backend."""
     from salus.lab.training.backend import use_backend
 
-    if _seal(bench.run) != seal:
+    if _run_fingerprint(run.folder) != fingerprint:
         raise SalusError(
-            f"{bench.run}: {platform.node()} does not see this run there; put it in a folder that all machines share"
+            f"{run.folder}: {platform.node()} does not see this run there; put it in a folder that all machines share"
         )
-    image = bench.pairs.cases[0].image
+    image = run.pairs.cases[0].image
     if not image.is_file():
         raise SalusError(f"{image}: {platform.node()} does not see the data; put them in a folder that all share")
-    use_backend(bench.settings.backend)
+    use_backend(run.config.backend)
 
 
-def _seal(run: Path) -> str:
-    """What tells a run's folder from others: empty where there is no run."""
-    path = run / RUN_FILE
+def _run_fingerprint(folder: Path) -> str:
+    """Return the SHA-256 of the run's settings file; an empty text where there is no run."""
+    path = folder / RUN_FILE
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
-def _say(line: str) -> None:
-    """A line of progress; Ray brings it to where the run was started."""
+def _print_line(line: str) -> None:
+    """Print a line of progress in a worker; Ray shows it where the run was started."""
     print(line, flush=True)

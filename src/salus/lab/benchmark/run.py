@@ -1,4 +1,4 @@
-"""The benchmark: every network on the same folds and seeds, tested image by image, resumable at any moment."""
+"""Run a benchmark: train and test every method on the same folds and seeds; a run can be resumed at any moment."""
 
 from __future__ import annotations
 
@@ -6,161 +6,159 @@ import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from salus.atomic import write_json, write_rows
 from salus.data.case import DataSet
-from salus.data.folds import Folds
+from salus.data.folds import Folds, split_into_folds
 from salus.data.layouts import read_data_set
 from salus.data.prepare import Pairs, prepare
-from salus.data.split import deal_folds
 from salus.errors import SalusError
-from salus.evaluation import are_graded, matched, prediction_rows, write_rows
-from salus.lab.benchmark.config import Settings, part_folder, parted
-from salus.lab.benchmark.task import Bench, Part, one_part
+from salus.evaluation.predictions import are_probabilities, match_predictions
+from salus.evaluation.scoring import score_prediction
+from salus.lab.benchmark.config import BenchmarkConfig, fold_folder, split_method_name
+from salus.lab.benchmark.task import BenchmarkRun, FoldTask, train_and_test
 from salus.lab.saliency.source import AUTO, FILES, parse_source
-from salus.lab.training.backend import environment
-from salus.lab.training.process_group import ALONE, Crew
+from salus.lab.training.backend import describe_environment
+from salus.lab.training.process_group import SINGLE_PROCESS, ProcessGroup
 from salus.lab.training.progress import Log
 from salus.lab.training.run_folder import (
     DATA,
     ENVIRONMENT,
     FOLDS,
-    RUN_FILE,
     SCORES,
     SUMMARY,
+    check_unused,
+    create_folder,
     fingerprint,
     read_json,
-    write_json,
 )
 from salus.ray_cluster import LOCAL, RAY
 
-STARTED = (FOLDS, DATA, ENVIRONMENT)
-"""What a run killed in its first moments leaves; it starts anew."""
+INITIAL_FILES = (FOLDS, DATA, ENVIRONMENT)
+"""Files of a run that was killed before its settings were written; it is started anew."""
 
 
 def start(
-    run: Path,
-    settings: Settings,
+    folder: Path,
+    config: BenchmarkConfig,
     log: Log = print,
     *,
     folds_file: Path | None = None,
     threads: int | None = None,
-    crew: Crew = ALONE,
+    group: ProcessGroup = SINGLE_PROCESS,
     engine: str = LOCAL,
     address: str | None = None,
 ) -> None:
-    """Start a benchmark in a new folder and carry it through; `salus.lab.report.build` then makes the report.
+    """Start a benchmark in a new folder and finish it; `salus.lab.report.build` then makes the report.
 
     Args:
-        run: the folder; must not hold a run yet.
-        settings: what to do.
+        folder: folder of the run; must not hold a run yet.
+        config: settings of the run.
         log: called with each line of progress.
         folds_file: folds saved earlier; None makes them by the protocol's rule.
-        threads: that the backend uses.
-        crew: who trains together.
-        engine: LOCAL, one part after another here; or RAY, see `salus.lab.benchmark.ray_tasks`.
-        address: of the Ray cluster.
+        threads: threads of the backend; None leaves the number to it.
+        group: processes that train together.
+        engine: LOCAL, one fold task after another in this process; or RAY, see `salus.lab.benchmark.ray_tasks`.
+        address: address of the Ray cluster.
 
     Raises:
         SalusError: the folder holds a run, the data do not fit, or folds leak.
     """
-    crew.check_batch(settings.protocol.batch)
-    if (run / RUN_FILE).exists():
-        raise SalusError(f"{run}: holds a run already; continue it with: salus benchmark --resume {run}")
-    if run.is_dir() and {p.name for p in run.iterdir()} - set(STARTED):
-        raise SalusError(f"{run}: holds other files; name a new folder")
-    run, log = crew.mirror(run), crew.log(log)
-    crew.agree("the options", json.dumps(asdict(settings)))
-    data = read_data_set(settings.data, settings.layout)
-    log(f"{settings.data}: {len(data.labelled)} labelled images, layout {data.layout}")
-    pairs = _prepared(data, settings, log)
-    settings = _checked(replace(settings, layout=data.layout), pairs)
-    folds = _folds(data, pairs, settings, folds_file, log)
-    settings = replace(settings, protocol=settings.protocol.change(folds=len(folds.numbers)))
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SalusError(f"{run}: cannot be made ({error.strerror})") from None
-    folds.save(run / FOLDS)
-    prints = fingerprint(data.labelled)
-    crew.agree(f"{settings.data}: images", prints["sha256"])
-    write_json(run / DATA, prints)
-    write_json(run / ENVIRONMENT, environment())
-    settings.save(run)  # last: a folder with run.json can be resumed
-    _carry_through(Bench(run, settings, folds, pairs, log, crew), threads, engine, address)
+    group.check_batch(config.protocol.batch)
+    check_unused(folder, "salus benchmark")
+    if folder.is_dir() and {path.name for path in folder.iterdir()} - set(INITIAL_FILES):
+        raise SalusError(f"{folder}: holds other files; name a new folder")
+    folder, log = group.replicate_folder(folder), group.log(log)
+    group.check_equal("the options", json.dumps(asdict(config)))
+    data = read_data_set(config.data, config.layout)
+    log(f"{config.data}: {len(data.labelled)} labelled images, layout {data.layout}")
+    pairs = _prepare_pairs(data, config, log)
+    config = _check_config(replace(config, layout=data.layout), pairs)
+    folds = _make_folds(data, pairs, config, folds_file, log)
+    config = replace(config, protocol=config.protocol.change(folds=len(folds.numbers)))
+    create_folder(folder)
+    folds.save(folder / FOLDS)
+    data_fingerprint = fingerprint(data.labelled)
+    group.check_equal(f"{config.data}: images", data_fingerprint["sha256"])
+    write_json(folder / DATA, data_fingerprint)
+    write_json(folder / ENVIRONMENT, describe_environment())
+    config.save(folder)  # last: a folder with run.json can be resumed
+    _finish(BenchmarkRun(folder, config, folds, pairs, log, group), threads, engine, address)
 
 
 def resume(
-    run: Path,
+    folder: Path,
     log: Log = print,
     *,
     threads: int | None = None,
-    crew: Crew = ALONE,
+    group: ProcessGroup = SINGLE_PROCESS,
     engine: str = LOCAL,
     address: str | None = None,
 ) -> None:
-    """Carry an interrupted run through; what is finished is not done again. Arguments are those of `start`.
+    """Finish an interrupted run; finished fold tasks are not repeated. The arguments are those of `start`.
 
     Raises:
-        SalusError: no run there, or its data have changed since.
+        SalusError: there is no run, or its data have changed since.
     """
-    run, log = crew.mirror(run), crew.log(log)
-    settings = Settings.load(run)
-    crew.check_batch(settings.protocol.batch)
-    data = read_data_set(settings.data, settings.layout)
-    if fingerprint(data.labelled)["sha256"] != read_json(run / DATA)["sha256"]:
-        raise SalusError(f"{settings.data}: has changed since {run} was started; start a new run")
-    folds = Folds.from_json(read_json(run / FOLDS), run / FOLDS)
-    pairs = _prepared(data, settings, log)
-    _carry_through(Bench(run, settings, folds, pairs, log, crew), threads, engine, address)
+    folder, log = group.replicate_folder(folder), group.log(log)
+    config = BenchmarkConfig.load(folder)
+    group.check_batch(config.protocol.batch)
+    data = read_data_set(config.data, config.layout)
+    if fingerprint(data.labelled)["sha256"] != read_json(folder / DATA)["sha256"]:
+        raise SalusError(f"{config.data}: has changed since {folder} was started; start a new run")
+    folds = Folds.from_json(read_json(folder / FOLDS), folder / FOLDS)
+    pairs = _prepare_pairs(data, config, log)
+    _finish(BenchmarkRun(folder, config, folds, pairs, log, group), threads, engine, address)
 
 
-def _prepared(data: DataSet, settings: Settings, log: Log) -> Pairs:
-    """Read everything; what cannot be read stops the run, or is named and left out where the settings say so."""
+def _prepare_pairs(data: DataSet, config: BenchmarkConfig, log: Log) -> Pairs:
+    """Read all images; unreadable ones stop the run, or are logged and left out where the settings say so."""
     bad: list[str] = []
-    pairs = prepare(data.labelled, settings.protocol.size, bad=bad)
-    if bad and not settings.skip_bad:
+    pairs = prepare(data.labelled, config.protocol.size, bad=bad)
+    if bad and not config.skip_bad:
         raise SalusError(f"{len(bad)} cases cannot be used, e.g. {bad[0]}; mend them, or go on without: --skip-bad")
     for line in bad:
         log(f"left out: {line}")
     return pairs
 
 
-def _checked(settings: Settings, pairs: Pairs) -> Settings:
-    """Find what cannot work before hours are spent on it; decide "auto" saliency."""
+def _check_config(config: BenchmarkConfig, pairs: Pairs) -> BenchmarkConfig:
+    """Check the settings against the data before any training, and return them with "auto" saliency resolved."""
     from salus.lab.networks.registry import build_network, takes_saliency
 
-    saliency = settings.saliency
+    saliency = config.saliency
     if saliency == AUTO:
         saliency = FILES if pairs.saliency is not None else "prior"
-    if not settings.networks and not settings.predictions:
+    if not config.networks and not config.predictions:
         raise SalusError("nothing to compare: name --networks or --predictions NAME=FOLDER")
-    twice = [name for name in settings.networks if settings.networks.count(name) > 1]
-    if twice:
-        raise SalusError(f"{twice[0]}: is named twice among the networks")
+    duplicates = [name for name in config.networks if config.networks.count(name) > 1]
+    if duplicates:
+        raise SalusError(f"{duplicates[0]}: is named twice among the networks")
     sources = {saliency}
-    for entrant in settings.networks:
-        network, source = parted(entrant)
-        if source is not None and not takes_saliency(build_network(network, settings.protocol.size)):
-            raise SalusError(f"{entrant}: this network takes no saliency map; name it without @{source}")
-        build_network(network, settings.protocol.size)
+    for method in config.networks:
+        network, source = split_method_name(method)
+        model = build_network(network, config.protocol.size)
+        if source is not None and not takes_saliency(model):
+            raise SalusError(f"{method}: this network takes no saliency map; name it without @{source}")
         sources |= {source} if source else set()
     for source in sources:
         if parse_source(source).base == FILES and pairs.saliency is None:
-            raise SalusError(f"{settings.data}: not every image has a map in saliency/; use --saliency prior")
-    for name, folder in settings.predictions.items():
-        if name in settings.networks:
+            raise SalusError(f"{config.data}: not every image has a map in saliency/; use --saliency prior")
+    for name, masks in config.predictions.items():
+        if name in config.networks:
             raise SalusError(f"--predictions {name}: a network has this name; choose another")
-        matched(Path(folder), pairs.cases)
-    return replace(settings, saliency=saliency)
+        match_predictions(Path(masks), pairs.cases)
+    return replace(config, saliency=saliency)
 
 
-def _folds(data: DataSet, pairs: Pairs, settings: Settings, folds_file: Path | None, log: Log) -> Folds:
-    protocol = settings.protocol
-    folds = deal_folds(data, pairs, protocol.fold_rule, protocol.folds, protocol.seed, folds_file)
+def _make_folds(data: DataSet, pairs: Pairs, config: BenchmarkConfig, folds_file: Path | None, log: Log) -> Folds:
+    """Split the cases into folds, and refuse leakage unless the settings allow it."""
+    protocol = config.protocol
+    folds = split_into_folds(data, pairs, protocol.fold_rule, protocol.folds, protocol.seed, folds_file)
     leaks = folds.leaks()
     log(
         f"{len(folds.numbers)} folds ({folds.rule}) of {len(set(folds.groups.values()))} independent patients or images"
     )
-    if leaks and not settings.allow_leakage:
+    if leaks and not config.allow_leakage:
         group, names = next(iter(leaks.items()))
         raise SalusError(
             f"{len(leaks)} patients or near-duplicate clusters sit on both sides of a fold, e.g. {group}: "
@@ -171,39 +169,43 @@ def _folds(data: DataSet, pairs: Pairs, settings: Settings, folds_file: Path | N
     return folds
 
 
-def _carry_through(bench: Bench, threads: int | None, engine: str, address: str | None) -> None:
-    settings, folds = bench.settings, bench.folds
-    parts = [Part(network, fold) for fold in folds.numbers for network in settings.networks]
-    titles = {p: f"[{count}/{len(parts)}] {p} of {len(folds.numbers)}" for count, p in enumerate(parts, 1)}
-    done = [p for p in parts if bench.crew.decide((part_folder(bench.run, p.network, p.fold) / SUMMARY).exists)]
-    todo = [p for p in parts if p not in done]
-    for part in done:
-        bench.log(f"{titles[part]}: done before")
-    if engine == RAY and todo:
-        from salus.lab.benchmark.ray_tasks import run_parts
+def _finish(run: BenchmarkRun, threads: int | None, engine: str, address: str | None) -> None:
+    """Run all fold tasks that are not finished, then score the masks made elsewhere."""
+    config, folds = run.config, run.folds
+    tasks = [FoldTask(method, fold) for fold in folds.numbers for method in config.networks]
+    titles = {task: f"[{i}/{len(tasks)}] {task} of {len(folds.numbers)}" for i, task in enumerate(tasks, 1)}
+    for task in tasks:
+        summary = fold_folder(run.folder, task.method, task.fold) / SUMMARY
+        if run.group.broadcast_flag(summary.exists):
+            run.log(f"{titles.pop(task)}: done before")
+    if engine == RAY and titles:
+        from salus.lab.benchmark.ray_tasks import run_fold_tasks
 
-        run_parts(bench, {part: titles[part] for part in todo}, threads, address)
-    for part in todo if engine == LOCAL else ():
-        bench.log(titles[part])
-        one_part(bench, part, threads)
-    if not bench.crew.leads:
+        run_fold_tasks(run, titles, threads, address)
+    else:
+        for task, title in titles.items():
+            run.log(title)
+            train_and_test(run, task, threads)
+    if not run.group.is_main:
         return
-    for name, folder in settings.predictions.items():
-        bench.log(f"{name}: masks from {folder}")
-        _external(bench, name, Path(folder))
+    for name, masks in config.predictions.items():
+        run.log(f"{name}: masks from {masks}")
+        _score_predictions(run, name, Path(masks))
 
 
-def _external(bench: Bench, name: str, folder: Path) -> None:
-    """Score masks made elsewhere on the same folds."""
-    cases, folds = bench.pairs.cases, bench.folds
-    paths = matched(folder, cases)
-    graded = are_graded(paths)
+def _score_predictions(run: BenchmarkRun, name: str, masks: Path) -> None:
+    """Score masks made elsewhere, fold by fold."""
+    cases, folds = run.pairs.cases, run.folds
+    paths = match_predictions(masks, cases)
+    is_probability = are_probabilities(paths)
     rows = [
         row
         for case, path in zip(cases, paths, strict=True)
-        for row in prediction_rows(name, folds.test[case.name], case, path, bench.pairs.size, graded=graded)
+        for row in score_prediction(
+            name, folds.test[case.name], case, path, run.pairs.size, is_probability=is_probability
+        )
     ]
     for fold in folds.numbers:
-        target = part_folder(bench.run, name, fold)
-        target.mkdir(parents=True, exist_ok=True)
-        write_rows(target / SCORES, [row for row in rows if row["fold"] == fold])
+        folder = fold_folder(run.folder, name, fold)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_rows(folder / SCORES, [row for row in rows if row["fold"] == fold])

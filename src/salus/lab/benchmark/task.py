@@ -1,151 +1,186 @@
-"""TODO."""
+"""Train and test one method on one fold."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from salus.data.folds import Folds, last_part, validation_part
+from salus.atomic import write_json, write_rows, write_whole
+from salus.data.folds import Folds, grouped_validation_split, keras_validation_split
 from salus.data.prepare import Pairs
-from salus.evaluation import rows_of, write_rows
-from salus.lab.benchmark.config import Settings, part_folder, parted
-from salus.lab.saliency.source import Parting, base_maps, changed, parse_source
+from salus.evaluation.scoring import score_cases
+from salus.lab.benchmark.config import BenchmarkConfig, fold_folder, split_method_name
+from salus.lab.benchmark.protocol import Protocol
+from salus.lab.saliency.source import FoldIndices, apply_changes, estimate_base_maps, parse_source
 from salus.lab.training.backend import set_up
-from salus.lab.training.process_group import Crew
+from salus.lab.training.process_group import ProcessGroup
 from salus.lab.training.progress import Log
-from salus.lab.training.run_folder import (
-    OUTPUTS,
-    SCORES,
-    SUMMARY,
-    write_by_rename,
-    write_json,
-)
+from salus.lab.training.run_folder import OUTPUTS, SCORES, SUMMARY
 
 
 @dataclass(frozen=True)
-class Part:
-    """One entrant on one fold."""
+class FoldTask:
+    """The training and the test of one method on one fold."""
 
-    network: str
+    method: str
     fold: int
 
     def __str__(self) -> str:
-        """As progress tells of it."""
-        return f"{self.network}, fold {self.fold}"
+        """Return the task's name in the log."""
+        return f"{self.method}, fold {self.fold}"
 
 
 @dataclass(frozen=True, eq=False)
-class Bench:
-    """A run with its data at hand."""
+class BenchmarkRun:
+    """A run with its data in memory.
 
-    run: Path
-    settings: Settings
+    Attributes:
+        folder: the run's folder.
+        config: settings of the run.
+        folds: assignment of the cases to folds.
+        pairs: all cases, prepared at the networks' size.
+        log: called with each line of progress.
+        group: processes that train together.
+    """
+
+    folder: Path
+    config: BenchmarkConfig
     folds: Folds
     pairs: Pairs
     log: Log
-    crew: Crew
+    group: ProcessGroup
 
 
-def parting_of(bench: Bench, fold: int) -> Parting:
-    """Who is fitted, validated and tested on in one fold."""
-    place = {case.name: i for i, case in enumerate(bench.pairs.cases)}
-    protocol, groups = bench.settings.protocol, bench.folds.groups
-    training, test = bench.folds.split(fold)
-    if bench.folds.rule == "by-image":
-        fitting, validation = last_part(training, protocol.validation)
+def fold_indices(names: Sequence[str], folds: Folds, protocol: Protocol, fold: int) -> FoldIndices:
+    """Find the training, validation and test cases of a fold.
+
+    Args:
+        names: names of all cases.
+        folds: assignment of the cases to folds.
+        protocol: settings; its share of the training part is for validation.
+        fold: number of the fold.
+
+    Returns:
+        Positions in `names`.
+    """
+    position = {name: i for i, name in enumerate(names)}
+    training, test = folds.split(fold)
+    if folds.rule == "by-image":
+        fitting, validation = keras_validation_split(training, protocol.validation)
     else:
-        fitting, validation = validation_part(training, groups, protocol.validation, protocol.seed)
-    own, checked, held = ([place[name] for name in names] for names in (fitting, validation, test))
-    return Parting(own, checked, held, groups, protocol.seed)
+        fitting, validation = grouped_validation_split(training, folds.groups, protocol.validation, protocol.seed)
+    fitted, validated, tested = ([position[name] for name in part] for part in (fitting, validation, test))
+    return FoldIndices(fitted, validated, tested, folds.groups, protocol.seed)
 
 
-def source_of(bench: Bench, entrant: str) -> str | None:
-    """Where an entrant's saliency comes from; None where its network takes none."""
+def run_fold_indices(run: BenchmarkRun, fold: int) -> FoldIndices:
+    """Find the training, validation and test cases of a fold of a run."""
+    return fold_indices([case.name for case in run.pairs.cases], run.folds, run.config.protocol, fold)
+
+
+def saliency_source(run: BenchmarkRun, method: str) -> str | None:
+    """Return the saliency source of a method; None if its network takes no saliency maps."""
     from salus.lab.networks.registry import build_network, takes_saliency
 
-    network, named = parted(entrant)
-    takes = takes_saliency(build_network(network, bench.settings.protocol.size))
-    return (named or bench.settings.saliency) if takes else None
+    network, source = split_method_name(method)
+    takes_maps = takes_saliency(build_network(network, run.config.protocol.size))
+    return (source or run.config.saliency) if takes_maps else None
 
 
-def one_part(bench: Bench, part: Part, threads: int | None) -> None:
-    """Train one entrant on one fold and test it; a training that was cut off goes on."""
+def train_and_test(run: BenchmarkRun, task: FoldTask, threads: int | None) -> None:
+    """Train one method on one fold and test it; an interrupted training is resumed.
+
+    Args:
+        run: the run.
+        task: the method and the fold.
+        threads: threads of the backend; None leaves the number to it.
+    """
     import keras
 
-    from salus.lab.benchmark.fit import Split, fit, predict
+    from salus.lab.benchmark.fit import Subset, fit, predict
     from salus.lab.networks.flops import flops
     from salus.lab.networks.registry import build_network
 
-    protocol, pairs, entrant, fold = bench.settings.protocol, bench.pairs, part.network, part.fold
-    folder = part_folder(bench.run, entrant, fold)
-    network, _ = parted(entrant)
-    parting = parting_of(bench, fold)
-    fitting, validation, test = (list(p) for p in (parting.fitting, parting.validation, parting.test))
-    source = source_of(bench, entrant)
-    maps = bench.crew.share(lambda: {"maps": maps_of(bench, source, fold, parting)})["maps"] if source else None
+    protocol, pairs, group = run.config.protocol, run.pairs, run.group
+    method, fold = task.method, task.fold
+    folder = fold_folder(run.folder, method, fold)
+    network, _ = split_method_name(method)
+    indices = run_fold_indices(run, fold)
+    training, validation, test = (list(part) for part in (indices.fitting, indices.validation, indices.test))
+    source, maps = saliency_source(run, method), None
+    if source:
+        maps = group.broadcast(lambda: {"maps": load_or_estimate_maps(run, source, fold, indices)})["maps"]
 
     keras.utils.clear_session()  # an estimator may have trained networks of its own
     precision = set_up(protocol.seed + fold, protocol.precision, threads)
 
-    def split(chosen: list[int]) -> Split:
-        return Split(pairs.images[chosen], pairs.masks[chosen], None if maps is None else maps[chosen])
+    def subset(cases: list[int]) -> Subset:
+        return Subset(pairs.images[cases], pairs.masks[cases], None if maps is None else maps[cases])
 
-    with bench.crew.scope():
+    with group.scope():
         model = build_network(network, protocol.size)
-        history = fit(model, split(fitting), split(validation), protocol, folder, bench.log, bench.crew)
-    if not bench.crew.leads:
+        history = fit(model, subset(training), subset(validation), protocol, folder, run.log, group)
+    if not group.is_main:
         return
-    model = bench.crew.local(model, lambda: build_network(network, protocol.size))
-    both_sizes = protocol.batch + len(test) % protocol.batch
-    predict(model, split(test[:both_sizes]), protocol.batch)  # the first call of each size compiles
-    began = time.monotonic()
-    probability = predict(model, split(test), protocol.batch)
-    seconds = time.monotonic() - began
-    rows = rows_of(entrant, fold, [pairs.cases[i] for i in test], pairs.masks[test], probability, protocol.threshold)
+    model = group.local_copy(model, lambda: build_network(network, protocol.size))
+    both_batch_sizes = protocol.batch + len(test) % protocol.batch
+    predict(model, subset(test[:both_batch_sizes]), protocol.batch)  # the first call with a batch size compiles
+    start = time.monotonic()
+    probability = predict(model, subset(test), protocol.batch)
+    seconds = time.monotonic() - start
+    rows = score_cases(method, fold, [pairs.cases[i] for i in test], pairs.masks[test], probability, protocol.threshold)
     write_rows(folder / SCORES, rows)
     outputs = {"names": np.asarray([pairs.cases[i].name for i in test]), "probability": probability.astype(np.float16)}
     if maps is not None:
         outputs["saliency"] = maps[test]
     np.savez_compressed(folder / OUTPUTS, allow_pickle=False, **outputs)
     summary = {
-        "network": entrant,
+        "network": method,
         "fold": fold,
         "saliency": source,
         "parameters": model.count_params(),
         "gflop": flops(model) / 1e9,
         "precision": precision,
         "backend": keras.backend.backend(),
-        "fitted_on": len(fitting),
+        "fitted_on": len(training),
         "validated_on": len(validation),
         "tested_on": len(test),
         "epochs": len(history),
-        "train_seconds": sum(r["seconds"] for r in history),
-        "train_ms_per_image": 1e3 * float(np.median([r["seconds"] for r in history])) / len(fitting),
+        "train_seconds": sum(row["seconds"] for row in history),
+        "train_ms_per_image": 1e3 * float(np.median([row["seconds"] for row in history])) / len(training),
         "predict_ms_per_image": 1e3 * seconds / len(test),
     }
-    write_json(folder / SUMMARY, summary)
-    own = [r["dice"] for r in rows if r["resolution"] == "network" and r["area_true"]]
-    bench.log(f"  test DSC {np.mean(own):.4f} over {len(own)} lesion images" if own else "  no lesion in the test part")
+    write_json(folder / SUMMARY, summary)  # last: a fold with a summary is finished
+    dice = [row["dice"] for row in rows if row["resolution"] == "network" and row["area_true"]]
+    run.log(
+        f"  test DSC {np.mean(dice):.4f} over {len(dice)} lesion images" if dice else "  no lesion in the test part"
+    )
 
 
-def maps_of(bench: Bench, source: str, fold: int, parting: Parting) -> np.ndarray:
-    """Saliency of every case as (n, s, s) uint8; maps of a base are estimated once a fold, for all that take them."""
-    wanted = parse_source(source)
-    path = bench.run / "saliency" / wanted.base.replace(":", ".") / f"fold-{fold}.npz"
+def load_or_estimate_maps(run: BenchmarkRun, source: str, fold: int, indices: FoldIndices) -> np.ndarray:
+    """Load the saliency maps of a fold from the run's folder, or estimate and save them first.
+
+    Args:
+        run: the run.
+        source: saliency source. The maps of its base are estimated once a fold, for all methods that use them.
+        fold: number of the fold.
+        indices: cases that the estimator may be fitted to.
+
+    Returns:
+        Maps of all cases, (n, s, s) uint8, after the source's changes.
+    """
+    parsed = parse_source(source)
+    path = run.folder / "saliency" / parsed.base.replace(":", ".") / f"fold-{fold}.npz"
     if path.is_file():
         with np.load(path, allow_pickle=False) as content:
             maps = content["maps"]
     else:
-        bench.log(f"  saliency: {wanted.base}")
-        maps = base_maps(wanted.base, bench.pairs, parting)
+        run.log(f"  saliency: {parsed.base}")
+        maps = estimate_base_maps(parsed.base, run.pairs, indices)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_by_rename(path, lambda temporary: _save_maps(temporary, maps))
-    return changed(maps, wanted, bench.pairs, parting)
-
-
-def _save_maps(path: Path, maps: np.ndarray) -> None:
-    with path.open("wb") as file:  # a file keeps its name, where np.savez would add .npz
-        np.savez_compressed(file, allow_pickle=False, maps=maps)
+        write_whole(path, lambda temporary: np.savez_compressed(temporary, allow_pickle=False, maps=maps))
+    return apply_changes(maps, parsed, run.pairs, indices)

@@ -1,4 +1,4 @@
-"""Keras files of the published networks, in the authors' own graph, so that their code loads them."""
+"""Export published networks as Keras files in the authors' own graph, which their code can load."""
 
 from __future__ import annotations
 
@@ -7,38 +7,38 @@ from pathlib import Path
 import numpy as np
 
 from salus.errors import SalusError
-from salus.lab.export.source import Source, Values
+from salus.lab.export.exportable import Arrays, ExportableNetwork
 
 ENDINGS = (".keras", ".h5", ".weights.h5")
 PRECISIONS = ("float32",)
 
 
-def write(source: Source, path: Path, precision: str) -> list[Path]:
-    """Write a whole model (.keras, .h5), which Keras loads without Salus, or its weights alone (.weights.h5).
+def write(network: ExportableNetwork, path: Path, precision: str) -> list[Path]:
+    """Write a whole model (.keras, .h5), which Keras loads without Salus, or the weights alone (.weights.h5).
 
     Raises:
-        SalusError: the network is none of those that are released as Keras code.
+        SalusError: the authors have not released the network as Keras code.
     """
-    from salus.lab.export.import_keras import as_released
+    from salus.lab.export.import_keras import to_released_graph
     from salus.lab.networks.originals import ORIGINALS
-    from salus.lab.training.backend import no_chatter
+    from salus.lab.training.backend import silence_framework_logs
 
-    if source.network not in ORIGINALS:
+    if network.architecture not in ORIGINALS:
         raise SalusError(
-            f"{source.path}: Keras files are written of the released networks, {' and '.join(ORIGINALS)}, and this is "
-            f"{source.network}; export it as onnx, openvino or litert"
+            f"{network.path}: Keras files are written of the released networks, {' and '.join(ORIGINALS)}, and this is "
+            f"{network.architecture}; export it as onnx, openvino or litert"
         )
-    theirs = as_released(source.model(), source.network, source.size)
-    with no_chatter():
-        theirs.save_weights(path) if path.name.endswith(".weights.h5") else theirs.save(path)
+    model = to_released_graph(network.build_model(), network.architecture, network.size)
+    with silence_framework_logs():
+        model.save_weights(path) if path.name.endswith(".weights.h5") else model.save(path)
     return [path]
 
 
-def run(source: Source, path: Path, values: Values) -> dict[str, np.ndarray]:
-    """The answers of the authors' network, built anew, with the file's weights; its configuration is not read."""
+def predict(network: ExportableNetwork, path: Path, inputs: Arrays) -> dict[str, np.ndarray]:
+    """Predict with the authors' network, built anew, and the file's weights; the file's configuration is not read."""
     from salus.lab.networks.originals import original
 
-    model = original(source.network, source.size)
+    model = original(network.architecture, network.size)
     model.load_weights(path)
-    given = [values[name] for name in source.inputs]
-    return {"probability": model.predict(given if len(given) > 1 else given[0], verbose=0)}
+    arrays = [inputs[name] for name in network.input_names]
+    return {"probability": model.predict(arrays if len(arrays) > 1 else arrays[0], verbose=0)}

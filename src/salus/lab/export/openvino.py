@@ -1,4 +1,4 @@
-"""OpenVINO's own format, two files of one name: .xml, the graph with its settings, and .bin, the weights."""
+"""Export networks in OpenVINO's format: NAME.xml, the graph with its settings, and NAME.bin, the weights."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from pathlib import Path
 
 import numpy as np
 
-from salus.lab.export.source import Source, Values
+from salus.lab.export.exportable import Arrays, ExportableNetwork
 
 ENDINGS = (".xml",)
 PRECISIONS = ("float32", "float16")
 
 
-def write(source: Source, path: Path, precision: str) -> list[Path]:
-    """Write both files, by way of ONNX; float16 is how weights are stored."""
+def write(network: ExportableNetwork, path: Path, precision: str) -> list[Path]:
+    """Write both files by way of ONNX; weights are stored in `precision`."""
     import openvino
 
     onnx = path.with_suffix(".onnx")
-    source.write_onnx(onnx)
+    network.write_onnx(onnx)
     openvino.save_model(openvino.Core().read_model(onnx), path, compress_to_fp16=precision == "float16")
     return [path, path.with_suffix(".bin")]
 
 
-def run(source: Source, path: Path, values: Values) -> dict[str, np.ndarray]:
-    """The files' answers."""
+def predict(network: ExportableNetwork, path: Path, inputs: Arrays) -> dict[str, np.ndarray]:
+    """Predict with the files by the runtime's engine."""
     from salus.engine import open_network
 
-    return open_network(path, "openvino").run(dict(values))
+    return open_network(path, "openvino").run(dict(inputs))

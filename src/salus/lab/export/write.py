@@ -1,9 +1,8 @@
-"""Export a network: write the file, run it, compare it with the network, and only then put it in its place."""
+"""Export a network: write the file, run it, compare it with the network, and only then move it to its place."""
 
 from __future__ import annotations
 
 import importlib
-import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,47 +10,48 @@ from typing import Protocol, cast
 
 import numpy as np
 
+from salus.atomic import write_whole
 from salus.data.phantom.make import make_phantom
 from salus.errors import SalusError
-from salus.lab.export.source import Source, Values, open_source
-from salus.preprocess import resize, to_bytes
+from salus.lab.export.exportable import Arrays, ExportableNetwork, load_exportable
+from salus.preprocess import resize, to_uint8
 
 FORMATS = ("onnx", "openvino", "litert", "keras")
-"""Each format's module."""
+"""The formats, each with a module of its name."""
 
-BOUNDS = {"float16": 0.05, "int8": 0.2}
-"""By how much outputs may differ from the network's where weights are stored so; in float32 see `Source.parity`."""
+TOLERANCES = {"float16": 0.05, "int8": 0.2}
+"""Largest difference allowed by the precision of weights; of float32 see `ExportableNetwork.tolerance`."""
 
 PHANTOMS = 4
-"""Images that are compared, beside one of noise."""
+"""Number of phantoms that are compared, beside an image of noise."""
 
 
 class Format(Protocol):
-    """What a format's module has.
+    """The module of a format.
 
     Attributes:
-        ENDINGS: of its files, the usual one first.
-        PRECISIONS: in which weights can be stored.
+        ENDINGS: endings of its files' names, the default first.
+        PRECISIONS: precisions in which weights can be stored.
     """
 
     ENDINGS: tuple[str, ...]
     PRECISIONS: tuple[str, ...]
 
-    def write(self, source: Source, path: Path, precision: str) -> list[Path]:
-        """Write the network at `path`; the files that were made."""
+    def write(self, network: ExportableNetwork, path: Path, precision: str) -> list[Path]:
+        """Write the network to `path`, and return all files written."""
 
-    def run(self, source: Source, path: Path, values: Values) -> dict[str, np.ndarray]:
-        """What the written file answers."""
+    def predict(self, network: ExportableNetwork, path: Path, inputs: Arrays) -> dict[str, np.ndarray]:
+        """Predict with the file at `path`."""
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportResult:
     """An exported network.
 
     Attributes:
-        files: that were written.
-        difference: the largest between its outputs and the network's, see `largest_difference`.
-        bound: what that may be at most.
+        files: files that were written.
+        difference: largest difference between their outputs and the network's, see `largest_difference`.
+        bound: largest difference allowed.
     """
 
     files: tuple[Path, ...]
@@ -61,60 +61,61 @@ class Exported:
 
 def export_network(
     net: str, kind: str, output: Path | None = None, precision: str = "float32", factory: str | None = None
-) -> Exported:
+) -> ExportResult:
     """Export a network.
 
     Args:
-        net: see `salus.lab.export.source`.
+        net: the network, see `salus.lab.export.exportable`.
         kind: one of `FORMATS`.
         output: the file; None takes the network's name, in the current folder.
-        precision: of the weights in the file, "float32" or one of `BOUNDS`, if the format has it.
-        factory: see `open_source`.
+        precision: precision of the weights in the file, "float32" or one of `TOLERANCES`, if the format has it.
+        factory: see `load_exportable`.
 
     Raises:
-        SalusError: the network cannot be read or has no such format, the file exists or cannot be written, or it
-            differs from the network by more than its bound; then nothing is left.
+        SalusError: the network cannot be read or has no such format, the file exists, or it differs from the network
+            by more than its bound; then nothing is left.
+        OSError: the file cannot be written.
     """
-    made = cast(Format, importlib.import_module(f"salus.lab.export.{kind}"))
-    if precision not in made.PRECISIONS:
-        raise SalusError(f"{kind} files have no {precision} weights; choose one of {', '.join(made.PRECISIONS)}")
-    if output is not None and not output.name.endswith(made.ENDINGS):
-        raise SalusError(f"{output}: {kind} files end with {' or '.join(made.ENDINGS)}")
-    source = open_source(net, factory)
-    path = output or Path(source.name + made.ENDINGS[0])
+    file_format = cast(Format, importlib.import_module(f"salus.lab.export.{kind}"))
+    if precision not in file_format.PRECISIONS:
+        raise SalusError(f"{kind} files have no {precision} weights; choose one of {', '.join(file_format.PRECISIONS)}")
+    if output is not None and not output.name.endswith(file_format.ENDINGS):
+        raise SalusError(f"{output}: {kind} files end with {' or '.join(file_format.ENDINGS)}")
+    network = load_exportable(net, factory)
+    path = output or Path(network.name + file_format.ENDINGS[0])
     if not path.parent.is_dir():
         raise SalusError(f"{path.parent}: no such folder; make it first")
-    values = examples(source)
+    inputs = make_test_inputs(network)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".salus-export-") as folder:
-        files = made.write(source, Path(folder) / path.name, precision)
+        files = file_format.write(network, Path(folder) / path.name, precision)
         targets = tuple(path.parent / file.name for file in files)
         for target in targets:
             if target.exists():
                 raise SalusError(f"{target}: exists already; name another file with -o")
-        difference = largest_difference(made.run(source, files[0], values), source.run(values))
-        bound = BOUNDS.get(precision, source.parity)
+        difference = largest_difference(file_format.predict(network, files[0], inputs), network.predict(inputs))
+        bound = TOLERANCES.get(precision, network.tolerance)
         if not difference <= bound:
             raise SalusError(
-                f"{path}: differs from {source.path} by {difference:.1e}, more than {bound:g}; not written"
+                f"{path}: differs from {network.path} by {difference:.1e}, more than {bound:g}; not written"
             )
         for file, target in zip(files, targets, strict=True):
-            os.replace(file, target)
-    return Exported(targets, difference, bound)
+            write_whole(target, file.replace)
+    return ExportResult(targets, difference, bound)
 
 
-def examples(source: Source) -> dict[str, np.ndarray]:
-    """What is compared: phantoms with their masks as saliency, and noise with noise; each (n, s, s, 1) float32."""
-    shape, rng = (source.size, source.size), np.random.default_rng(0)
-    made = [make_phantom(seed) for seed in range(PHANTOMS)]
-    images = [to_bytes(resize(one.image / np.float32(255), shape)) / np.float32(255) for one in made]
-    maps = [resize(one.mask.astype(np.float32), shape) for one in made]
+def make_test_inputs(network: ExportableNetwork) -> dict[str, np.ndarray]:
+    """Make the inputs that are compared: phantoms with masks as saliency, and noise; each (n, s, s, 1) float32."""
+    shape, rng = (network.size, network.size), np.random.default_rng(0)
+    phantoms = [make_phantom(seed) for seed in range(PHANTOMS)]
+    images = [to_uint8(resize(phantom.image / np.float32(255), shape)) / np.float32(255) for phantom in phantoms]
+    maps = [resize(phantom.mask.astype(np.float32), shape) for phantom in phantoms]
     noise = rng.random((2, *shape), np.float32)
-    both = {"image": np.stack([*images, noise[0]]), "saliency": np.stack([*maps, noise[1]])}
-    return {name: both[name][..., None] for name in source.inputs}
+    arrays = {"image": np.stack([*images, noise[0]]), "saliency": np.stack([*maps, noise[1]])}
+    return {name: arrays[name][..., None] for name in network.input_names}
 
 
-def largest_difference(found: Values, wanted: Values) -> float:
-    """The largest |found - wanted| of any output: of a probability as it is, of what exceeds 1 in parts of itself.
+def largest_difference(outputs: Arrays, expected: Arrays) -> float:
+    """Compute the largest difference of any output: absolute up to 1, relative to the expected value above 1.
 
     Raises:
         SalusError: an output is missing or has another shape.
@@ -125,9 +126,9 @@ def largest_difference(found: Values, wanted: Values) -> float:
         0.25
     """
     largest = 0.0
-    for name, right in wanted.items():
-        if name not in found or found[name].shape != right.shape:
-            raise SalusError(f"the exported file has no output {name} of shape {right.shape}; not written")
-        difference = float((np.abs(found[name] - right) / np.maximum(1, np.abs(right))).max())
+    for name, values in expected.items():
+        if name not in outputs or outputs[name].shape != values.shape:
+            raise SalusError(f"the exported file has no output {name} of shape {values.shape}; not written")
+        difference = float((np.abs(outputs[name] - values) / np.maximum(1, np.abs(values))).max())
         largest = max(largest, difference if np.isfinite(difference) else np.inf)
     return largest

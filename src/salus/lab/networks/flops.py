@@ -1,4 +1,4 @@
-"""Arithmetic of a network: floating-point operations of its convolutions for one image, two a multiply-add."""
+"""Count a network's floating-point operations for one image, two for each multiply-add."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from salus.lab.networks.repeated import RepeatedConv1x1
 
 
 def flops(model: keras.Model) -> int:
-    """Floating-point operations of one forward pass on one image, convolutions and dense layers only.
+    """Count the floating-point operations of convolutions and dense layers in one forward pass on one image.
 
     Example:
         >>> from salus.lab.networks.unet import unet

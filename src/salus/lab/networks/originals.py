@@ -1,7 +1,7 @@
-"""The networks as the authors' notebooks build them in Keras: what Salus is measured against, and exports to.
+"""Build the networks as the authors' notebooks do: Salus's own are compared with them, and exported to them.
 
-Keras's own layers alone, named by Keras; nothing is shared with Salus's networks, so a comparison is with the code as
-released.
+They consist of Keras's own layers, named by Keras, and share nothing with Salus's networks, so that a comparison is
+with the code as released.
 """
 
 from __future__ import annotations
@@ -10,28 +10,28 @@ import keras
 from keras import layers
 
 ORIGINALS = ("unet", "sa-unet")
-"""The networks that are released as code."""
+"""Networks that the authors released as code."""
 
 
-def conv(
+def convolution(
     x: keras.KerasTensor, filters: int, size: int = 3, strides: int = 1, activation: str = "relu"
 ) -> keras.KerasTensor:
-    """A convolution as the notebooks write it."""
+    """Build a convolution as the notebooks do."""
     return layers.Conv2D(filters, size, strides=strides, padding="same", activation=activation)(x)
 
 
-def double(x: keras.KerasTensor, filters: int) -> keras.KerasTensor:
-    """Two 3x3 convolutions."""
-    return conv(conv(x, filters), filters)
+def double_convolution(x: keras.KerasTensor, filters: int) -> keras.KerasTensor:
+    """Build two 3x3 convolutions."""
+    return convolution(convolution(x, filters), filters)
 
 
 def attention(features: keras.KerasTensor, saliency: keras.KerasTensor, level: int) -> keras.KerasTensor:
-    """The released attention block, its one channel copied 32 times."""
+    """Build the released attention block, its one channel copied 32 times."""
     pooled = layers.MaxPooling2D(2**level)(saliency)
-    joined = layers.Add()([conv(pooled, 128, 1), conv(features, 128, 1, strides=2)])
-    one = conv(conv(conv(joined, 128), 128), 1, 1)
-    repeated = layers.Concatenate()([one] * 32)
-    weights = layers.Activation("sigmoid")(conv(repeated, features.shape[-1], 1))
+    joined = layers.Add()([convolution(pooled, 128, 1), convolution(features, 128, 1, strides=2)])
+    one_channel = convolution(double_convolution(joined, 128), 1, 1)
+    repeated = layers.Concatenate()([one_channel] * 32)
+    weights = layers.Activation("sigmoid")(convolution(repeated, features.shape[-1], 1))
     return layers.Multiply()([weights, layers.MaxPooling2D()(features)])
 
 
@@ -45,15 +45,15 @@ def original(network: str, size: int = 256) -> keras.Model:
     image = keras.Input((size, size, 1))
     saliency = keras.Input((size, size, 1))
     with_saliency = network == "sa-unet"
-    maps, passed = [double(image, 32)], []
+    levels, pooled = [double_convolution(image, 32)], []
     for level, filters in ((1, 32), (2, 64), (3, 64), (4, 128)):
-        down = attention(maps[-1], saliency, level) if with_saliency else layers.MaxPooling2D()(maps[-1])
-        passed.append(down)
-        maps.append(double(down, filters))
-    skips = [maps[0], *passed[:3]] if with_saliency else maps[:4]
-    x = maps[4]
+        features = levels[-1]
+        pooled.append(attention(features, saliency, level) if with_saliency else layers.MaxPooling2D()(features))
+        levels.append(double_convolution(pooled[-1], filters))
+    skips = [levels[0], *pooled[:3]] if with_saliency else levels[:4]
+    x = levels[4]
     for level, filters in ((3, 64), (2, 64), (1, 32), (0, 32)):
         up = layers.Conv2DTranspose(filters, 2, strides=2)(x)
-        x = double(layers.Concatenate()([up, skips[level]]), filters)
+        x = double_convolution(layers.Concatenate()([up, skips[level]]), filters)
     probability = layers.Conv2D(1, 1, activation="sigmoid", dtype="float32")(x)
     return keras.Model([image, saliency] if with_saliency else image, probability)

@@ -1,4 +1,4 @@
-"""Networks by name: Salus's own, and a researcher's as `package.module:factory`."""
+"""Build networks by name: Salus's own, and a researcher's as `package.module:factory`."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ NETWORKS: dict[str, Callable[[int], keras.Model]] = {
     "unet-wide": lambda size: unet(size, WIDE),
     "unet-two-channels": lambda size: unet(size, saliency=True),
 }
-"""Builders that take the input's height and width."""
+"""Builder of each network; takes the height and width of the input."""
 
 PUBLISHED = ("unet", "sa-unet", "sa-unet-figure")
-"""Those that the authors published in one form or another."""
+"""Networks that the authors published, in one form or another."""
 
 
 def build_network(name: str, size: int = 256) -> keras.Model:
@@ -53,16 +53,16 @@ def build_network(name: str, size: int = 256) -> keras.Model:
     model = factory(size=size) if takes_size else factory()
     if not isinstance(model, keras.Model):
         raise SalusError(f"{name}: returned {type(model).__name__}; it must return a keras.Model")
-    _check(name, model, size)
+    _check_shapes(name, model, size)
     return model
 
 
 def takes_saliency(model: keras.Model) -> bool:
-    """Whether the model's second input is a saliency map."""
+    """Tell whether the model's second input is a saliency map."""
     return len(model.inputs) == 2
 
 
-def _check(name: str, model: keras.Model, size: int) -> None:
+def _check_shapes(name: str, model: keras.Model, size: int) -> None:
     shapes = [tuple(x.shape) for x in [*model.inputs, *model.outputs]]
     fits = all(len(s) == 4 and s[1] in (None, size) and s[2] in (None, size) and s[3] == 1 for s in shapes)
     if len(model.inputs) not in (1, 2) or len(model.outputs) != 1 or not fits:

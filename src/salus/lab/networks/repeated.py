@@ -1,4 +1,4 @@
-"""A 1x1 convolution of one channel repeated r times, without repeating it.
+"""Convolve one channel repeated r times by a 1x1 kernel, without repeating it.
 
 The released attention block copies its one-channel map 32 times and convolves the copies with a 1x1 kernel W:
 
@@ -16,12 +16,12 @@ from keras import layers, ops
 
 @keras.saving.register_keras_serializable(package="salus")
 class RepeatedConv1x1(layers.Layer):
-    """sigmoid(ReLU(1x1_k(repeat(a, r)))): (n, h, w, 1) to (n, h, w, k), values in [0.5, 1).
+    """Compute sigmoid(ReLU(1x1_k(repeat(a, r)))): (n, h, w, 1) to (n, h, w, k), values in [0.5, 1).
 
     Args:
-        filters: k, the channels made.
-        repeats: r, how often the published block repeats its input.
-        rectify: the ReLU before the sigmoid, as released; without it values lie in (0, 1).
+        filters: k, number of output channels.
+        repeats: r, number of copies in the published block.
+        rectify: with the ReLU before the sigmoid, as released; without it values are in (0, 1).
     """
 
     def __init__(self, filters: int, repeats: int, rectify: bool = True, **options: object) -> None:
@@ -29,7 +29,7 @@ class RepeatedConv1x1(layers.Layer):
         self.filters, self.repeats, self.rectify = filters, repeats, rectify
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Create the kernel (1, 1, r, k), Glorot-uniform, and the bias (k,), zero: as the published layer's."""
+        """Create the kernel (1, 1, r, k), Glorot-uniform, and the bias (k,), zero, as in the published layer."""
         self.kernel = self.add_weight(shape=(1, 1, self.repeats, self.filters), name="kernel")
         self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
 
@@ -40,9 +40,9 @@ class RepeatedConv1x1(layers.Layer):
         return ops.sigmoid(ops.relu(linear) if self.rectify else linear)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """(n, h, w, k)."""
+        """Return (n, h, w, k)."""
         return (*input_shape[:-1], self.filters)
 
     def get_config(self) -> dict[str, object]:
-        """Arguments that make this layer again."""
+        """Return the arguments of the constructor."""
         return {**super().get_config(), "filters": self.filters, "repeats": self.repeats, "rectify": self.rectify}

@@ -1,6 +1,6 @@
-"""SA-U-Net of Vakanski, Xian & Freer (2020): saliency weighs the encoder's maps at every level by attention.
+"""Build SA-U-Net of Vakanski, Xian & Freer (2020): saliency weighs the encoder's features at every level by attention.
 
-Level n (n = 1..4) passes its maps F to the next level as O, through attention block n with the saliency map S:
+Level n (n = 1..4) passes its features F to the next level as O, through attention block n with the saliency map S:
 
     S_n = max-pool of S by 2^n
     I   = ReLU(1x1_128(S_n)) + ReLU(1x1_128, stride 2 (F))
@@ -12,8 +12,9 @@ Level n (n = 1..4) passes its maps F to the next level as O, through attention b
 
 and the decoder's skips are (c1, O1, O2, O3) in the released code and mended, (c1, c2, c3, c4) in the paper's figure.
 
-The released form's ReLU before the sigmoid keeps A in [0.5, 1): it can halve a feature, never suppress it; and where
-the ReLU of `a` is dead, saliency has no effect and gets no gradient. The mended form is the released one less both.
+The ReLU before the sigmoid in the released form keeps A in [0.5, 1): it can halve a feature, never suppress it; and
+where the ReLU of `a` is dead, saliency has no effect and gets no gradient. The mended form is the released one without
+both.
 """
 
 from __future__ import annotations
@@ -30,45 +31,49 @@ FORMS = ("released", "figure", "mended")
 """The authors' released code, the paper's figure and text, and the released code less the faults of its attention."""
 
 ATTENTION_FILTERS = 128
+
 REPEATS = 32
+"""Copies of the one-channel map in the released block."""
 
 
 def attention(
     features: keras.KerasTensor, saliency: keras.KerasTensor, level: int, form: str = "released"
 ) -> keras.KerasTensor:
-    """Attention block: weigh a level's pooled maps by saliency.
+    """Build attention block n: weigh a level's pooled features by saliency.
 
     Args:
-        features: (n, h, w, k), F_n, before pooling.
+        features: (n, h, w, k), F, before pooling.
         saliency: (n, h * 2^(level-1), w * 2^(level-1), 1), S at full size.
         level: n, 1 to 4.
         form: one of `FORMS`.
 
     Returns:
-        (n, h/2, w/2, k), O_n.
+        (n, h/2, w/2, k), O.
     """
     k, name = features.shape[-1], f"att{level}"
 
-    def conv(x: keras.KerasTensor, filters: int, size: int, part: str, **more: object) -> keras.KerasTensor:
-        more = {"activation": "relu", **more}
-        return layers.Conv2D(filters, size, padding="same", name=f"{name}_{part}", **more)(x)
+    def conv(x: keras.KerasTensor, filters: int, size: int, part: str, **options: object) -> keras.KerasTensor:
+        options = {"activation": "relu", **options}
+        return layers.Conv2D(filters, size, padding="same", name=f"{name}_{part}", **options)(x)
 
-    pooled = layers.MaxPooling2D(2**level, name=f"{name}_pool_saliency")(saliency)
-    joined = layers.Add(name=f"{name}_add")(
+    s_n = layers.MaxPooling2D(2**level, name=f"{name}_pool_saliency")(saliency)
+    i = layers.Add(name=f"{name}_add")(
         [
-            conv(pooled, ATTENTION_FILTERS, 1, "saliency"),
+            conv(s_n, ATTENTION_FILTERS, 1, "saliency"),
             conv(features, ATTENTION_FILTERS, 1, "features", strides=2),
         ]
     )
-    hidden = conv(conv(joined, ATTENTION_FILTERS, 3, "a"), ATTENTION_FILTERS, 3, "b")
+    hidden = conv(conv(i, ATTENTION_FILTERS, 3, "a"), ATTENTION_FILTERS, 3, "b")
     if form == "released":
-        weights = RepeatedConv1x1(k, REPEATS, name=f"{name}_repeat")(conv(hidden, 1, 1, "one"))
+        a = conv(hidden, 1, 1, "one")
+        weights = RepeatedConv1x1(k, REPEATS, name=f"{name}_repeat")(a)
     elif form == "mended":
-        one = conv(hidden, 1, 1, "one", activation=None)
-        weights = RepeatedConv1x1(k, REPEATS, rectify=False, name=f"{name}_repeat")(one)
+        a = conv(hidden, 1, 1, "one", activation=None)
+        weights = RepeatedConv1x1(k, REPEATS, rectify=False, name=f"{name}_repeat")(a)
     else:
         weights = conv(hidden, 1, 1, "one", activation="sigmoid")
-    return layers.Multiply(name=f"{name}_weigh")([weights, layers.MaxPooling2D(name=f"pool{level}")(features)])
+    pooled = layers.MaxPooling2D(name=f"pool{level}")(features)
+    return layers.Multiply(name=f"{name}_weigh")([weights, pooled])
 
 
 def sa_unet(size: int = 256, form: str = "released", filters: Sequence[int] = FILTERS) -> keras.Model:
@@ -90,10 +95,15 @@ def sa_unet(size: int = 256, form: str = "released", filters: Sequence[int] = FI
         raise ValueError(f"unknown form {form!r} of SA-U-Net; choose one of {', '.join(FORMS)}")
     image = keras.Input((size, size, 1), name="image")
     saliency = keras.Input((size, size, 1), name="saliency")
-    maps, weighed = [block(image, filters[0], "c1")], []
-    for level in (1, 2, 3, 4):
-        weighed.append(attention(maps[-1], saliency, level, form))
-        maps.append(block(weighed[-1], filters[level], f"c{level + 1}"))
-    skips = maps[:4] if form == "figure" else [maps[0], *weighed[:3]]
+    c1 = block(image, filters[0], "c1")
+    o1 = attention(c1, saliency, 1, form)
+    c2 = block(o1, filters[1], "c2")
+    o2 = attention(c2, saliency, 2, form)
+    c3 = block(o2, filters[2], "c3")
+    o3 = attention(c3, saliency, 3, form)
+    c4 = block(o3, filters[3], "c4")
+    o4 = attention(c4, saliency, 4, form)
+    c5 = block(o4, filters[4], "c5")
+    skips = (c1, c2, c3, c4) if form == "figure" else (c1, o1, o2, o3)
     name = "sa_unet" if form == "released" else f"sa_unet_{form}"
-    return keras.Model([image, saliency], decoder(maps[4], skips, filters), name=name)
+    return keras.Model([image, saliency], decoder(c5, skips, filters), name=name)

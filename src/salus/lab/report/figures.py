@@ -1,7 +1,7 @@
-"""How a figure looks and becomes SVG: colours that follow the page's light or dark theme, text that stays text.
+"""The style of figures, and their export as SVG with colours that follow the page's light or dark theme.
 
-Figures are drawn in the light theme's colours. For the page each colour becomes a CSS variable, so one drawing serves
-both themes; the file beside it keeps the light colours on white, as a paper wants it.
+Figures are drawn in the colours of the light theme. In the page each colour becomes a CSS variable, so that one drawing
+serves both themes. The file beside the page keeps the light colours on white, for print.
 """
 
 from __future__ import annotations
@@ -16,23 +16,22 @@ from typing import Any
 
 import matplotlib
 from markupsafe import Markup
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from salus.lab.report.material import Entrant
+from salus.lab.report.run_data import Method
 
 INK, MUTED, RULE, PAPER = "#1c1f23", "#666c73", "#dadde1", "#fefefe"
 DARK = {"ink": "#e4e4e1", "muted": "#9aa1a9", "rule": "#363b42", "paper": "#16191d"}
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#c77ba7", "#b07a00", "#3a94c9", "#5d5d5d")
-"""An entrant's colour by its place: Okabe and Ito's set, told apart by any eye; the last three darkened for white."""
+"""Colours of methods by index: Okabe and Ito's palette for colour-blind readers; the last three darkened for white."""
 COLOURS_ON_DARK = ("#4ba3dc", "#ee7f2d", "#2bbd93", "#da9dbf", "#e6a70f", "#86caf0", "#b5b5b5")
-"""The same on dark paper, and on scans."""
+"""The same for dark backgrounds and scans."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", "-.", ":")
 
 WIDTH = 10.2
-"""Of most figures, inches: the page's text block at 96 pixels an inch."""
+"""Width of most figures in inches: the page's text block at 96 pixels an inch."""
 
 _STYLE: Any = {
     "text.parse_math": False,
@@ -80,11 +79,11 @@ class Chart:
     """A finished figure.
 
     Attributes:
-        name: its anchor, and its file's stem.
+        name: its anchor in the page and the stem of its file's name.
         caption: what it shows.
-        alt: the same for those who cannot see it, with its main numbers.
-        inline: SVG for the page, following its theme.
-        file: SVG for a file of its own.
+        alt: alternative text with its main numbers.
+        inline: SVG for the page, in the colours of its theme.
+        file: SVG for a file.
     """
 
     name: str
@@ -94,65 +93,60 @@ class Chart:
     file: str
 
 
-def colour(entrant: Entrant) -> str:
-    """An entrant's colour, as drawn."""
-    return COLOURS[entrant.place % len(COLOURS)]
+def method_colour(method: Method) -> str:
+    """Return the colour of a method in figures."""
+    return COLOURS[method.index % len(COLOURS)]
 
 
-def marker(entrant: Entrant) -> str:
-    """An entrant's marker: colour is never the only difference."""
-    return MARKERS[entrant.place % len(MARKERS)]
+def method_marker(method: Method) -> str:
+    """Return the marker of a method; colour is never the only difference."""
+    return MARKERS[method.index % len(MARKERS)]
 
 
-def dash(entrant: Entrant) -> str:
-    """An entrant's line style."""
-    return DASHES[entrant.place % len(DASHES)]
+def line_style(method: Method) -> str:
+    """Return the line style of a method."""
+    return DASHES[method.index % len(DASHES)]
 
 
 @contextmanager
-def style() -> Iterator[None]:
-    """The report's style, for as long as a figure is drawn."""
+def figure_style() -> Iterator[None]:
+    """Set the report's matplotlib style within the context."""
     with matplotlib.rc_context(_STYLE):
         yield
 
 
 def new_figure(height: float, width: float = WIDTH) -> Figure:
-    """An empty figure in inches; draw and finish it within `style`."""
+    """Create an empty figure, sizes in inches; draw and export it within `figure_style`."""
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def bare(axes: Axes, grid: str) -> None:
-    """Grid lines along one axis only: "x", "y", or "both"."""
-    axes.grid(grid in ("x", "both"), axis="x")
-    axes.grid(grid in ("y", "both"), axis="y")
-
-
-def finish(figure: Figure, name: str, caption: str, alt: str) -> Chart:
-    """Write a figure as SVG, twice."""
+def make_chart(figure: Figure, name: str, caption: str, alt: str) -> Chart:
+    """Export a figure as SVG, for the page and for a file."""
     stream = io.StringIO()
     metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
     figure.savefig(stream, format="svg", metadata=metadata)
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", stream.getvalue(), flags=re.DOTALL)
     text = re.sub(r"<!DOCTYPE.*?>\s*", "", text, flags=re.DOTALL)
-    return Chart(name, caption, alt, _inline(text, name, alt), _file(text, alt))
+    return Chart(name, caption, alt, _svg_for_page(text, name, alt), _svg_for_file(text, alt))
 
 
-def variables() -> tuple[dict[str, str], dict[str, str]]:
-    """The CSS variables of the light and of the dark theme."""
+def css_variables() -> tuple[dict[str, str], dict[str, str]]:
+    """Return the CSS variables of the light and of the dark theme, names to colours."""
     light = {"ink": INK, "muted": MUTED, "rule": RULE, "paper": PAPER}
-    numbered = (({f"n{i}": c for i, c in enumerate(colours)}) for colours in (COLOURS, COLOURS_ON_DARK))
-    for_light, for_dark = numbered
-    return {**light, **for_light}, {**DARK, **for_dark}
+    light_methods, dark_methods = (
+        {f"n{i}": colour for i, colour in enumerate(colours)} for colours in (COLOURS, COLOURS_ON_DARK)
+    )
+    return light | light_methods, DARK | dark_methods
 
 
-def _inline(text: str, name: str, alt: str) -> Markup:
-    """For the page: themed colours, the page's type, ids that no other figure has, nothing that names an address."""
+def _svg_for_page(text: str, name: str, alt: str) -> Markup:
+    """Adapt SVG to the page: theme colours, the page's font, ids unique in the page, and no address outside it."""
     text = re.sub(r"<\?xml.*?\?>\s*", "", text)
     text = re.sub(r"<style.*?</style>\s*", "", text, flags=re.DOTALL)
     text = re.sub(r'\bid="([^"]*)"', rf'id="{name}-\1"', text)
     text = re.sub(r'xlink:href="#', f'href="#{name}-', text).replace("xlink:href=", "href=")
     text = text.replace("url(#", f"url(#{name}-")
-    for variable, value in variables()[0].items():
+    for variable, value in css_variables()[0].items():
         text = re.sub(re.escape(value), f"var(--{variable})", text, flags=re.IGNORECASE)
     text = text.replace("#000000", "var(--ink)")
     text = re.sub(r"'DejaVu Sans'[^;\"]*", "var(--sans)", text)
@@ -166,8 +160,8 @@ def _inline(text: str, name: str, alt: str) -> Markup:
     return Markup(re.sub(r"<svg\b[^>]*>", lambda _: opening, text, count=1, flags=re.DOTALL).strip())
 
 
-def _file(text: str, alt: str) -> str:
-    """For a file: on white, with its description."""
+def _svg_for_file(text: str, alt: str) -> str:
+    """Adapt SVG to a file: a white background and a title."""
     text = re.sub(r"'DejaVu Sans'[^;\"]*", "Helvetica, Arial, 'DejaVu Sans', sans-serif", text)
-    plate = f'<title>{escape(alt)}</title>\n<rect width="100%" height="100%" fill="#ffffff"/>'
-    return re.sub(r"(<svg\b[^>]*>)", lambda m: f"{m.group(1)}\n{plate}", text, count=1, flags=re.DOTALL)
+    background = f'<title>{escape(alt)}</title>\n<rect width="100%" height="100%" fill="#ffffff"/>'
+    return re.sub(r"(<svg\b[^>]*>)", lambda m: f"{m.group(1)}\n{background}", text, count=1, flags=re.DOTALL)

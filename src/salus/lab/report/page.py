@@ -1,4 +1,4 @@
-"""What the report says, section by section, before it becomes HTML or Markdown."""
+"""Compose the report section by section, before it becomes HTML or Markdown."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from pathlib import Path
 import numpy as np
 
 import salus
-from salus.lab.report.comparisons import COMPARED, compare, comparison_table, findings
-from salus.lab.report.evidence import Evidence
+from salus.lab.report.comparisons import Comparison, compare_methods, comparison_table, describe_findings
 from salus.lab.report.figures import Chart
-from salus.lab.report.material import Entrant, Material
-from salus.lab.report.numbers import count, listed, plural
-from salus.lab.report.panels import Choice, Panel
-from salus.lab.report.score_plots import distribution, forest, paired_scatter
+from salus.lab.report.image_data import ImageData
+from salus.lab.report.number_format import format_count, join_words, plural
+from salus.lab.report.panels import CaseSelection, Panel
+from salus.lab.report.run_data import RunData
+from salus.lab.report.score_plots import dice_distribution, forest_plot, paired_scatter
 from salus.lab.report.score_tables import field_table, fold_table, main_table, strata_table, tumour_free_table
 from salus.lab.report.setting_tables import (
-    capacity,
-    ceiling,
     cost_table,
-    group_note,
+    describe_folds,
     literature_table,
     protocol_table,
     run_table,
+    size_warning,
+    truth_warning,
 )
 from salus.lab.report.tables import Table
 from salus.lab.report.training_plots import learning_curves, probability_curves
 
-LEAKS_NAMED = 12
-"""Most leaking groups that are listed by name."""
+MAX_LISTED_LEAKS = 12
+"""Largest number of leaking groups that are listed."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with what stands under it: text, then tables, then figures."""
+    """A section of the report: text, then tables, then figures."""
 
     name: str
     title: str
@@ -47,12 +47,12 @@ class Section:
 
 @dataclass(frozen=True)
 class Leakage:
-    """What is tested and trained on at once.
+    """Patients or near-duplicates in the training and the test part of a fold.
 
     Attributes:
-        sentence: how much.
-        groups: the first of them with their cases and folds.
-        more: how many are not listed.
+        sentence: how many there are, and what follows.
+        groups: the first groups, each with its cases and their folds.
+        more: number of groups that are not listed.
     """
 
     sentence: str
@@ -65,17 +65,16 @@ class Page:
     """The whole report.
 
     Attributes:
-        title: of the page.
-        facts: what was compared, on what.
-        findings: what the numbers say.
-        leakage: None where nothing leaks.
-        missing: what is not finished, a line each.
+        title: title of the page.
+        facts: terms and values that describe the run.
+        findings: sentences on the results.
+        leakage: leaking groups, or None.
+        missing: a line for every method and fold that is not finished.
         remarks: what could not be shown, and why.
-        sections: in order.
-        panels: by kind; empty where no scan is at hand.
-        panel_note: how they were chosen.
-        phantoms: whether scans are made up.
-        entrants: those in the panels' legend.
+        sections: sections in order.
+        panels: panels by kind; empty without scans.
+        panel_note: how the images of the panels were selected.
+        phantoms: whether the images are synthetic.
     """
 
     title: str
@@ -88,167 +87,176 @@ class Page:
     panels: dict[str, list[Panel]] = field(default_factory=dict)
     panel_note: str = ""
     phantoms: bool = False
-    entrants: tuple[Entrant, ...] = ()
 
 
-def compose(
-    material: Material,
-    evidence: Evidence | None,
+def compose_page(
+    run_data: RunData,
+    image_data: ImageData | None,
     remarks: list[str],
-    choice: Choice | None,
+    selection: CaseSelection | None,
     panels: dict[str, list[Panel]],
 ) -> Page:
-    """Put the report together; `evidence` is None where the data set is not at hand."""
-    comparisons = compare(material)
-    names = [e.title for e in (material.tested or material.entrants)]
-    data = Path(material.settings.data).name
-    sections = [*_results(material, evidence), *_protocol(material)]
+    """Compose the report.
+
+    Args:
+        run_data: results of the run.
+        image_data: its images; None if the data set cannot be read.
+        remarks: what could not be shown, and why.
+        selection: images of the panels, or None.
+        panels: panels by kind.
+    """
+    comparisons = compare_methods(run_data)
+    titles = [method.title for method in (run_data.tested or run_data.methods)]
+    data = Path(run_data.config.data).name
+    sections = [*_result_sections(run_data, image_data), *_protocol_sections(run_data)]
     if comparisons:
-        sections.insert(1, _comparisons(material, comparisons))
+        sections.insert(1, _comparison_section(run_data, comparisons))
     return Page(
-        title=f"{listed(names)} on {data}",
-        facts=_facts(material, evidence),
-        findings=(*findings(material, comparisons), *filter(None, (ceiling(material),))),
-        leakage=_leakage(material),
-        missing=material.missing,
+        title=f"{join_words(titles)} on {data}",
+        facts=_facts(run_data, image_data),
+        findings=(*describe_findings(run_data, comparisons), *filter(None, (truth_warning(run_data),))),
+        leakage=_leakage(run_data),
+        missing=run_data.missing,
         remarks=tuple(remarks),
         sections=tuple(sections),
         panels=panels,
-        panel_note=f"Ranked by the {choice.ranked_by} at the networks’ size." if choice else "",
-        phantoms=bool(evidence and evidence.phantoms),
-        entrants=material.tested,
+        panel_note=f"Ranked by the {selection.ranked_by} at the networks’ size." if selection else "",
+        phantoms=bool(image_data and image_data.phantoms),
     )
 
 
-def _facts(material: Material, evidence: Evidence | None) -> tuple[tuple[str, str], ...]:
-    settings, folds = material.settings, material.folds
+def _facts(run_data: RunData, image_data: ImageData | None) -> tuple[tuple[str, str], ...]:
+    """Describe the data, the folds and the versions."""
+    config, folds = run_data.config, run_data.folds
     labels: Counter[str | None]
-    lesions = {row["case"] for row in material.rows if row["area_true"] > 0}
-    if evidence is not None:
-        whole, scope = len(evidence.pairs.cases), ""
-        if evidence.left_out:
-            scope = f"; {count(evidence.left_out)} more left out, unreadable"
-        seen = np.flatnonzero(evidence.pairs.masks.any(axis=(1, 2)))
-        with_lesion = len({evidence.pairs.cases[i].name for i in seen} | lesions)
-        labels = Counter(case.label for case in evidence.pairs.cases)
-        patients = {case.patient for case in evidence.pairs.cases}
+    lesion_cases = {row["case"] for row in run_data.rows if row["area_true"] > 0}
+    if image_data is not None:
+        n_images, scope = len(image_data.pairs.cases), ""
+        if image_data.left_out:
+            scope = f"; {format_count(image_data.left_out)} more left out, unreadable"
+        has_lesion = image_data.pairs.masks.any(axis=(1, 2))
+        lesion_cases |= {image_data.pairs.cases[i].name for i in np.flatnonzero(has_lesion)}
+        labels = Counter(case.label for case in image_data.pairs.cases)
+        patients = {case.patient for case in image_data.pairs.cases}
     else:
-        first = {row["case"]: row for row in reversed(material.rows)}
-        whole = len(first)
-        scope = "" if whole == len(folds.test) else f" (of the {count(whole)} tested so far)"
-        with_lesion, labels = len(lesions), Counter(row["label"] for row in first.values())
+        first = {row["case"]: row for row in reversed(run_data.rows)}
+        n_images = len(first)
+        scope = "" if n_images == len(folds.test) else f" (of the {format_count(n_images)} tested so far)"
+        labels = Counter(row["label"] for row in first.values())
         patients = {row["patient"] for row in first.values()}
-    free = whole - with_lesion
-    images = (
-        f"{count(len(folds.test))}: {count(with_lesion)} with a lesion, {count(free) if free else 'none'} tumour-free"
-    )
-    known = [f"{count(n)} {label}" for label, n in sorted(labels.items(), key=lambda item: str(item[0])) if label]
-    unlabelled = f", {count(labels[None])} without" if labels[None] and known else ""
+    with_lesion, free = format_count(len(lesion_cases)), n_images - len(lesion_cases)
+    tumour_free = format_count(free) if free else "none"
+    images = f"{format_count(len(folds.test))}: {with_lesion} with a lesion, {tumour_free} tumour-free"
+    label_counts = [f"{format_count(labels[label])} {label}" for label in sorted(filter(None, labels))]
+    unlabelled = f", {format_count(labels[None])} without" if labels[None] and label_counts else ""
     groups = len({folds.groups[name] for name in folds.test})
     if patients and None not in patients:
-        patients_in_words = count(len(patients))
+        patients_text = format_count(len(patients))
     else:
-        alike = groups < len(folds.test)
-        clusters = f"near-duplicates count as one: {plural(groups, 'cluster')}" if alike else "no near-duplicates found"
-        patients_in_words = f"not named by the data set; {clusters}"
-    found = {
-        "Data": f"{Path(settings.data).name} (layout “{settings.layout}”)",
+        clusters = "no near-duplicates found"
+        if groups < len(folds.test):
+            clusters = f"near-duplicates count as one: {plural(groups, 'cluster')}"
+        patients_text = f"not named by the data set; {clusters}"
+    facts = {
+        "Data": f"{Path(config.data).name} (layout “{config.layout}”)",
         "Images": images + scope,
-        "Labels": ", ".join(known) + unlabelled if known else "none given",
-        "Patients": patients_in_words,
+        "Labels": ", ".join(label_counts) + unlabelled if label_counts else "none given",
+        "Patients": patients_text,
         "Cross-validation": f"{len(folds.numbers)} folds, rule “{folds.rule}”, seed {folds.seed}",
-        "Networks’ size": f"{settings.protocol.size} × {settings.protocol.size} pixels",
-        "Saliency maps": settings.saliency,
-        "Data’s fingerprint": f"SHA-256 {material.fingerprint[:16]}…",
+        "Networks’ size": f"{config.protocol.size} × {config.protocol.size} pixels",
+        "Saliency maps": config.saliency,
+        "Data’s fingerprint": f"SHA-256 {run_data.fingerprint[:16]}…",
         "Report made on": date.today().isoformat(),
-        "Salus": _versions(material),
+        "Salus": _versions(run_data),
     }
-    return tuple(found.items())
+    return tuple(facts.items())
 
 
-def _versions(material: Material) -> str:
-    trained = material.environment.get("salus", "unknown")
+def _versions(run_data: RunData) -> str:
+    """Return the version that trained, and that of this report if it differs."""
+    trained = run_data.environment.get("salus", "unknown")
     return trained if trained == salus.__version__ else f"{trained}; this report {salus.__version__}"
 
 
-def _leakage(material: Material) -> Leakage | None:
-    leaks, folds = material.folds.leaks(), material.folds
+def _leakage(run_data: RunData) -> Leakage | None:
+    """Describe the leaking groups, if there are any."""
+    leaks, folds = run_data.folds.leaks(), run_data.folds
     if not leaks:
         return None
     images = sum(map(len, leaks.values()))
     sentence = (
         f"{plural(len(leaks), 'patient or near-duplicate cluster|patients or near-duplicate clusters')} with "
-        f"{plural(images, 'image')} of {count(len(folds.test))} "
+        f"{plural(images, 'image')} of {format_count(len(folds.test))} "
         f"{'sits' if len(leaks) == 1 else 'sit'} on both sides of a fold: networks were tested on what they were "
         "trained on. The scores are probably too high and do not hold for new patients."
     )
     listed_groups = [
         (group, ", ".join(f"{name} (fold {folds.test[name]})" for name in names))
-        for group, names in list(leaks.items())[:LEAKS_NAMED]
+        for group, names in list(leaks.items())[:MAX_LISTED_LEAKS]
     ]
-    return Leakage(sentence, tuple(listed_groups), max(0, len(leaks) - LEAKS_NAMED))
+    return Leakage(sentence, tuple(listed_groups), max(0, len(leaks) - MAX_LISTED_LEAKS))
 
 
-def _comparisons(material: Material, comparisons: list) -> Section:
-    text = [f"Every pair of networks, in {listed(['DSC', 'JI', 'HD95'][: len(COMPARED)])}."]
-    larger = capacity(material)
-    charts = (forest(comparisons), paired_scatter(material))
+def _comparison_section(run_data: RunData, comparisons: list[Comparison]) -> Section:
+    text = ("Every pair of networks, in DSC, JI and HD95.", size_warning(run_data))
+    charts = (forest_plot(comparisons), paired_scatter(run_data))
     return Section(
         "comparisons",
         "Paired comparisons",
-        (*text, larger) if larger else tuple(text),
-        (comparison_table(material, comparisons),),
+        tuple(filter(None, text)),
+        (comparison_table(run_data, comparisons),),
         tuple(c for c in charts if c is not None),
     )
 
 
-def _results(material: Material, evidence: Evidence | None) -> list[Section]:
-    if not material.tested:
-        return [_training(material)] if material.histories else []
-    spread = distribution(material)
+def _result_sections(run_data: RunData, image_data: ImageData | None) -> list[Section]:
+    if not run_data.tested:
+        return [_training_section(run_data)] if run_data.histories else []
+    spread = dice_distribution(run_data)
     sections = [
         Section(
             "scores",
             "Scores",
             ("Only images with a lesion count here; tumour-free images have a section of their own.",),
-            (main_table(material), field_table(material)),
+            (main_table(run_data), field_table(run_data)),
             (spread,) if spread else (),
         ),
-        Section("strata-section", "By lesion size and label", (), (strata_table(material),)),
-        _tumour_free(material, evidence),
-        Section("folds", "Fold by fold", (), (fold_table(material, "network"), fold_table(material, "native"))),
+        Section("strata-section", "By lesion size and label", (), (strata_table(run_data),)),
+        _tumour_free_section(run_data, image_data),
+        Section("folds", "Fold by fold", (), (fold_table(run_data, "network"), fold_table(run_data, "native"))),
     ]
-    pooled = probability_curves(material, evidence.curves) if evidence else None
+    pooled = probability_curves(run_data, image_data.curves) if image_data else None
     if pooled:
         sections.append(Section("roc-section", "ROC and precision-recall", (), (), (pooled,)))
-    sections.append(_training(material))
-    cost = cost_table(material)
+    sections.append(_training_section(run_data))
+    cost = cost_table(run_data)
     if cost:
         sections.append(Section("cost", "Cost", (), (cost,)))
     return sections
 
 
-def _training(material: Material) -> Section:
-    curves = learning_curves(material)
+def _training_section(run_data: RunData) -> Section:
+    curves = learning_curves(run_data)
     text = () if curves else ("No network has begun to train.",)
     return Section("training", "Training", text, (), (curves,) if curves else ())
 
 
-def _tumour_free(material: Material, evidence: Evidence | None) -> Section:
-    table = tumour_free_table(material)
+def _tumour_free_section(run_data: RunData, image_data: ImageData | None) -> Section:
+    table = tumour_free_table(run_data)
     if table is not None:
         return Section("tumour-free-section", "Tumour-free images", (), (table,))
-    known = evidence is not None and bool(evidence.pairs.masks.any(axis=(1, 2)).all())
-    text = "None in this set." if known or not material.missing else "None was tested so far."
+    none_exists = image_data is not None and bool(image_data.pairs.masks.any(axis=(1, 2)).all())
+    text = "None in this set." if none_exists or not run_data.missing else "None was tested so far."
     return Section("tumour-free-section", "Tumour-free images", (text,))
 
 
-def _protocol(material: Material) -> list[Section]:
-    leakage = _leakage(material)
-    said = "No leakage: no patient and no cluster of near-duplicates sits on both sides of a fold."
+def _protocol_sections(run_data: RunData) -> list[Section]:
+    leakage = _leakage(run_data)
+    tables = (protocol_table(run_data), run_table(run_data))
+    leakage_text = "No leakage: no patient and no cluster of near-duplicates sits on both sides of a fold."
     if leakage:
-        said = f"LEAKAGE: {leakage.sentence}"
+        leakage_text = f"LEAKAGE: {leakage.sentence}"
     return [
-        Section("protocol", "Protocol", (group_note(material), said), (protocol_table(material), run_table(material))),
+        Section("protocol", "Protocol", (describe_folds(run_data), leakage_text), tables),
         Section("context", "Published figures, for context", (), (literature_table(),)),
     ]

@@ -1,6 +1,6 @@
-"""Panels: scans with the truth and each network's outline, for the best, the median and the worst images.
+"""Panels: scans with the true outline and each method's, for the best, the median and the worst images.
 
-They show images of the data set, so they go into the page only, never into the Markdown or a file of their own.
+They show images of the data set, so they are part of the HTML page only, never of the Markdown or a file.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
+from itertools import count
 from math import isfinite
 
 import numpy as np
@@ -15,26 +16,25 @@ from contourpy import contour_generator
 from matplotlib import colormaps
 from PIL import Image
 
-from salus.lab.report.evidence import Evidence
-from salus.lab.report.material import Entrant, Material
-from salus.lab.report.numbers import DASH, ratio
-from salus.preprocess import resize, to_bytes
+from salus.lab.report.image_data import ImageData
+from salus.lab.report.number_format import DASH, format_ratio
+from salus.lab.report.run_data import Method, RunData
+from salus.preprocess import resize, to_uint8
 
-EACH = 3
-"""Images of each kind."""
-LONGEST = 300
-"""Longest side of a panel's image, pixels."""
-_QUALITY = 78
+IMAGES_PER_KIND = 3
+MAX_SIDE = 300
+"""Longest side of a panel's image in pixels."""
+_JPEG_QUALITY = 78
 
 
 @dataclass(frozen=True)
-class Choice:
-    """Which images are shown.
+class CaseSelection:
+    """The images of the panels.
 
     Attributes:
-        ranked_by: in words.
-        kinds: "best", "median", "worst" to case names, each the best first.
-        mean: the DSC by which a case was ranked.
+        ranked_by: the score by which images are ranked, in words.
+        kinds: "best", "median", "worst" to case names, the best first.
+        mean: DSC by which each case was ranked.
     """
 
     ranked_by: str
@@ -43,15 +43,15 @@ class Choice:
 
     @property
     def names(self) -> list[str]:
-        """All cases chosen."""
+        """All selected cases."""
         return [name for names in self.kinds.values() for name in names]
 
 
 @dataclass(frozen=True)
 class Outline:
-    """One network on one image: the outline's SVG path, its scores, and the outline's absence in words."""
+    """A method's outline of an image: its SVG path, its DSC as printed, and whether it is empty."""
 
-    entrant: Entrant
+    method: Method
     path: str
     dice: str
     empty: bool
@@ -59,19 +59,20 @@ class Outline:
 
 @dataclass(frozen=True)
 class Panel:
-    """One image.
+    """An image with its outlines.
 
     Attributes:
-        name: the case's.
-        number: counts the panels, for anchors.
-        label: the case's or "".
-        fold: in which it was tested.
-        rank: by what it was chosen, e.g. "mean DSC .873".
-        width: of the drawing, and height: likewise, pixels.
+        name: name of the case.
+        number: number of the panel, for anchors in the page.
+        label: label of the case, or "".
+        fold: fold in which it was tested.
+        rank: score by which it was selected, e.g. "mean DSC of both: .873".
+        width: width of the drawing in pixels.
+        height: height of the drawing in pixels.
         scan: data URI of the image.
-        saliency: data URI of the map, "" where there is none.
+        saliency: data URI of the saliency map, or "".
         truth: SVG path of the true outline.
-        outlines: of the networks.
+        outlines: outlines of the methods.
     """
 
     name: str
@@ -87,114 +88,114 @@ class Panel:
     outlines: tuple[Outline, ...]
 
 
-def choose(material: Material) -> Choice | None:
-    """Rank the images with a lesion that all tested entrants share; None where there is none."""
-    parts = {e.name: material.scores[e.name, "network"].lesions() for e in material.tested}
-    if not parts:
+def select_cases(run_data: RunData) -> CaseSelection | None:
+    """Rank the images with a lesion that all methods were tested on, and select some; None if there are none."""
+    methods = run_data.tested
+    if not methods:
         return None
-    shared = set.intersection(*(set(p.cases) for p in parts.values()))
-    entrants = material.tested
-    if not shared:
-        entrants = entrants[:1]
-        shared = set(parts[entrants[0].name].cases)
-    ranked_by = _ranked_by(entrants)
+    scores = [run_data.scores[method.name, "network"].with_lesion() for method in methods]
+    shared = set.intersection(*(set(s.cases) for s in scores))
+    if not shared:  # rank by the first method alone
+        methods, scores = methods[:1], scores[:1]
+        shared = set(scores[0].cases)
     dice: dict[str, list[float]] = {}
-    for entrant in entrants:
-        part = parts[entrant.name]
-        for case, value in zip(part.cases, part.values["dice"], strict=True):
+    for method_scores in scores:
+        for case, value in zip(method_scores.cases, method_scores.values["dice"], strict=True):
             if case in shared:
                 dice.setdefault(case, []).append(float(value))
     mean = {case: float(np.mean(values)) for case, values in dice.items()}
     order = sorted(mean, key=lambda case: (-mean[case], case))
     if not order:
         return None
-    each = min(EACH, max(1, len(order) // 3))
-    middle = max(0, (len(order) - each) // 2)
-    spans = {"best": (0, each), "median": (middle, middle + each), "worst": (max(0, len(order) - each), len(order))}
+    n = min(IMAGES_PER_KIND, max(1, len(order) // 3))
+    middle = max(0, (len(order) - n) // 2)
+    ranges = {"best": order[:n], "median": order[middle : middle + n], "worst": order[-n:]}
     kinds: dict[str, list[str]] = {}
-    for kind, (start, end) in spans.items():
+    for kind, cases in ranges.items():
         taken = {name for names in kinds.values() for name in names}
-        kinds[kind] = [name for name in order[start:end] if name not in taken]
-    return Choice(ranked_by, {kind: names for kind, names in kinds.items() if names}, mean)
+        kinds[kind] = [name for name in cases if name not in taken]
+    return CaseSelection(_ranked_by(methods), {kind: names for kind, names in kinds.items() if names}, mean)
 
 
-def _ranked_by(entrants: tuple[Entrant, ...]) -> str:
-    if len(entrants) == 1:
-        return f"DSC of {entrants[0].title}"
-    return "mean DSC of both" if len(entrants) == 2 else f"mean DSC of all {len(entrants)}"
+def _ranked_by(methods: tuple[Method, ...]) -> str:
+    """Describe the score that images are ranked by."""
+    if len(methods) == 1:
+        return f"DSC of {methods[0].title}"
+    return "mean DSC of both" if len(methods) == 2 else f"mean DSC of all {len(methods)}"
 
 
-def draw(material: Material, evidence: Evidence, choice: Choice) -> dict[str, list[Panel]]:
-    """The panels by kind."""
-    drawn: dict[str, list[Panel]] = {}
-    number = 0
-    for kind, names in choice.kinds.items():
-        for name in names:
-            number += 1
-            drawn.setdefault(kind, []).append(_panel(material, evidence, choice, name, number))
-    return drawn
+def draw_panels(run_data: RunData, image_data: ImageData, selection: CaseSelection) -> dict[str, list[Panel]]:
+    """Draw the panels of the selected images, by kind."""
+    numbers = count(1)
+    return {
+        kind: [_draw_panel(run_data, image_data, selection, name, next(numbers)) for name in names]
+        for kind, names in selection.kinds.items()
+    }
 
 
-def _panel(material: Material, evidence: Evidence, choice: Choice, name: str, number: int) -> Panel:
-    case = evidence.case(name)
+def _draw_panel(run_data: RunData, image_data: ImageData, selection: CaseSelection, name: str, number: int) -> Panel:
+    """Draw the panel of one image."""
+    case = image_data.case(name)
     scan = case.read_image()
     height, width = scan.shape
-    shrink = min(1.0, LONGEST / max(height, width))
+    shrink = min(1.0, MAX_SIDE / max(height, width))
     shape = (max(1, round(height * shrink)), max(1, round(width * shrink)))
     outlines = []
-    for entrant in material.tested:
-        probability = evidence.probability.get((entrant.name, name))
+    for method in run_data.tested:
+        probability = image_data.probability.get((method.name, name))
         if probability is None:
             continue
-        threshold = material.settings.protocol.threshold if entrant.trained else 0.5
-        path = outline(resize(probability, shape), threshold)
-        outlines.append(Outline(entrant, path, _dice(material, entrant, name), not path))
-    saliency = evidence.saliency.get(name)
+        threshold = run_data.config.protocol.threshold if method.trained else 0.5
+        path = outline_path(resize(probability, shape), threshold)
+        outlines.append(Outline(method, path, _format_dice(run_data, method, name), not path))
+    saliency = image_data.saliency.get(name)
     return Panel(
         name=name,
         number=number,
         label=case.label or "",
-        fold=material.folds.test[name],
-        rank=f"{choice.ranked_by}: {ratio(choice.mean[name])}",
+        fold=run_data.folds.test[name],
+        rank=f"{selection.ranked_by}: {format_ratio(selection.mean[name])}",
         width=shape[1],
         height=shape[0],
-        scan=data_uri(to_bytes(resize(scan.pixels, shape))),
-        saliency="" if saliency is None else data_uri(_coloured(resize(saliency, shape) / 255)),
-        truth=outline(resize(case.read_mask(scan.shape), shape), 0.5),
+        scan=jpeg_data_uri(to_uint8(resize(scan.pixels, shape))),
+        saliency="" if saliency is None else jpeg_data_uri(apply_colour_map(resize(saliency, shape) / 255)),
+        truth=outline_path(resize(case.read_mask(scan.shape), shape), 0.5),
         outlines=tuple(outlines),
     )
 
 
-def _dice(material: Material, entrant: Entrant, name: str) -> str:
-    part = material.scores[entrant.name, "network"]
-    value = float(part.values["dice"][part.cases.index(name)])
-    return ratio(value) if isfinite(value) else DASH
+def _format_dice(run_data: RunData, method: Method, name: str) -> str:
+    """Format a method's DSC of an image."""
+    scores = run_data.scores[method.name, "network"]
+    value = float(scores.values["dice"][scores.cases.index(name)])
+    return format_ratio(value) if isfinite(value) else DASH
 
 
-def _coloured(values: np.ndarray) -> np.ndarray:
+def apply_colour_map(values: np.ndarray) -> np.ndarray:
+    """Colour values in [0, 1] from black to pale yellow ("magma"): (height, width, 3) uint8."""
     return np.rint(255 * colormaps["magma"](np.clip(values, 0, 1))[..., :3]).astype(np.uint8)
 
 
-def data_uri(pixels: np.ndarray) -> str:
-    """A JPEG of (height, width) or (height, width, 3) uint8, without a word of metadata."""
+def jpeg_data_uri(pixels: np.ndarray) -> str:
+    """Encode (height, width) or (height, width, 3) uint8 as the data URI of a JPEG without metadata."""
     stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "JPEG", quality=_QUALITY, optimize=True)
+    Image.fromarray(pixels).save(stream, "JPEG", quality=_JPEG_QUALITY, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
 
 
-def outline(values: np.ndarray, level: float) -> str:
-    """The SVG path round everything at or above `level`, closed at the image's edge; "" where nothing is.
+def outline_path(values: np.ndarray, level: float) -> str:
+    """Trace the SVG path round all values at or above `level`, closed at the image's edge; "" if there are none.
 
     Example:
         >>> import numpy as np
-        >>> outline(np.zeros((4, 4)), 0.5)
+        >>> outline_path(np.zeros((4, 4)), 0.5)
         ''
     """
     padded = np.pad(np.asarray(values, np.float64), 1)
     lines = contour_generator(z=padded).lines(level)
-    steps = []
+    paths = []
     for line in lines:
         points = np.clip(np.asarray(line) - 0.5, 0, [values.shape[1], values.shape[0]])
         if len(points) > 2:
-            steps.append("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points) + "Z")
-    return "".join(steps)
+            paths.append("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points) + "Z")
+    return "".join(paths)

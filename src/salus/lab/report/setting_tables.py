@@ -1,4 +1,4 @@
-"""Tables of what a run was: its protocol beside the published one, its cost, and the published figures for context."""
+"""Tables of a run's settings: its protocol beside the published one, its cost, and published scores for context."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from salus.lab.report.material import Entrant, Material
-from salus.lab.report.numbers import DASH, count, duration, fixed, listed, plural
-from salus.lab.report.score_tables import coverage
-from salus.lab.report.tables import Column, Line, Table, plain
+from salus.lab.report.number_format import DASH, format_count, format_duration, format_fixed, join_words, plural
+from salus.lab.report.run_data import Method, RunData
+from salus.lab.report.score_tables import finished_folds_note
+from salus.lab.report.tables import Column, Table, TableRow, text_cell
 
 SETTINGS = {
     "size": "Input size, pixels each way",
@@ -27,7 +27,7 @@ SETTINGS = {
     "precision": "Arithmetic",
     "seed": "Seed",
 }
-"""The protocol's settings in words; a setting without words goes by its name."""
+"""Printed names of the protocol's settings; any other is called by its name."""
 
 _U, _SA, _SAC = "U-Net", "SA-U-Net", "SA-U-Net-C"
 LITERATURE = (
@@ -37,64 +37,65 @@ LITERATURE = (
     ("163 images (Dataset B), 4 folds, a course’s reproduction", _U, ".687", ".590", ".675", ".844", ".978"),
     ("163 images (Dataset B), 4 folds, a course’s reproduction", _SA, ".692", ".591", ".704", ".803", ".979"),
 )
-"""Published figures: images, network, DSC, JI, TPR, precision, ACC."""
+"""Published scores: images, network, DSC, JI, TPR, precision, ACC."""
 
 
-def protocol_table(material: Material) -> Table:
-    """Every setting, the published value, and why a deviation."""
-    protocol = material.settings.protocol
+def protocol_table(run_data: RunData) -> Table:
+    """Build the table of settings with their published values and the reasons for deviations."""
+    protocol = run_data.config.protocol
     deviations = protocol.deviations()
-    lines = []
+    rows = []
     for f in fields(protocol):
         published, reason = f.metadata.get("published"), f.metadata.get("reason", "")
-        head = SETTINGS.get(f.name, f.name.replace("_", " "))
-        said = reason if f.name in deviations else "as published"
-        lines.append(Line(head, (plain(_word(getattr(protocol, f.name))), plain(_word(published)), plain(said))))
-    number = len(deviations)
+        title = SETTINGS.get(f.name, f.name.replace("_", " "))
+        deviation = reason if f.name in deviations else "as published"
+        values = (_format_value(getattr(protocol, f.name)), _format_value(published), deviation)
+        rows.append(TableRow(title, tuple(map(text_cell, values))))
     return Table(
         "settings",
         "Every setting beside the published protocol’s"
-        + (f"; {plural(number, 'deviation')}." if number else "; no deviation."),
+        + (f"; {plural(len(deviations), 'deviation')}." if deviations else "; no deviation."),
         "Setting",
         (Column("Here", numeric=False), Column("Published", numeric=False), Column("Deviation", numeric=False)),
-        tuple(lines),
+        tuple(rows),
     )
 
 
-def run_table(material: Material) -> Table:
-    """What the run was about, beside its protocol."""
-    settings = material.settings
-    found = {
-        "Data set’s folder": settings.data,
-        "Layout": settings.layout,
-        "Fingerprint of the data (SHA-256)": material.fingerprint,
-        "Saliency maps": settings.saliency,
-        "Masks from elsewhere": "; ".join(f"{name}: {folder}" for name, folder in settings.predictions.items()),
-        "Keras back end": settings.backend,
-        "Leakage allowed": _word(settings.allow_leakage),
-        "Machine": machine(material),
+def run_table(run_data: RunData) -> Table:
+    """Build the table of the run's other config."""
+    config = run_data.config
+    values = {
+        "Data set’s folder": config.data,
+        "Layout": config.layout,
+        "Fingerprint of the data (SHA-256)": run_data.fingerprint,
+        "Saliency maps": config.saliency,
+        "Masks from elsewhere": "; ".join(f"{name}: {folder}" for name, folder in config.predictions.items()),
+        "Keras back end": config.backend,
+        "Leakage allowed": _format_value(config.allow_leakage),
+        "Machine": describe_machine(run_data),
     }
-    lines = [Line(head, (plain(value),)) for head, value in found.items()]
+    rows = [TableRow(title, (text_cell(value),)) for title, value in values.items()]
     caption = "The run beside its protocol."
-    return Table("run-settings", caption, "Setting", (Column("Here", numeric=False),), tuple(lines))
+    return Table("run-settings", caption, "Setting", (Column("Here", numeric=False),), tuple(rows))
 
 
-def _word(value: Any) -> str:
+def _format_value(value: Any) -> str:
+    """Format the value of a setting."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def cost_table(material: Material) -> Table | None:
-    """What the networks took; None before any part is finished."""
-    lines = []
-    for entrant in material.tested:
-        done = [s for (name, _), s in material.summaries.items() if name == entrant.name]
-        if done:
-            lines.append(_cost(material, entrant, done))
-    if not lines:
+def cost_table(run_data: RunData) -> Table | None:
+    """Build the table of the networks' size and cost; None before any training is finished."""
+    rows = []
+    for method in run_data.tested:
+        summaries = _summaries(run_data, method)
+        if summaries:
+            rows.append(_cost_row(run_data, method, summaries))
+    if not rows:
         return None
-    size = material.settings.protocol.size
+    size = run_data.config.protocol.size
     titles = (
         "Parameters",
         "GFLOP per image",
@@ -109,38 +110,45 @@ def cost_table(material: Material) -> Table | None:
         f"Size and cost at {size} × {size} pixels; times are means over the finished folds.",
         "Network",
         tuple(Column(t, numeric=t != "Arithmetic") for t in titles),
-        tuple(lines),
+        tuple(rows),
         (
             "GFLOP: 10⁹ floating-point operations of the convolutions, one forward pass. Training time includes "
             "validation; the first epoch’s compilation is left out of the ms. Prediction is timed over the whole "
             "test part after one call that compiles.",
-            f"Machine: {machine(material)}.",
+            f"Machine: {describe_machine(run_data)}.",
         ),
     )
 
 
-def _cost(material: Material, entrant: Entrant, done: list[dict[str, Any]]) -> Line:
+def _summaries(run_data: RunData, method: Method) -> list[dict[str, Any]]:
+    """Return the summaries of a method's finished folds."""
+    return [summary for (name, _), summary in run_data.summaries.items() if name == method.name]
+
+
+def _cost_row(run_data: RunData, method: Method, summaries: list[dict[str, Any]]) -> TableRow:
+    """Build the row of a method's size and cost."""
+
     def each(key: str) -> np.ndarray:
-        return np.asarray([s.get(key, nan) for s in done], float)
+        return np.asarray([summary.get(key, nan) for summary in summaries], float)
 
     epochs = each("epochs")
-    spread = "" if np.ptp(epochs) == 0 else f"{count(epochs.min())} to {count(epochs.max())}"
-    arithmetic = sorted({f"{s.get('precision', DASH)}, {s.get('backend', DASH)}" for s in done})
+    spread = "" if np.ptp(epochs) == 0 else f"{format_count(epochs.min())} to {format_count(epochs.max())}"
+    arithmetic = sorted({f"{s.get('precision', DASH)}, {s.get('backend', DASH)}" for s in summaries})
     cells = (
-        plain(count(each("parameters")[0])),
-        plain(fixed(each("gflop")[0], 2)),
-        plain(fixed(each("train_ms_per_image").mean())),
-        plain(fixed(each("predict_ms_per_image").mean())),
-        plain(fixed(epochs.mean(), 1 if spread else 0), spread),
-        plain(duration(each("train_seconds").sum()), plural(len(done), "fold")),
-        plain("; ".join(arithmetic)),
+        text_cell(format_count(each("parameters")[0])),
+        text_cell(format_fixed(each("gflop")[0], 2)),
+        text_cell(format_fixed(each("train_ms_per_image").mean())),
+        text_cell(format_fixed(each("predict_ms_per_image").mean())),
+        text_cell(format_fixed(epochs.mean(), 1 if spread else 0), spread),
+        text_cell(format_duration(each("train_seconds").sum()), plural(len(summaries), "fold")),
+        text_cell("; ".join(arithmetic)),
     )
-    return Line(entrant.title, cells, entrant.place, coverage(material, entrant))
+    return TableRow(method.title, cells, method.index, finished_folds_note(run_data, method))
 
 
-def machine(material: Material) -> str:
-    """The machine and versions in a line."""
-    e = material.environment
+def describe_machine(run_data: RunData) -> str:
+    """Describe the machine and the versions in a line."""
+    e = run_data.environment
     parts = [
         e.get("processor", ""),
         f"{e['cores']} cores" if "cores" in e else "",
@@ -151,38 +159,39 @@ def machine(material: Material) -> str:
     return ", ".join(p for p in (*parts, *versions) if p)
 
 
-def capacity(material: Material) -> str:
-    """A warning where the networks compared are of different size; empty where not."""
+def size_warning(run_data: RunData) -> str:
+    """Warn of networks that differ in size; empty if none does."""
     sizes = {}
-    for entrant in material.tested:
-        done = [s for (name, _), s in material.summaries.items() if name == entrant.name]
-        if done and done[0].get("parameters") and done[0].get("gflop"):
-            sizes[entrant.title] = (float(done[0]["parameters"]), float(done[0]["gflop"]))
+    for method in run_data.tested:
+        for summary in _summaries(run_data, method)[:1]:
+            if summary.get("parameters") and summary.get("gflop"):
+                sizes[method.title] = (float(summary["parameters"]), float(summary["gflop"]))
     if len(sizes) < 2:
         return ""
     small, large = min(sizes, key=lambda t: sizes[t][0]), max(sizes, key=lambda t: sizes[t][0])
-    parameters, work = (sizes[large][i] / sizes[small][i] for i in (0, 1))
-    if max(parameters, work) < 1.1:
+    parameters, arithmetic = (sizes[large][i] / sizes[small][i] for i in (0, 1))
+    if max(parameters, arithmetic) < 1.1:
         return ""
     return (
-        f"{large} has {fixed(parameters)} times the parameters and {fixed(work)} times the arithmetic of {small}, so "
-        "size alone may explain a difference between them. A fair test of saliency feeds one network the real "
-        "map and a constant one."
+        f"{large} has {format_fixed(parameters)} times the parameters and {format_fixed(arithmetic)} times the "
+        f"arithmetic of {small}, so size alone may explain a difference between them. A fair test of saliency feeds "
+        "one network the real map and a constant one."
     )
 
 
-def ceiling(material: Material) -> str:
-    """A warning where a network was given the truth as its map; empty where none was."""
-    sources = {name: str(summary.get("saliency") or "") for (name, _), summary in material.summaries.items()}
-    told = [e.title for e in material.tested if sources.get(e.name, "").split("+")[0] == "truth"]
-    said = f"{listed(told)}: given the truth itself as saliency map; a ceiling of what any map can do, no method."
-    return said if told else ""
+def truth_warning(run_data: RunData) -> str:
+    """Warn of methods whose saliency map is the true mask; empty if there is none."""
+    sources = {name: str(summary.get("saliency") or "") for (name, _), summary in run_data.summaries.items()}
+    titles = [method.title for method in run_data.tested if sources.get(method.name, "").split("+")[0] == "truth"]
+    if not titles:
+        return ""
+    return f"{join_words(titles)}: given the truth itself as saliency map; a ceiling of what any map can do, no method."
 
 
 def literature_table() -> Table:
-    """The published figures."""
-    lines = [
-        Line(network, tuple(plain(v) for v in (dsc, ji, tpr, precision, acc)), None, "", images)
+    """Build the table of published scores."""
+    rows = [
+        TableRow(network, tuple(text_cell(v) for v in (dsc, ji, tpr, precision, acc)), None, "", images)
         for images, network, dsc, ji, tpr, precision, acc in LITERATURE
     ]
     titles = ("DSC", "JI", "TPR", "Precision", "ACC")
@@ -192,7 +201,7 @@ def literature_table() -> Table:
         "at 256 × 256 pixels.",
         "Network",
         tuple(Column(t) for t in titles),
-        tuple(lines),
+        tuple(rows),
         (
             "BUSIS is not public; Dataset B needs its owner’s permission. FPR and AUC are left out: the published AUC "
             "takes the binarised prediction as truth, which makes it another score.",
@@ -200,11 +209,11 @@ def literature_table() -> Table:
     )
 
 
-def group_note(material: Material) -> str:
-    """What the folds were dealt by, in a sentence."""
-    groups = {material.folds.groups[name] for name in material.folds.test}
+def describe_folds(run_data: RunData) -> str:
+    """Describe how the images were split into folds, in a sentence."""
+    groups = {run_data.folds.groups[name] for name in run_data.folds.test}
     return (
-        f"{len(material.folds.numbers)} folds over {plural(len(material.folds.test), 'image')} in "
+        f"{len(run_data.folds.numbers)} folds over {plural(len(run_data.folds.test), 'image')} in "
         f"{plural(len(groups), 'independent group')} (a patient, or a cluster of near-duplicate images); "
-        f"rule “{material.folds.rule}”, seed {material.folds.seed}."
+        f"rule “{run_data.folds.rule}”, seed {run_data.folds.seed}."
     )

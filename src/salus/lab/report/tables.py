@@ -1,4 +1,4 @@
-"""A table as the report's two pages print it: headings with unit and direction, cells with their interval beneath."""
+"""Tables of the reports, before they become HTML or Markdown."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from salus.lab.report.numbers import DASH, info
+from salus.lab.report.number_format import DASH, score_decimals, score_info
 
 NO_BREAK = "\u00a0"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One entry.
+    """A cell of a table.
 
     Attributes:
-        text: the number or word.
-        detail: what stands beneath it in smaller type, an interval mostly.
-        best: whether it is the best of its kind (printed bold).
+        text: number or word.
+        detail: text beneath it in smaller type, mostly an interval.
+        best: whether it is the best of its column or row (printed bold).
     """
 
     text: str
@@ -28,30 +28,30 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Line:
-    """One row.
+class TableRow:
+    """A row of a table.
 
     Attributes:
-        head: what the row is about.
-        cells: its entries.
-        place: the entrant's place, which colours its swatch; None where the row is about something else.
-        remark: what stands beneath the head in smaller type.
-        group: rows of equal group stand together under that heading.
+        title: header of the row.
+        cells: its cells, one for each column.
+        method_index: index of the method that the row is about, which sets its colour; None for other rows.
+        remark: text beneath the title in smaller type.
+        group: heading above the row; rows of the same group stand together.
     """
 
-    head: str
+    title: str
     cells: tuple[Cell, ...]
-    place: int | None = None
+    method_index: int | None = None
     remark: str = ""
     group: str = ""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A heading: the title, and the entrant's place where the column is one entrant's."""
+    """Header of a column: its title, and the index of the method that the column is about, if it is about one."""
 
     title: str
-    place: int | None = None
+    method_index: int | None = None
     numeric: bool = True
 
 
@@ -60,61 +60,65 @@ class Table:
     """A table.
 
     Attributes:
-        name: its anchor.
+        name: its anchor in the page.
         caption: what it shows, with units and n.
-        stub: the heading of the rows' heads.
-        columns: the other headings.
-        lines: the rows.
-        notes: beneath it.
+        row_header: header of the first column, which holds the titles of the rows.
+        columns: headers of the other columns.
+        rows: its rows.
+        notes: sentences beneath it.
     """
 
     name: str
     caption: str
-    stub: str
+    row_header: str
     columns: tuple[Column, ...]
-    lines: tuple[Line, ...]
+    rows: tuple[TableRow, ...]
     notes: tuple[str, ...] = ()
 
     @property
-    def groups(self) -> list[tuple[str, list[Line]]]:
-        """The rows under their headings, in order."""
-        found: dict[str, list[Line]] = {}
-        for line in self.lines:
-            found.setdefault(line.group, []).append(line)
-        return list(found.items())
+    def groups(self) -> list[tuple[str, list[TableRow]]]:
+        """Return the rows by group, in order."""
+        groups: dict[str, list[TableRow]] = {}
+        for row in self.rows:
+            groups.setdefault(row.group, []).append(row)
+        return list(groups.items())
 
 
-def heading(score: str) -> Column:
-    """A score's heading: title, unit, and an arrow to the better side.
+def score_column(score: str) -> Column:
+    """Build the column header of a score: title, unit, and an arrow to the better side.
 
     Example:
-        >>> [heading(score).title.replace(NO_BREAK, " ") for score in ("hd95", "dice")]
+        >>> [score_column(score).title.replace(NO_BREAK, " ") for score in ("hd95", "dice")]
         ['HD95, px ↓', 'DSC ↑']
     """
-    title, unit, higher = info(score)
+    title, unit, higher = score_info(score)
     arrow = "" if higher is None else " ↑" if higher else " ↓"
     return Column(f"{title}{', ' + unit if unit else ''}{arrow}".replace(" ", NO_BREAK))
 
 
-def mark_best(values: Sequence[float], higher: bool | None, digits: int) -> list[bool]:
-    """Which of the values are the best as printed; none where there is nothing to choose between.
+def mark_best(values: Sequence[float], score: str) -> list[bool]:
+    """Mark the best of the values as printed; none where all are equal or fewer than two are known.
 
     Args:
-        values: to choose from; NaN is never the best.
-        higher: whether higher is better; None: neither.
-        digits: decimals printed. What looks the same in print is marked the same.
+        values: values to choose from; NaN is never the best.
+        score: the score, which has a better side or none, and a number of decimals; values that are printed alike
+            are marked alike.
+
+    Returns:
+        Whether each value is the best.
 
     Example:
-        >>> mark_best([0.8, 0.9, float("nan")], True, 3), mark_best([0.8, float("nan")], True, 3)
+        >>> mark_best([0.8, 0.9, float("nan")], "dice"), mark_best([0.8, float("nan")], "dice")
         ([False, True, False], [False, False])
     """
-    known = np.round(np.asarray(values, float), digits)
-    finite = known[np.isfinite(known)]
+    higher = score_info(score).higher_is_better
+    rounded = np.round(np.asarray(values, float), score_decimals(score))
+    finite = rounded[np.isfinite(rounded)]
     if higher is None or finite.size < 2 or np.ptp(finite) == 0:
-        return [False] * len(known)
-    return [bool(v == (finite.max() if higher else finite.min())) for v in known]
+        return [False] * len(rounded)
+    return [bool(v == (finite.max() if higher else finite.min())) for v in rounded]
 
 
-def plain(text: str, detail: str = "") -> Cell:
-    """A cell that is never the best; an empty text becomes a dash."""
+def text_cell(text: str, detail: str = "") -> Cell:
+    """Build a cell that is not marked best; an empty text becomes a dash."""
     return Cell(text or DASH, detail)

@@ -1,23 +1,27 @@
-"""TODO."""
+"""Settings of a saliency benchmark."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+from salus.errors import SalusError
+from salus.lab.training.run_folder import RUN_FILE, read_settings
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a run was asked to do.
+class SaliencyBenchmarkConfig:
+    """Settings of a saliency benchmark, as they lie in run.json.
 
     Attributes:
         data: folders of data sets.
         methods: estimators' names, or "file".
-        folds: how many.
-        size: height and width at which maps are made and scored.
-        seed: of folds.
+        folds: number of folds.
+        size: height and width at which maps are made and scored, pixels.
+        seed: of the folds.
         separate: fit on each set alone instead of on all sets together.
-        limit: images of each set at most, spread over it; None takes all.
-        skip_bad: leave out what cannot be read.
+        limit: largest number of images of each set, spread evenly over it; None takes all.
+        skip_bad: leave out cases that cannot be read.
     """
 
     data: tuple[str, ...]
@@ -28,3 +32,17 @@ class Asked:
     separate: bool = False
     limit: int | None = None
     skip_bad: bool = False
+
+
+def load_config(run: Path) -> tuple[SaliencyBenchmarkConfig, dict[str, str]]:
+    """Read the settings of a run, and the fingerprint of each of its data sets.
+
+    Raises:
+        SalusError: there is no run, or it is not a saliency benchmark of this version.
+    """
+    settings, fingerprints = read_settings(run)
+    try:
+        lists = {name: tuple(settings[name]) for name in ("data", "methods")}
+        return SaliencyBenchmarkConfig(**{**settings, **lists}), fingerprints
+    except (KeyError, TypeError) as error:
+        raise SalusError(f"{run / RUN_FILE}: not a saliency run of this Salus version ({error})") from None

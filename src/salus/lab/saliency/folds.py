@@ -1,40 +1,39 @@
-"""One method on one fold of a saliency benchmark: fitted on the training images, asked for maps of the test images."""
+"""One method on one fold of a saliency benchmark: fitted on the training images, then used to map the test images."""
 
 from __future__ import annotations
 
 import time
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from salus.atomic import write_whole
 from salus.errors import SalusError
 from salus.lab.saliency.source import FILES
-from salus.lab.training.run_folder import write_by_rename
-from salus.preprocess import resize, to_bytes
+from salus.lab.training.progress import Log
+from salus.preprocess import resize, to_uint8
 
 if TYPE_CHECKING:
-    from salus.lab.saliency.config import Asked
-    from salus.lab.training.cross_validation import Pool
+    from salus.lab.training.cross_validation import CrossValidationData
 
-TIMED = 256
-"""Height and width of the images that a method is timed on."""
+TIMED_SIZE = 256
+"""Height and width of the images on which a method is timed."""
 
-TIMINGS = 12
-"""Images that it is timed on, the first two of them to warm up."""
+TIMED_IMAGES = 12
+"""Number of images on which a method is timed, the first two of them to warm up."""
 
 
 @dataclass(frozen=True, eq=False)
 class FoldMaps:
-    """What a method made of a fold's n test images.
+    """A method's maps of a fold's n test images.
 
     Attributes:
-        maps: (n, s, s) float16 in [0, 1]: eight bits would tie what is nearly dark, whose order AUC reads.
-        confidence: (n,) in [0, 1], NaN where the method states none.
-        ms: milliseconds that one image takes, NaN for maps from files.
+        maps: (n, s, s) float16 in [0, 1]: with eight bits nearly dark values would tie, whose order the AUC needs.
+        confidence: (n,) in [0, 1], NaN where the method predicts none.
+        ms: milliseconds per image, NaN for maps from files.
     """
 
     maps: np.ndarray
@@ -45,23 +44,17 @@ class FoldMaps:
         """Write as .npz, whole or not at all.
 
         Raises:
-            SalusError: the file cannot be written.
+            OSError: the file cannot be written.
         """
-
-        def write(temporary: Path) -> None:
-            with temporary.open("wb") as file:
-                np.savez_compressed(
-                    file, allow_pickle=False, maps=self.maps, confidence=self.confidence, ms=np.float64(self.ms)
-                )
-
-        write_by_rename(path, write)
+        content = {"maps": self.maps, "confidence": self.confidence, "ms": np.array(self.ms)}
+        write_whole(path, lambda temporary: np.savez_compressed(temporary, allow_pickle=False, **content))
 
     @classmethod
     def load(cls, path: Path, number: int) -> FoldMaps:
-        """Read what `save` wrote, of `number` test images; maps kept as bytes, as runs once did, are value / 255.
+        """Read a file of `save` with the maps of `number` images. Files of early versions hold bytes, value / 255.
 
         Raises:
-            SalusError: damaged, or of other images.
+            SalusError: the file is damaged, or holds another number of maps.
         """
         try:
             with np.load(path, allow_pickle=False) as content:
@@ -76,63 +69,73 @@ class FoldMaps:
         return cls(maps, confidence, ms)
 
 
-def map_fold(asked: Asked, pool: Pool, method: str, test: np.ndarray, log: Callable[[str], None]) -> FoldMaps:
-    """Fit a method without a fold's test images, and without any image of their patients or clusters, then map them.
+def fold_file(run: Path, method: str, fold: int) -> Path:
+    """Return the path of a fold's file in the folder of a run."""
+    return run / method.replace(":", ".") / f"fold-{fold}.npz"
+
+
+def estimate_fold(method: str, data: CrossValidationData, fold: int, *, separate: bool, log: Log) -> FoldMaps:
+    """Fit a method on the training images of a fold and map its test images.
+
+    No image of a test image's patient or cluster of near-duplicates is fitted on.
 
     Args:
-        asked: the run.
-        pool: all images.
-        method: what to fit.
-        test: (n,) places of the test images in the pool.
+        method: name of the estimator, or "file".
+        data: all images.
+        fold: number of the fold.
+        separate: fit on each data set alone instead of on all sets together.
         log: called with lines of progress.
 
     Raises:
-        SalusError: nothing is left to fit on, or the method cannot be made.
+        SalusError: no image is left to fit on, or the estimator cannot be made.
     """
     from salus.lab.saliency.registry import make_estimator
 
+    test, training = data.test_indices(fold), data.training_indices(fold)
     if method == FILES:
-        assert pool.saliency is not None  # checked when the run started
-        return FoldMaps((pool.saliency[test] / 255).astype(np.float16), np.full(len(test), np.nan), np.nan)
-    maps = np.empty((len(test), *pool.images.shape[1:]), np.float16)
+        assert data.saliency is not None  # checked when the run started
+        return FoldMaps((data.saliency[test] / 255).astype(np.float16), np.full(len(test), np.nan), np.nan)
+    maps = np.empty((len(test), *data.images.shape[1:]), np.float16)
     confidence = np.full(len(test), np.nan)
-    groups, sets = np.asarray(pool.groups), np.asarray(pool.sets)
-    training = ~np.isin(groups, groups[test])
-    used: Any = None
-    for scope in dict.fromkeys(pool.sets) if asked.separate else [None]:
-        inside = np.ones(len(sets), bool) if scope is None else sets == scope
-        fit_on, wanted = training & inside, inside[test]
-        if not wanted.any():
+    set_of, names = np.asarray(data.sets), tuple(dict.fromkeys(data.sets))
+    estimator: Any = None
+    for group in [(name,) for name in names] if separate else [names]:
+        in_test = np.isin(set_of[test], group)
+        fit_on = training[np.isin(set_of[training], group)]
+        if not in_test.any():
             continue
-        if not fit_on.any():
+        if not fit_on.size:
             raise SalusError("every training image is a near-duplicate of a test image; use more images")
-        estimator: Any = make_estimator(method)
+        estimator = make_estimator(method)
         if hasattr(estimator, "log"):
             estimator.log = log
-        estimator.fit(pool.images[fit_on], pool.masks[fit_on])
-        asked_for = pool.images[test[wanted]]
-        maps[wanted] = np.clip(estimator.estimate(asked_for), 0, 1)
+        estimator.fit(data.images[fit_on], data.masks[fit_on])
+        images = data.images[test[in_test]]
+        maps[in_test] = np.clip(estimator.estimate(images), 0, 1)
         if callable(getattr(estimator, "confidence", None)):
-            confidence[wanted] = estimator.confidence(asked_for)
-        used = estimator
-    return FoldMaps(maps, confidence, time_estimator(used, pool.images[test[:TIMINGS]]))
+            confidence[in_test] = estimator.confidence(images)
+    return FoldMaps(maps, confidence, time_estimator(estimator, data.images[test[:TIMED_IMAGES]]))
 
 
 def time_estimator(estimator: Any, images: np.ndarray) -> float:
-    """Median milliseconds of one image at `TIMED`, one at a time, after two to warm up.
+    """Measure the median milliseconds of one image at `TIMED_SIZE`, one at a time, after two to warm up.
 
-    Only `estimate` is timed, of the estimator's form for use (`for_use()`) where it has another than for training. One
-    that knows only the size it was fitted at, as a location prior does, is timed at that.
+    Only `estimate` is timed, of the form in which the estimator is shipped (`for_use()`) where it has one. An estimator
+    that works only at the size it was fitted at, as a location prior does, is timed at that size.
+
+    Args:
+        estimator: fitted.
+        images: (n, s, s) uint8.
     """
-    used = estimator.for_use() if hasattr(estimator, "for_use") else estimator
-    large = np.stack([to_bytes(resize(image, (TIMED, TIMED)) / 255) for image in images])
+    method = estimator.for_use() if hasattr(estimator, "for_use") else estimator
+    large = np.stack([to_uint8(resize(image, (TIMED_SIZE, TIMED_SIZE)) / 255) for image in images])
     try:
-        used.estimate(large[:1])
+        method.estimate(large[:1])
     except SalusError:
         large = images
-    spent = []
+    seconds = []
     for image in large:
-        began = time.perf_counter()
-        used.estimate(image[None])
-        spent.append(time.perf_counter() - began)
-    return 1e3 * float(np.median(spent[2:] or spent))
+        start = time.perf_counter()
+        method.estimate(image[None])
+        seconds.append(time.perf_counter() - start)
+    return 1e3 * float(np.median(seconds[2:] or seconds))

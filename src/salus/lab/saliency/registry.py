@@ -1,4 +1,4 @@
-"""Saliency estimators by name, unfitted: what a benchmark fits on the training part of each fold."""
+"""Saliency estimators by name, unfitted: a benchmark fits them on the training part of each fold."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from salus.saliency.methods.estimator import ConstantSaliency, Estimator
 from salus.saliency.methods.prior import PriorSaliency
 
 
-def _hybrid() -> Estimator:
+def _make_hybrid() -> Estimator:
     from salus.saliency.methods.hybrid import HybridSaliency
 
     return HybridSaliency()
 
 
-def _anatomy() -> Estimator:
+def _make_anatomy() -> Estimator:
     from salus.saliency.methods.anatomy import AnatomySaliency
 
     return AnatomySaliency()
 
 
-def _regions() -> Estimator:
+def _make_regions() -> Estimator:
     from salus.lab.saliency.regions import RegionsEstimator
 
     return RegionsEstimator()
 
 
-def _learned() -> Estimator:
+def _make_learned() -> Estimator:
     from salus.lab.saliency.learned import LearnedEstimator
 
     return LearnedEstimator()
@@ -37,32 +37,32 @@ def _learned() -> Estimator:
 ESTIMATORS: dict[str, Callable[[], Estimator]] = {
     "prior": PriorSaliency,
     "constant": ConstantSaliency,
-    "hybrid": _hybrid,
-    "anatomy": _anatomy,
-    "regions": _regions,
-    "learned": _learned,
+    "hybrid": _make_hybrid,
+    "anatomy": _make_anatomy,
+    "regions": _make_regions,
+    "learned": _make_learned,
 }
-"""Estimators by name; what they need is imported when one is made."""
+"""Functions that make the estimators, by name; each imports what its estimator needs."""
 
 
 def make_estimator(name: str) -> Estimator:
-    """An unfitted estimator.
+    """Make an unfitted estimator.
 
     Args:
         name: one of `ESTIMATORS`, or "package.module:factory" for one's own.
 
     Raises:
-        SalusError: unknown or not importable.
+        SalusError: the name is unknown, or the factory cannot be imported.
     """
     if name in ESTIMATORS:
         return ESTIMATORS[name]()
-    module, colon, function = name.partition(":")
+    module, colon, factory = name.partition(":")
     if not colon:
         raise SalusError(
             f"unknown saliency {name!r}; choose file (maps in the data set), {', '.join(ESTIMATORS)}, "
             "or name your own as package.module:factory"
         )
     try:
-        return getattr(importlib.import_module(module), function)()
+        return getattr(importlib.import_module(module), factory)()
     except (ImportError, AttributeError) as error:
         raise SalusError(f"{name}: cannot be imported ({error}); is its folder on PYTHONPATH?") from None

@@ -1,15 +1,15 @@
-"""Where a network's saliency maps come from: a base, and what is done to its maps.
+"""Saliency sources: the base of a network's saliency maps, and the changes made to them.
 
     SOURCE   = BASE[+CHANGE...]          "prior", "learned+gate", "regions+soft-contour", "learned+shuffled"
     BASE     = file      the data set's own maps
-             | truth     the truth mask itself: the ceiling of what any map can give, never a method
+             | truth     the truth mask itself: an upper bound of what any map can give, never a method
              | an estimator of `salus.lab.saliency.registry`, or package.module:factory
     CHANGE   = gate          S' = cS + (1 - c) prior, c the map's predicted quality
-             | one-contour   keep the contour with the highest saliency alone (SA-U-Net-C)
+             | one-contour   keep only the contour with the highest saliency (SA-U-Net-C)
              | soft-contour  weigh the other contours down instead
-             | shuffled      another image's map: what is left is what attention gains without information
+             | shuffled      another image's map: what remains is the gain of attention without information
 
-Changes are made in that order. Nothing of the test part, and nothing of the validation part, is fitted on.
+Changes are made in that order. Nothing is fitted on the test part or the validation part.
 """
 
 from __future__ import annotations
@@ -19,18 +19,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from salus.data.folds import make_folds
+from salus.data.folds import make_grouped_folds
 from salus.data.prepare import Pairs
 from salus.errors import SalusError
 from salus.lab.saliency.registry import make_estimator
+from salus.saliency.confidence import fit_confidence, gate_maps
+from salus.saliency.contour import keep_strongest_contour, weigh_contours
 from salus.saliency.methods.prior import PriorSaliency
 
 FILES, TRUTH = "file", "truth"
 AUTO = "auto"
-"""The data set's maps where it ships one for every image, else the location prior."""
+"""Stands for the data set's maps where it ships one for every image, else for the location prior."""
 
 GATE, HARD, SOFT, SHUFFLED = "gate", "one-contour", "soft-contour", "shuffled"
 CHANGES = (GATE, HARD, SOFT, SHUFFLED)
+"""The changes, in the order in which they are made."""
 
 
 @dataclass(frozen=True)
@@ -39,22 +42,22 @@ class Source:
 
     Attributes:
         base: FILES, TRUTH or an estimator's name.
-        changes: of CHANGES, in the order in which they are made.
+        changes: some of `CHANGES`, in their order.
     """
 
     base: str
     changes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """As it is written on the command line."""
+        """Return the source as it is written on the command line."""
         return "+".join((self.base, *self.changes))
 
 
 def parse_source(text: str) -> Source:
-    """Read a source's name.
+    """Parse a source as it is written on the command line.
 
     Raises:
-        SalusError: no such base or change.
+        SalusError: the base or a change is unknown.
 
     Example:
         >>> parse_source("learned+shuffled+gate")
@@ -70,14 +73,14 @@ def parse_source(text: str) -> Source:
 
 
 @dataclass(frozen=True, eq=False)
-class Parting:
-    """One fold's parts, as positions in the prepared pairs.
+class FoldIndices:
+    """The three parts of a fold, as positions in the prepared pairs.
 
     Attributes:
-        fitting: what networks and estimators are fitted on.
-        validation: what decides when training stops.
-        test: the fold's test part.
-        groups: the group of each case by name.
+        fitting: cases on which networks and estimators are fitted.
+        validation: cases that decide when training stops.
+        test: cases of the fold's test part.
+        groups: the patient or cluster of each case by name.
         seed: of inner folds and shuffles.
     """
 
@@ -88,11 +91,11 @@ class Parting:
     seed: int
 
 
-def base_maps(base: str, pairs: Pairs, parting: Parting) -> np.ndarray:
-    """The unchanged maps of every case, (n, s, s) uint8.
+def estimate_base_maps(base: str, pairs: Pairs, fold: FoldIndices) -> np.ndarray:
+    """Estimate the unchanged maps of every case, (n, s, s) uint8.
 
-    Estimators are fitted on the fitting part; where one learns from single images, the fitting part itself gets its
-    maps from inner folds.
+    An estimator is fitted on the fitting part. Where it learns from single images (`inner_folds`), the maps of the
+    fitting part itself come from inner folds.
 
     Raises:
         SalusError: the data set ships no maps, or an estimator's maps have another shape than the images.
@@ -103,59 +106,61 @@ def base_maps(base: str, pairs: Pairs, parting: Parting) -> np.ndarray:
         if pairs.saliency is None:
             raise SalusError("not every image has a map in saliency/; estimate one, e.g. --saliency prior")
         return pairs.saliency
-    fitting = np.asarray(parting.fitting)
-    found = np.zeros(pairs.images.shape, np.uint8)
+    fitting = np.asarray(fold.fitting)
+    all_maps = np.zeros(pairs.images.shape, np.uint8)
 
-    def estimate(fit_on: np.ndarray, wanted: np.ndarray) -> None:
+    def estimate(fit_on: np.ndarray, cases: np.ndarray) -> None:
         estimator = make_estimator(base)
         estimator.fit(pairs.images[fit_on], pairs.masks[fit_on])
-        maps = np.asarray(estimator.estimate(pairs.images[wanted]))
-        if maps.shape != pairs.images[wanted].shape:
-            raise SalusError(f"saliency {base}: gave maps of shape {maps.shape} for {pairs.images[wanted].shape}")
-        found[wanted] = np.rint(np.clip(maps, 0, 1) * 255)
+        maps = np.asarray(estimator.estimate(pairs.images[cases]))
+        if maps.shape != pairs.images[cases].shape:
+            raise SalusError(f"saliency {base}: gave maps of shape {maps.shape} for {pairs.images[cases].shape}")
+        all_maps[cases] = np.rint(np.clip(maps, 0, 1) * 255)
 
-    inner = int(getattr(make_estimator(base), "inner_folds", 0))
-    if inner < 2:
-        estimate(fitting, np.arange(len(found)))
-        return found
-    estimate(fitting, np.setdiff1d(np.arange(len(found)), fitting))
+    inner_folds = int(getattr(make_estimator(base), "inner_folds", 0))
+    if inner_folds < 2:
+        estimate(fitting, np.arange(len(all_maps)))
+        return all_maps
+    estimate(fitting, np.setdiff1d(np.arange(len(all_maps)), fitting))
     names = [pairs.cases[i].name for i in fitting]
-    folds = make_folds({n: parting.groups[n] for n in names}, dict.fromkeys(names, ""), inner, parting.seed)
-    held = np.asarray([folds.test[n] for n in names])
-    for fold in folds.numbers:
-        estimate(fitting[held != fold], fitting[held == fold])
-    return found
+    groups = {name: fold.groups[name] for name in names}
+    folds = make_grouped_folds(groups, dict.fromkeys(names, ""), inner_folds, fold.seed)
+    inner_fold = np.asarray([folds.test[name] for name in names])
+    for number in folds.numbers:
+        estimate(fitting[inner_fold != number], fitting[inner_fold == number])
+    return all_maps
 
 
-def changed(maps: np.ndarray, source: Source, pairs: Pairs, parting: Parting) -> np.ndarray:
-    """The maps after the source's changes, (n, s, s) uint8."""
+def apply_changes(maps: np.ndarray, source: Source, pairs: Pairs, fold: FoldIndices) -> np.ndarray:
+    """Make a source's changes to the maps of every case, (n, s, s) uint8."""
     if not source.changes:
         return maps
-    from salus.saliency.confidence import fit_confidence, gate
-    from salus.saliency.contour import one_contour, soft_contour
-
     values = maps.astype(np.float32) / 255
-    fitting = np.asarray(parting.fitting)
     for change in source.changes:
         if change == GATE:
-            prior = PriorSaliency()
-            prior.fit(pairs.images[fitting], pairs.masks[fitting])
-            place = prior.estimate(pairs.images[:1])[0]
-            confidence = fit_confidence(values[fitting], pairs.masks[fitting], place)
-            values = gate(values, confidence.of(values, place), place)
+            values = _gate(values, pairs, np.asarray(fold.fitting))
         elif change == HARD:
-            values = np.stack([one_contour(v) for v in values])
+            values = np.stack([keep_strongest_contour(saliency) for saliency in values])
         elif change == SOFT:
-            values = np.stack([soft_contour(v) for v in values])
+            values = np.stack([weigh_contours(saliency) for saliency in values])
         else:
-            values = _shuffled(values, parting)
+            values = _shuffle(values, fold)
     return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
 
 
-def _shuffled(values: np.ndarray, parting: Parting) -> np.ndarray:
-    """Within each part, every image gets the map of the next one in a random order: its own where it is alone."""
-    rng, found = np.random.default_rng(parting.seed), values.copy()
-    for part in (parting.fitting, parting.validation, parting.test):
+def _gate(maps: np.ndarray, pairs: Pairs, fitting: np.ndarray) -> np.ndarray:
+    """Gate maps by a confidence and a prior that are fitted on the fitting part."""
+    prior = PriorSaliency()
+    prior.fit(pairs.images[fitting], pairs.masks[fitting])
+    prior_map = prior.estimate(pairs.images[:1])[0]
+    confidence = fit_confidence(maps[fitting], pairs.masks[fitting], prior_map)
+    return gate_maps(maps, confidence.predict(maps, prior_map), prior_map)
+
+
+def _shuffle(maps: np.ndarray, fold: FoldIndices) -> np.ndarray:
+    """Give every image the map of the next image of its part in a random order; its own where it is alone."""
+    rng, shuffled = np.random.default_rng(fold.seed), maps.copy()
+    for part in (fold.fitting, fold.validation, fold.test):
         order = rng.permutation(np.asarray(part))
-        found[order] = values[np.roll(order, 1)]
-    return found
+        shuffled[order] = maps[np.roll(order, 1)]
+    return shuffled

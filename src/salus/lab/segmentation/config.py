@@ -1,4 +1,4 @@
-"""TODO."""
+"""The settings of a run of `salus train` (RUN/run.json), and the names of the files in its folder."""
 
 from __future__ import annotations
 
@@ -7,39 +7,37 @@ from pathlib import Path
 from typing import Any
 
 from salus.errors import SalusError
-from salus.lab.segmentation.recipe import SegmentRecipe
-from salus.lab.training.run_folder import RUN_FILE, read_json
+from salus.lab.segmentation.recipe import SegmentationRecipe
+from salus.lab.training.augment.settings import Augmentation
+from salus.lab.training.run_folder import RUN_FILE, read_settings
 
 NETWORK = "network.onnx"
+"""The exported network, in the run's folder and in that of each training."""
 
-
-RAW = "raw.npz"
-
+PREDICTIONS = "raw.npz"
+"""What a fold's network predicted for its test images, before any calibration."""
 
 FINAL = "final"
-
-
-KNOWN_IMAGES = 600
-"""Training images, spread over all, from which strangeness is told."""
+"""Folder of the training on every image."""
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What a run was asked to do.
+class TrainingConfig:
+    """Settings of a run.
 
     Attributes:
         data: folders of data sets.
         name: of the network.
-        folds: into how many parts patients are dealt.
-        judged: how many of them are held out in turn, each with a training of its own; 0 judges nothing.
+        folds: number of folds.
+        judged: number of folds that are held out in turn, each with a training of its own; 0 judges nothing.
         final: train once more, on every image, and make that the result.
-        final_steps: of that training, which then goes on from the first fold's network at its own size; None trains
-            from the beginning.
+        final_steps: steps of that training, which then continues from the first fold's network at its own size; None
+            trains from the beginning.
         start_from: a network file to fine-tune; None starts from ImageNet's weights.
-        limit: images of each set at most; None takes all.
-        skip_bad: leave out what cannot be read.
-        tta: the network is judged and calibrated, and by itself used, on the mean of an image and its mirror.
-        recipe: how each is trained.
+        limit: largest number of images of each set; None takes all.
+        skip_bad: leave out cases that cannot be read, instead of stopping.
+        tta: judge, calibrate and by default use the network on the mean of an image and its mirror.
+        recipe: settings of each training.
     """
 
     data: tuple[str, ...]
@@ -52,21 +50,23 @@ class Wanted:
     limit: int | None = None
     skip_bad: bool = False
     tta: bool = True
-    recipe: SegmentRecipe = field(default_factory=SegmentRecipe)
+    recipe: SegmentationRecipe = field(default_factory=SegmentationRecipe)
 
 
-def load(run: Path) -> tuple[Wanted, dict[str, str]]:
-    """What a run was asked to do, and the fingerprints of its data."""
-    from salus.lab.training.augment.settings import Augmentation
+def load_config(run: Path) -> tuple[TrainingConfig, dict[str, str]]:
+    """Read the settings of a run, and the fingerprint of each data set.
 
-    content = read_json(run / RUN_FILE)
-    prints = content.pop("fingerprint", {})
+    Raises:
+        SalusError: there is no run, or run.json is damaged or of another version.
+    """
+    settings, fingerprints = read_settings(run)
     try:
-        told = content.pop("recipe")
-        ranges: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in told.pop("augmentation").items()
+        recipe = settings.pop("recipe")
+        augmentation: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in recipe.pop("augmentation").items()
         }
-        recipe = SegmentRecipe(**told, augmentation=Augmentation(**ranges))
-        return Wanted(**{**content, "data": tuple(content["data"]), "recipe": recipe}), prints
+        settings["recipe"] = SegmentationRecipe(**recipe, augmentation=Augmentation(**augmentation))
+        return TrainingConfig(**{**settings, "data": tuple(settings["data"])}), fingerprints
     except (KeyError, TypeError) as error:
         raise SalusError(f"{run / RUN_FILE}: is of another version or damaged ({error}); start a new run") from None

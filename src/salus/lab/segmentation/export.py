@@ -1,37 +1,37 @@
-"""A trained segmentation network as the ONNX file that `salus.segmentation.segmenter` reads."""
+"""Export a trained segmentation network as the ONNX file that `salus.segmentation.segmenter` reads."""
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from salus.errors import SalusError
 from salus.preprocess import Preprocessing
 
 if TYPE_CHECKING:
     import keras
 
 PARITY = 1e-4
-"""Largest difference allowed between the network's probabilities and its ONNX file's."""
+"""Largest difference allowed between an output of the network and of its ONNX file."""
 
 EXPORTED = ("probability", "saliency", "presence", "strangeness")
+"""The outputs of the file."""
+
 WHITENED = "whitened"
-"""The layer of the strangeness that holds what was fitted."""
+"""Name of the layer that holds the fitted whitening of the features."""
 
-KNOWN = 99.5
-"""Per cent of the training images that lie within the limit of strangeness."""
+KNOWN_PERCENT = 99.5
+"""Per cent of the known images whose strangeness is at most 1."""
 
 
-def with_strangeness(model: keras.Model, images: np.ndarray) -> keras.Model:
-    """The network with the output "strangeness": how far an image's features lie from those of known images.
+def add_strangeness_output(model: keras.Model, images: np.ndarray) -> keras.Model:
+    """Add the output "strangeness": how far an image's features are from those of known images.
 
-    Mahalanobis's distance of the means of every stage's features under a shrunk covariance (Ledoit & Wolf 2004), over
-    the distance within which `KNOWN` per cent of the known images lie (Lee et al. 2018, "A simple unified framework
-    for detecting out-of-distribution samples", for the idea).
+    It is the Mahalanobis distance of the means of every stage's features under a shrunk covariance (Ledoit & Wolf
+    2004), divided by the distance within which `KNOWN_PERCENT` per cent of the known images lie. The idea is of Lee
+    et al. 2018, "A simple unified framework for detecting out-of-distribution samples".
 
     Args:
         model: of `segment_net`.
@@ -40,72 +40,64 @@ def with_strangeness(model: keras.Model, images: np.ndarray) -> keras.Model:
     from sklearn.covariance import LedoitWolf
 
     inputs = images[..., None] / np.float32(255)
-    known = model.predict(inputs, batch_size=32, verbose=0)["features"].astype(np.float64)
-    fitted = LedoitWolf().fit(known)
+    features = model.predict(inputs, batch_size=32, verbose=0)["features"].astype(np.float64)
+    fitted = LedoitWolf().fit(features)
     values, vectors = np.linalg.eigh(fitted.covariance_)
-    whiten = vectors / np.sqrt(values)
-    far = np.sqrt((((known - fitted.location_) @ whiten) ** 2).mean(axis=1))
-    whiten /= np.percentile(far, KNOWN)
-    return join_strangeness(model, whiten.astype(np.float32), (-fitted.location_ @ whiten).astype(np.float32))
+    whitening = vectors / np.sqrt(values)
+    distance = np.sqrt((((features - fitted.location_) @ whitening) ** 2).mean(axis=1))
+    whitening /= np.percentile(distance, KNOWN_PERCENT)
+    shift = -fitted.location_ @ whitening
+    return join_strangeness(model, whitening.astype(np.float32), shift.astype(np.float32))
 
 
-def join_strangeness(model: keras.Model, whiten: np.ndarray, shift: np.ndarray) -> keras.Model:
-    """The network with the output "strangeness" (n, 1), the root of the mean square of whitened features.
+def join_strangeness(model: keras.Model, whitening: np.ndarray, shift: np.ndarray) -> keras.Model:
+    """Add the output "strangeness" (n, 1): the root mean square of the whitened features.
 
     Args:
         model: of `segment_net`.
-        whiten: (d, d) float32, by which the d features are multiplied.
+        whitening: (d, d) float32, by which the d features are multiplied.
         shift: (d,) float32, which is then added.
     """
     import keras
     from keras import layers
 
-    place = layers.Dense(len(shift), dtype="float32", name=WHITENED)
-    z = place(model.output["features"])
-    place.set_weights([whiten, shift])
-    square = layers.Multiply(dtype="float32", name="squared")([z, z])
+    whiten = layers.Dense(len(shift), dtype="float32", name=WHITENED)
+    whitened = whiten(model.output["features"])
+    whiten.set_weights([whitening, shift])
+    squared = layers.Multiply(dtype="float32", name="squared")([whitened, whitened])
     mean = layers.Dense(1, use_bias=False, dtype="float32", name="mean_square")
-    total = mean(square)
+    mean_square = mean(squared)
     mean.set_weights([np.full((len(shift), 1), 1 / len(shift), np.float32)])
-    strangeness = keras.ops.sqrt(total)
+    strangeness = keras.ops.sqrt(mean_square)
     return keras.Model(model.input, {**model.output, "strangeness": strangeness}, name=model.name)
 
 
 def export_segmenter(model: keras.Model, path: Path, settings: dict[str, Any]) -> float:
-    """Write the network as the ONNX file that `salus.segmentation.segmenter` reads; the largest difference of a probability.
+    """Write the network as the ONNX file that `salus.segmentation.segmenter` reads.
 
     Args:
-        model: of `with_strangeness`.
+        model: of `add_strangeness_output`.
         path: the .onnx file.
-        settings: see `salus.segmentation.network.NetworkSettings`; more is kept as it is.
+        settings: see `salus.segmentation.network.NetworkSettings`; other keys are kept in the file as they are.
+
+    Returns:
+        The largest difference between an output of the network and of the file, strangeness apart.
 
     Raises:
-        SalusError: the file's probabilities differ from the network's by more than 1e-4.
+        SalusError: the difference exceeds `PARITY`.
     """
     import keras
-    import onnx
 
-    from salus.engine import open_network
     from salus.lab.networks.segment_net import OUTPUTS
-    from salus.lab.onnx.graph import finish
-    from salus.lab.onnx.weights import KEY, note_weights
+    from salus.lab.onnx.export import export_onnx
 
     side = model.input_shape[1]
-    listed = keras.Model(model.input, [model.output[name] for name in EXPORTED])
-    listed(np.zeros((1, side, side, 1), np.float32))  # Keras exports what has been called
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # of NumPy, about a line in Keras's exporter
-        listed.export(path, format="onnx", verbose=False)
-    graph = onnx.load(path)
-    network = keras.Model(model.input, [model.output[name] for name in OUTPUTS])
-    kept = settings | {"preprocessing": asdict(Preprocessing(side, side)), KEY: note_weights(graph, network)}
-    finish(graph, EXPORTED, kept)
-    onnx.save(graph, path)
-    images = np.random.default_rng(0).random((2, side, side, 1), np.float32)
-    wanted = model.predict(images, verbose=0)
-    found = open_network(path).run({"image": images})
-    difference = max(float(np.abs(found[name] - wanted[name]).max()) for name in EXPORTED[:3])
-    if not difference <= PARITY:
-        raise SalusError(f"{path}: differs from the network by {difference:.1e}, more than {PARITY:.0e}; not usable")
-    return difference
+    return export_onnx(
+        keras.Model(model.input, [model.output[name] for name in EXPORTED]),
+        path,
+        EXPORTED,
+        settings | {"preprocessing": asdict(Preprocessing(side, side))},
+        PARITY,
+        weights_of=keras.Model(model.input, [model.output[name] for name in OUTPUTS]),
+        unchecked=("strangeness",),
+    )

@@ -1,27 +1,31 @@
-"""TODO."""
+"""Predict the held-out images of each judged fold, and keep the predictions for calibration and scores."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from salus.atomic import write_whole
+from salus.engine import open_network
 from salus.errors import SalusError
-from salus.lab.segmentation.config import NETWORK, RAW
-from salus.lab.training.cross_validation import Pool
+from salus.lab.segmentation.config import NETWORK, PREDICTIONS
+from salus.lab.training.cross_validation import CrossValidationData
 from salus.lab.training.progress import Log
-from salus.lab.training.run_folder import write_by_rename
+from salus.segmentation.network import predict
+from salus.segmentation.postprocess import clipped_logit
 
 
 @dataclass(frozen=True, eq=False)
-class Raw:
-    """What the judged folds' networks said of their test images, before any calibration.
+class HeldOutPredictions:
+    """The outputs of the judged folds' networks on their test images, before any calibration.
 
     Attributes:
-        place: (n,) of each image in the pool.
-        fold: (n,) which network.
-        logit: (n, s, s) float16, of the outline.
+        place: (n,) index of each image in the run's data.
+        fold: (n,) fold of the network.
+        logit: (n, s, s) float16, of the probability.
         presence: (n,) in [0, 1].
         strangeness: (n,).
     """
@@ -33,39 +37,41 @@ class Raw:
     strangeness: np.ndarray
 
 
-def write_raw(folder: Path, pool: Pool, test: np.ndarray, tta: bool, log: Log) -> None:
-    """Ask a fold's network for its test images, and keep what it said."""
-    from salus.engine import open_network
-    from salus.segmentation.network import ask
-    from salus.segmentation.postprocess import to_logit
+def write_held_out(folder: Path, data: CrossValidationData, test: np.ndarray, tta: bool, log: Log) -> None:
+    """Predict a fold's test images with its network, and write the outputs to its folder.
 
+    Args:
+        folder: of the fold; holds its network.
+        data: the images of the run.
+        test: indices of the test images.
+        tta: average over each image and its mirror.
+        log: called with lines of progress.
+    """
     network = open_network(folder / NETWORK)
-    logit = np.empty((len(test), *pool.images.shape[1:]), np.float16)
-    others = np.empty((2, len(test)))
-    for index, place in enumerate(test):
-        found = ask(network, pool.images[place][None, ..., None] / np.float32(255), tta)
-        logit[index] = to_logit(found["probability"][0, ..., 0])
-        others[:, index] = found["presence"].item(), found["strangeness"].item()
-        if (index + 1) % 200 == 0:
-            log(f"  {index + 1} of {len(test)} held-out images")
-
-    def write(path: Path) -> None:
-        with path.open("wb") as file:
-            np.savez_compressed(
-                file, allow_pickle=False, place=test, logit=logit, presence=others[0], strangeness=others[1]
-            )
-
-    write_by_rename(folder / RAW, write)
+    logit = np.empty((len(test), *data.images.shape[1:]), np.float16)
+    presence, strangeness = np.empty((2, len(test)))
+    for row, index in enumerate(test):
+        outputs = predict(network, data.images[index][None, ..., None] / np.float32(255), tta)
+        logit[row] = clipped_logit(outputs["probability"][0, ..., 0])
+        presence[row], strangeness[row] = outputs["presence"].item(), outputs["strangeness"].item()
+        if (row + 1) % 200 == 0:
+            log(f"  {row + 1} of {len(test)} held-out images")
+    arrays = {"place": test, "logit": logit, "presence": presence, "strangeness": strangeness}
+    write_whole(folder / PREDICTIONS, lambda temporary: np.savez_compressed(temporary, allow_pickle=False, **arrays))
 
 
-def read_raw(run: Path, folds: range, pool: Pool) -> Raw | None:
-    """The held-out outputs of the judged folds; None without any."""
+def read_held_out(run: Path, folds: Iterable[int], data: CrossValidationData) -> HeldOutPredictions | None:
+    """Read the predictions of the judged folds; None without any fold.
+
+    Raises:
+        SalusError: they are of other images than the data.
+    """
     parts = []
     for fold in folds:
-        with np.load(run / f"fold-{fold}" / RAW, allow_pickle=False) as file:
+        with np.load(run / f"fold-{fold}" / PREDICTIONS, allow_pickle=False) as file:
             parts.append({name: file[name] for name in file.files} | {"fold": np.full(len(file["place"]), fold)})
     if not parts:
         return None
-    if max(int(part["place"].max()) for part in parts) >= len(pool.names):
+    if max(int(part["place"].max()) for part in parts) >= len(data.names):
         raise SalusError(f"{run}: its outputs are of other images; start a new run")
-    return Raw(**{name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+    return HeldOutPredictions(**{name: np.concatenate([part[name] for part in parts]) for name in parts[0]})

@@ -1,133 +1,148 @@
-"""TODO."""
+"""Score held-out predictions at each image's own size, and summarise the scores for the model card."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from salus.lab.segmentation.calibrate import _known
-from salus.measure.lesions import expected_dice
+from salus.lab.segmentation.calibrate import round_or_none
 from salus.metrics.segmentation import score
 from salus.metrics.statistics import bootstrap_interval
-from salus.preprocess import resize
 from salus.segmentation.network import NetworkSettings
-from salus.segmentation.postprocess import cut, from_logit
+from salus.segmentation.postprocess import expected_confidence, outline
 
 if TYPE_CHECKING:
-    from salus.lab.segmentation.held_out import Raw
-    from salus.lab.training.cross_validation import Pool
+    from salus.lab.segmentation.held_out import HeldOutPredictions
+    from salus.lab.training.cross_validation import CrossValidationData
 
+Row = dict[str, Any]
+
+SCORE_NAMES = ("dice", "jaccard", "tpr", "precision", "auc")
+"""Scores of an image in images.csv; empty where the image has no tumour."""
 
 BANDS = (0.0, 0.6, 0.7, 0.8, 0.9, 1.01)
-"""Of confidence, for the card's table."""
+"""Edges of the confidence bands in the card's table."""
+
+MISSED = 0.1
+"""A tumour with a Dice below this counts as missed."""
 
 
-def _score_one(raw: Raw, index: int, pool: Pool, settings: NetworkSettings) -> dict[str, Any]:
-    place = int(raw.place[index])
-    case = pool.cases[place]
-    scan = case.read_image()
-    truth = case.read_mask(scan.shape)
-    small = from_logit(raw.logit[index].astype(np.float32) / settings.temperature)
-    probability = np.clip(resize(small, scan.shape), 0, 1)
-    mask = cut(probability, settings.threshold, settings.smallest)
-    if raw.presence[index] < settings.presence:
-        mask[:] = False
-    row: dict[str, Any] = {
-        "image": pool.names[place],
-        "set": pool.sets[place],
-        "label": pool.labels[place],
-        "group": pool.groups[place],
+def score_image(raw: HeldOutPredictions, index: int, data: CrossValidationData, settings: NetworkSettings) -> Row:
+    """Outline one held-out image as the runtime does, and score the outline: a row of images.csv.
+
+    Args:
+        raw: held-out predictions.
+        index: which of them.
+        data: the images of the run, and their truth.
+        settings: the network's calibration.
+    """
+    place, presence = int(raw.place[index]), float(raw.presence[index])
+    case = data.cases[place]
+    shape = case.read_image().shape
+    truth = case.read_mask(shape)
+    probability, mask = outline(raw.logit[index], presence, shape, settings)
+    scores = score(truth, mask, probability) if truth.any() else None
+    return {
+        "image": data.names[place],
+        "set": data.sets[place],
+        "label": data.labels[place],
+        "group": data.groups[place],
         "fold": int(raw.fold[index]),
         "tumour": int(truth.any()),
         "share": round(float(truth.mean()), 5),
-        "presence": round(float(raw.presence[index]), 4),
+        "presence": round(presence, 4),
         "strangeness": round(float(raw.strangeness[index]), 3),
         "empty": int(not mask.any()),
-        "confidence": round(expected_dice(mask, probability) if mask.any() else 1 - float(raw.presence[index]), 4),
+        "confidence": round(expected_confidence(mask, probability, presence), 4),
+        **{name: "" if scores is None else round(float(getattr(scores, name)), 4) for name in SCORE_NAMES},
     }
-    if truth.any():
-        found = score(truth, mask, probability)
-        row |= {name: round(float(getattr(found, name)), 4) for name in ("dice", "jaccard", "tpr", "precision", "auc")}
-    else:
-        row |= dict.fromkeys(("dice", "jaccard", "tpr", "precision", "auc"), "")
-    return row
 
 
-def _belongs(name: str, label: str | None, row: dict[str, Any]) -> bool:
-    return row["set"] == name and label in (None, row["label"])
+def summarise_by_subset(rows: list[Row]) -> dict[str, dict[str, Any]]:
+    """Summarise Dice and emptiness by data set, label and tumour size.
 
+    Args:
+        rows: of `score_image`.
 
-def summarise(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Dice with its 95% interval (patients drawn whole) by set, label and size; tumour-free images left empty."""
-    shares = [r["share"] for r in rows if r["tumour"]]
-    sizes = np.quantile(shares, [1 / 3, 2 / 3]) if shares else (0, 0)
-    of: dict[str, Callable[[dict[str, Any]], bool]] = {}
-    for name in sorted({r["set"] for r in rows}):
-        of[name] = partial(_belongs, name, None)
-        of[f"{name}, one image a patient or cluster"] = _first_of_group(rows, name)
-        for label in sorted({r["label"] for r in rows if r["set"] == name and r["label"]}):
-            of[f"{name}, {label}"] = partial(_belongs, name, label)
-    of["small tumours"] = lambda r: 0 < r["share"] <= sizes[0]
-    of["medium tumours"] = lambda r: sizes[0] < r["share"] <= sizes[1]
-    of["large tumours"] = lambda r: r["share"] > sizes[1]
-    found = {}
-    for title, belongs in of.items():
-        lesions = [r for r in rows if r["tumour"] and belongs(r)]
-        free = [r for r in rows if not r["tumour"] and belongs(r)]
-        entry: dict[str, Any] = {}
+    Returns:
+        For each subset that holds an image: of its lesion images the number, mean Dice, its 95% bootstrap interval
+        (patients drawn whole) and the share missed; of its tumour-free images the number and the share left empty.
+    """
+    summaries = {}
+    for title, subset in _subsets(rows).items():
+        lesions = [row for row in subset if row["tumour"]]
+        free = [row for row in subset if not row["tumour"]]
+        summary: dict[str, Any] = {}
         if lesions:
-            interval = bootstrap_interval([r["dice"] for r in lesions], [r["group"] for r in lesions])
-            entry |= {
+            interval = bootstrap_interval([row["dice"] for row in lesions], [row["group"] for row in lesions])
+            summary |= {
                 "lesion_images": len(lesions),
                 "dice": round(interval.mean, 4),
-                "low": _known(interval.low, 4),
-                "high": _known(interval.high, 4),
-                "missed": round(float(np.mean([r["dice"] < 0.1 for r in lesions])), 4),
+                "low": round_or_none(interval.low, 4),
+                "high": round_or_none(interval.high, 4),
+                "missed": round(float(np.mean([row["dice"] < MISSED for row in lesions])), 4),
             }
         if free:
-            entry |= {"free_images": len(free), "left_empty": round(float(np.mean([r["empty"] for r in free])), 4)}
-        if entry:
-            found[title] = entry
-    return found
+            left_empty = float(np.mean([row["empty"] for row in free]))
+            summary |= {"free_images": len(free), "left_empty": round(left_empty, 4)}
+        if summary:
+            summaries[title] = summary
+    return summaries
 
 
-def _first_of_group(rows: list[dict[str, Any]], name: str) -> Callable[[dict[str, Any]], bool]:
-    firsts: dict[str, str] = {}
-    for row in rows:
-        if row["set"] == name:
-            firsts.setdefault(row["group"], row["image"])
-    chosen = set(firsts.values())
-    return lambda row: row["set"] == name and row["image"] in chosen
+def _subsets(rows: list[Row]) -> dict[str, list[Row]]:
+    """Divide the rows by data set, within each by label, and all of them by tumour size; title and rows of each."""
+    subsets: dict[str, list[Row]] = {}
+    for name in sorted({row["set"] for row in rows}):
+        subsets[name] = own = [row for row in rows if row["set"] == name]
+        first_of_group = {row["group"]: row["image"] for row in reversed(own)}
+        subsets[f"{name}, one image a patient or cluster"] = [
+            row for row in own if row["image"] == first_of_group[row["group"]]
+        ]
+        for label in sorted({row["label"] for row in own if row["label"]}):
+            subsets[f"{name}, {label}"] = [row for row in own if row["label"] == label]
+    shares = [row["share"] for row in rows if row["tumour"]]
+    low, high = np.quantile(shares, [1 / 3, 2 / 3]) if shares else (0, 0)
+    subsets["small tumours"] = [row for row in rows if 0 < row["share"] <= low]
+    subsets["medium tumours"] = [row for row in rows if low < row["share"] <= high]
+    subsets["large tumours"] = [row for row in rows if row["share"] > high]
+    return subsets
 
 
-def coverage(rows: list[dict[str, Any]]) -> dict[str, list[float]]:
-    """Mean Dice of the images one is surest of, for growing shares of the images (empty counts 1 where rightly so)."""
-    value = np.array([r["dice"] if r["tumour"] else float(r["empty"]) for r in rows])
-    order = np.argsort([-r["confidence"] for r in rows], kind="stable")
-    running = np.cumsum(value[order]) / np.arange(1, len(rows) + 1)
+def dice_by_coverage(rows: list[Row]) -> dict[str, list[float]]:
+    """Compute the mean Dice of the most confident images, for growing shares of all images (coverage curve).
+
+    A tumour-free image counts 1 where it was left empty, else 0.
+    """
+    values = np.array([row["dice"] if row["tumour"] else float(row["empty"]) for row in rows])
+    order = np.argsort([-row["confidence"] for row in rows], kind="stable")
+    running_mean = np.cumsum(values[order]) / np.arange(1, len(rows) + 1)
     shares = np.arange(0.1, 1.01, 0.1)
-    at = np.maximum(np.rint(shares * len(rows)).astype(int), 1) - 1
-    return {"share": [round(float(s), 1) for s in shares], "dice": [round(float(v), 4) for v in running[at]]}
+    ends = np.maximum(np.rint(shares * len(rows)).astype(int), 1) - 1
+    return {"share": [round(float(s), 1) for s in shares], "dice": [round(float(d), 4) for d in running_mean[ends]]}
 
 
-def certainty(rows: list[dict[str, Any]]) -> list[dict[str, float | int | None]]:
-    """What stated confidences came to, in bands: the mean Dice of outlines, and how often "no tumour" was right."""
-    found: list[dict[str, float | int | None]] = []
+def accuracy_by_confidence(rows: list[Row]) -> list[dict[str, float | int | None]]:
+    """Compare the stated confidence with Dice and correctness, by band of confidence.
+
+    Returns:
+        For each band: its lower edge, the number of outlined images and their mean Dice, the number of images left
+        empty and the share of them without a tumour; None for the mean of nothing.
+    """
+    table: list[dict[str, float | int | None]] = []
     for low, high in pairwise(BANDS):
-        band = [r for r in rows if low <= r["confidence"] < high]
-        outlined = [r["dice"] if r["tumour"] else 0.0 for r in band if not r["empty"]]
-        empty = [1 - r["tumour"] for r in band if r["empty"]]
-        found.append(
+        band = [row for row in rows if low <= row["confidence"] < high]
+        dice = [row["dice"] if row["tumour"] else 0.0 for row in band if not row["empty"]]
+        rightly = [1 - row["tumour"] for row in band if row["empty"]]
+        table.append(
             {
                 "from": low,
-                "outlined": len(outlined),
-                "dice": _known(np.mean(outlined), 4) if outlined else None,
-                "empty": len(empty),
-                "rightly": _known(np.mean(empty), 4) if empty else None,
+                "outlined": len(dice),
+                "dice": round_or_none(float(np.mean(dice)), 4) if dice else None,
+                "empty": len(rightly),
+                "rightly": round_or_none(float(np.mean(rightly)), 4) if rightly else None,
             }
         )
-    return found
+    return table

@@ -1,4 +1,4 @@
-"""Batches made ahead of the steps that take them: by a thread, or by several processes where a GPU waits for them."""
+"""Make batches ahead of the steps that use them: in a thread, or in several processes where a GPU waits for them."""
 
 from __future__ import annotations
 
@@ -19,87 +19,89 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from salus.errors import SalusError
-from salus.lab.segmentation.samples import Drawn, as_inputs, draw_batch
+from salus.lab.segmentation.samples import Batch, sample_batch, to_inputs_and_targets
 
 if TYPE_CHECKING:
-    from salus.lab.segmentation.recipe import SegmentRecipe
+    from salus.lab.segmentation.recipe import SegmentationRecipe
 
-AHEAD = 3
-"""Batches that each maker has begun or finished before they are wanted."""
+PREFETCH = 3
+"""Batches per worker that are begun or finished before they are used."""
 
 
-def batches(
-    images: np.ndarray, masks: np.ndarray, recipe: SegmentRecipe, done: int, steps: int, processes: int = 0
+def load_batches(
+    images: np.ndarray, masks: np.ndarray, recipe: SegmentationRecipe, finished: int, steps: int, processes: int = 0
 ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
-    """What the steps that are left take; the arguments are those of `drawn_batches`."""
-    return (as_inputs(*drawn) for drawn in drawn_batches(images, masks, recipe, done, steps, processes))
+    """Make the inputs and targets of the steps that are left; the arguments are those of `sample_batches`."""
+    return (
+        to_inputs_and_targets(*batch) for batch in sample_batches(images, masks, recipe, finished, steps, processes)
+    )
 
 
-def drawn_batches(
-    images: np.ndarray, masks: np.ndarray, recipe: SegmentRecipe, done: int, steps: int, processes: int = 0
-) -> Iterator[Drawn]:
-    """Augmented batches of the steps that are left, each from (seed, step), made while the ones before are used.
+def sample_batches(
+    images: np.ndarray, masks: np.ndarray, recipe: SegmentationRecipe, finished: int, steps: int, processes: int = 0
+) -> Iterator[Batch]:
+    """Make the augmented batches of the steps that are left, each while earlier ones are used.
 
     Args:
         images: (n, s, s) uint8.
         masks: (n, s, s) bool.
         recipe: the settings.
-        done: steps that were made before.
+        finished: number of steps that were made before.
         steps: of the whole training.
-        processes: that make batches; 0 makes them in a thread of this process. The batches are the same.
+        processes: number of worker processes; 0 works in a thread of this process. The batches are the same.
 
     Raises:
-        SalusError: a process that makes batches was killed.
+        SalusError: a worker process was killed.
     """
-    with _makers(images, masks, recipe, processes) as begin:
-        ahead = AHEAD * max(1, processes)
-        waiting = deque(begin(step) for step in range(done, min(done + ahead, steps)))
-        for step in range(done, steps):
+    with _start_workers(images, masks, recipe, processes) as submit:
+        ahead = PREFETCH * max(1, processes)
+        waiting = deque(submit(step) for step in range(finished, min(finished + ahead, steps)))
+        for step in range(finished, steps):
             try:
-                drawn = waiting.popleft().result()
+                batch = waiting.popleft().result()
                 if step + ahead < steps:
-                    waiting.append(begin(step + ahead))
+                    waiting.append(submit(step + ahead))
             except BrokenProcessPool:
                 raise SalusError("a process that makes batches was killed, perhaps for want of memory") from None
-            yield drawn
+            yield batch
 
 
 @contextmanager
-def _makers(
-    images: np.ndarray, masks: np.ndarray, recipe: SegmentRecipe, processes: int
-) -> Iterator[Callable[[int], Future[Drawn]]]:
-    """What begins to draw a step's batch; the images reach other processes as files that all of them map."""
+def _start_workers(
+    images: np.ndarray, masks: np.ndarray, recipe: SegmentationRecipe, processes: int
+) -> Iterator[Callable[[int], Future[Batch]]]:
+    """Yield a function that submits a step; worker processes map the images from files that they share."""
     lesion = np.asarray(masks.any(axis=(1, 2)))
     if not processes:
-        with ThreadPoolExecutor(1) as pool:
-            yield lambda step: pool.submit(draw_batch, images, masks, lesion, recipe, step)
+        with ThreadPoolExecutor(1) as thread:
+            yield lambda step: thread.submit(sample_batch, images, masks, lesion, recipe, step)
         return
     with tempfile.TemporaryDirectory(prefix="salus-train-") as name:
         folder = Path(name)
         np.save(folder / "images.npy", images, allow_pickle=False)
         np.save(folder / "masks.npy", masks, allow_pickle=False)
-        makers = ProcessPoolExecutor(processes, get_context("spawn"), _begin_maker, (folder, lesion, recipe))
+        workers = ProcessPoolExecutor(processes, get_context("spawn"), _start_worker, (folder, lesion, recipe))
         try:
-            yield lambda step: makers.submit(_draw_mapped, step)
+            yield lambda step: workers.submit(_sample_mapped, step)
         finally:
-            makers.shutdown(cancel_futures=True)
+            workers.shutdown(cancel_futures=True)
 
 
-_mapped: tuple[np.ndarray, np.ndarray, np.ndarray, SegmentRecipe]
-"""In a process that makes batches: what it makes them from."""
+_worker_data: tuple[np.ndarray, np.ndarray, np.ndarray, SegmentationRecipe]
+"""In a worker process: images, masks, which of them show a tumour, and the recipe."""
 
 
-def _begin_maker(folder: Path, lesion: np.ndarray, recipe: SegmentRecipe) -> None:
-    """Map the images; from now on Ctrl-C is the training's business, and its death is this process's."""
-    global _mapped
+def _start_worker(folder: Path, lesion: np.ndarray, recipe: SegmentationRecipe) -> None:
+    """Map the images, leave Ctrl-C to the training process, and end when it ends."""
+    global _worker_data
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
     images, masks = (np.load(folder / name, mmap_mode="r") for name in ("images.npy", "masks.npy"))
-    _mapped = images, masks, lesion, recipe
+    _worker_data = images, masks, lesion, recipe
 
 
 def _end_with_parent(folder: Path) -> None:
-    """After a `kill -9` of the training a maker would wait for ever, and the files would stay."""
+    """Wait for the end of the training process: after its `kill -9` this worker and the files would stay for ever."""
     parent = parent_process()
     if parent is not None:
         parent.join()
@@ -107,5 +109,5 @@ def _end_with_parent(folder: Path) -> None:
         os._exit(1)
 
 
-def _draw_mapped(step: int) -> Drawn:
-    return draw_batch(*_mapped, step)
+def _sample_mapped(step: int) -> Batch:
+    return sample_batch(*_worker_data, step)

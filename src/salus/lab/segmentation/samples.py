@@ -1,6 +1,7 @@
-"""What a step of the segmentation network's training sees: images with and without a tumour, found or made, augmented.
+"""Sample the training batches of the segmentation network: images with and without a tumour, real or made, augmented.
 
-Each batch depends on the recipe's seed and the step's number alone, so that a resumed training is the unbroken one.
+A batch depends on the recipe's seed and the number of its step alone, so that a resumed training sees the batches of an
+uninterrupted one.
 """
 
 from __future__ import annotations
@@ -14,47 +15,49 @@ from salus.lab.training.augment.lesions import cover_lesion, paste_lesion
 from salus.preprocess import resize
 
 if TYPE_CHECKING:
-    from salus.lab.segmentation.recipe import SegmentRecipe
+    from salus.lab.segmentation.recipe import SegmentationRecipe
 
 WINDOW = (0.4, 0.85)
-"""Sides of a window that is cut beside the tumour, as shares of the image's."""
+"""Smallest and largest side of a window beside a tumour, as shares of the image's side."""
 
-
-Drawn = tuple[np.ndarray, np.ndarray]
+Batch = tuple[np.ndarray, np.ndarray]
 """Images (b, s, s) uint8 and masks (b, s, s) bool."""
 
 
-def draw_batch(images: np.ndarray, masks: np.ndarray, lesion: np.ndarray, recipe: SegmentRecipe, step: int) -> Drawn:
-    """One step's images and masks, augmented: (b, s, s) uint8 and (b, s, s) bool.
+def sample_batch(
+    images: np.ndarray, masks: np.ndarray, lesion: np.ndarray, recipe: SegmentationRecipe, step: int
+) -> Batch:
+    """Sample and augment the images and masks of one step.
 
     Args:
         images: (n, s, s) uint8.
         masks: (n, s, s) bool.
         lesion: (n,) bool, which masks show a tumour.
         recipe: the settings.
-        step: which; the same step gives the same batch.
+        step: its number; the same step gives the same batch.
     """
     rng = np.random.default_rng((recipe.seed, step))
     with_tumour, free = np.flatnonzero(lesion), np.flatnonzero(~lesion)
-    x: list[np.ndarray] = []
-    y: list[np.ndarray] = []
+    pairs = []
     for _ in range(recipe.batch):
         if rng.random() < recipe.free_share:
-            image, mask = draw_free(images, masks, with_tumour, free, rng)
+            image, mask = sample_tumour_free(images, masks, with_tumour, free, rng)
         else:
-            image, mask = draw_lesion(images, masks, with_tumour, free, recipe.pasted, rng)
-        x_one, y_one = augment(image, mask, rng, recipe.augmentation)
-        x.append(x_one)
-        y.append(y_one)
-    return np.stack(x), np.stack(y)
+            image, mask = sample_tumour(images, masks, with_tumour, free, recipe.pasted, rng)
+        pairs.append(augment(image, mask, rng, recipe.augmentation))
+    return np.stack([image for image, _ in pairs]), np.stack([mask for _, mask in pairs])
 
 
-def as_inputs(images: np.ndarray, masks: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """What a step takes: images (b, s, s, 1) float32 in [0, 1] and the truth of each output.
+def to_inputs_and_targets(images: np.ndarray, masks: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Convert a batch to the network's inputs and the target of each output.
 
     Args:
         images: (b, s, s) uint8, s a multiple of 4.
         masks: (b, s, s) bool.
+
+    Returns:
+        Images (b, s, s, 1) float32 in [0, 1], and the targets: "probability" (b, s, s, 1), the mask; "saliency"
+        (b, s/4, s/4, 1), the share of tumour in each 4 x 4 pixels; "presence" (b, 1), whether there is a tumour.
     """
     n, side = len(masks), masks.shape[1] // 4
     share = masks.reshape(n, side, 4, side, 4).mean(axis=(2, 4), dtype=np.float32)
@@ -65,25 +68,36 @@ def as_inputs(images: np.ndarray, masks: np.ndarray) -> tuple[np.ndarray, dict[s
     }
 
 
-def draw_free(
+def sample_tumour_free(
     images: np.ndarray, masks: np.ndarray, with_tumour: np.ndarray, free: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """An image (s, s) uint8 without a tumour, found or made, and its mask; one with a tumour where none can be had."""
+    """Sample a tumour-free image: with equal probability a window beside a tumour, a covered tumour, or a normal image.
+
+    Args:
+        images: (n, s, s) uint8.
+        masks: (n, s, s) bool.
+        with_tumour: indices of images with a tumour.
+        free: indices of images without one.
+        rng: source of all random choices.
+
+    Returns:
+        (s, s) uint8 and its mask; with a tumour where no tumour-free image can be had.
+    """
     kind = rng.random() * 3
     i = int(rng.choice(with_tumour))
-    made = None
+    pair = None
     if kind < 1:
-        made = cut_beside(images, masks, with_tumour, rng)
+        pair = crop_beside_tumour(images, masks, with_tumour, rng)
     elif kind < 2:
-        donors = [i, *rng.choice(len(images), 3)]  # its own tissue looks best, but few have enough of it
-        tried = (cover_lesion(images[i], masks[i], images[j], masks[j], rng) for j in donors)
-        made = next((one for one in tried if one is not None), None)
-    if made is None and len(free):
+        donors = [i, *rng.choice(len(images), 3)]  # its own tissue looks best, but few images have enough of it
+        covered = (cover_lesion(images[i], masks[i], images[j], masks[j], rng) for j in donors)
+        pair = next((pair for pair in covered if pair is not None), None)
+    if pair is None and len(free):
         i = int(rng.choice(free))
-    return (images[i], masks[i]) if made is None else made
+    return (images[i], masks[i]) if pair is None else pair
 
 
-def draw_lesion(
+def sample_tumour(
     images: np.ndarray,
     masks: np.ndarray,
     with_tumour: np.ndarray,
@@ -91,32 +105,38 @@ def draw_lesion(
     pasted: float,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """An image (s, s) uint8 with a tumour, its own or a pasted one, and its mask."""
+    """Sample an image with a tumour, its own, or with probability `pasted` one from another image.
+
+    The other arguments are those of `sample_tumour_free`.
+
+    Returns:
+        (s, s) uint8 and its mask.
+    """
     i = int(rng.choice(with_tumour))
     if rng.random() >= pasted:
         return images[i], masks[i]
-    ground = int(rng.choice(free)) if len(free) and rng.random() < 0.5 else int(rng.choice(with_tumour))
-    made = paste_lesion(images[ground], masks[ground], images[i], masks[i], rng)
-    return (images[i], masks[i]) if made is None else made
+    background = int(rng.choice(free)) if len(free) and rng.random() < 0.5 else int(rng.choice(with_tumour))
+    pair = paste_lesion(images[background], masks[background], images[i], masks[i], rng)
+    return (images[i], masks[i]) if pair is None else pair
 
 
-def cut_beside(
-    images: np.ndarray, masks: np.ndarray, chosen: np.ndarray, rng: np.random.Generator
+def crop_beside_tumour(
+    images: np.ndarray, masks: np.ndarray, with_tumour: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """A window beside the tumour of some image, enlarged to the whole: tissue without a tumour, from any scanner.
+    """Crop a window beside the tumour of a random image and enlarge it to full size.
 
     Args:
         images: (n, s, s) uint8.
         masks: (n, s, s) bool.
-        chosen: places of images that show a tumour.
-        rng: the source of every choice.
+        with_tumour: indices of images with a tumour.
+        rng: source of all random choices.
 
     Returns:
         (s, s) uint8 and an empty mask; None where no window was found in ten tries.
     """
     side = images.shape[1]
     for _ in range(10):
-        i = int(rng.choice(chosen))
+        i = int(rng.choice(with_tumour))
         h, w = np.rint(rng.uniform(*WINDOW, 2) * side).astype(int).tolist()
         top, left = int(rng.integers(side - h + 1)), int(rng.integers(side - w + 1))
         if not masks[i, top : top + h, left : left + w].any():

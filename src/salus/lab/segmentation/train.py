@@ -1,12 +1,7 @@
-"""Train the network that `salus segment` uses.
-
-Training survives `kill -9`: the whole state is written every `KEPT` steps, and what a step sees depends on the seed and
-its number alone, so that a resumed training is the unbroken one.
-"""
+"""Train the network of `salus segment`, at two sizes where the recipe says so; resume an interrupted training."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,56 +9,49 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from salus.errors import SalusError
-from salus.lab.segmentation.loader import batches
-from salus.lab.segmentation.recipe import SegmentRecipe
-from salus.lab.training.process_group import ALONE, Crew
+from salus.lab.segmentation.loader import load_batches
+from salus.lab.segmentation.recipe import SegmentationRecipe
+from salus.lab.training.loop import FINAL_WEIGHTS, compile_model, count_steps, train_steps
+from salus.lab.training.process_group import SINGLE_PROCESS, ProcessGroup
 from salus.lab.training.progress import Log
-from salus.lab.training.run_folder import write_by_rename
-from salus.preprocess import resize, to_bytes
+from salus.preprocess import resize, to_uint8
 
 if TYPE_CHECKING:
     import keras
 
-
-KEPT = 100
-"""Steps between two states on disk."""
-
-FINISHED = "weights.weights.h5"
-"""What a training ends with."""
-
-EARLY_SEED = 1000
-"""What is added to the seed of a first training, so that the second does not repeat its batches."""
+EARLY_SEED_OFFSET = 1000
+"""Added to the seed of the first training, so that the second does not repeat its batches."""
 
 
 def train_segmenter(
     images: np.ndarray,
     masks: np.ndarray,
-    recipe: SegmentRecipe,
+    recipe: SegmentationRecipe,
     folder: Path,
     log: Log = print,
     start_from: Path | None = None,
-    crew: Crew = ALONE,
+    group: ProcessGroup = SINGLE_PROCESS,
 ) -> keras.Model:
-    """Train, resuming where an earlier call with the same folder was cut off.
+    """Train the network, resuming where an earlier call with the same folder was interrupted.
 
     Args:
         images: (n, s, s) uint8, s the recipe's size.
         masks: (n, s, s) bool; images without a tumour belong among them.
         recipe: the settings.
-        folder: gets the state while it trains, and weights.weights.h5.
+        folder: gets the state while the network trains, then weights.weights.h5.
         log: called with a line of progress every hundred steps.
-        start_from: an .onnx file of the same network to begin with, in place of ImageNet's weights.
-        crew: who trains together.
+        start_from: an .onnx file of the same network to start from, in place of ImageNet's weights.
+        group: the processes and devices that train together.
 
     Raises:
-        SalusError: the images have another size, no mask shows a tumour, the recipe begins with a smaller size although
-            there is a network to begin with, or the loss is no number.
+        SalusError: the images have another size, no mask shows a tumour, the recipe begins at a smaller size although
+            there is a network to start from, or the loss is no number.
     """
     import keras
 
     from salus.lab.networks.efficientnet_lite import IMAGENET
     from salus.lab.networks.segment_net import segment_net
-    from salus.lab.onnx.weights import load_noted
+    from salus.lab.onnx.weights import load_onnx_weights
     from salus.lab.training.backend import set_up
 
     if images.shape[1:] != (recipe.size, recipe.size):
@@ -72,13 +60,15 @@ def train_segmenter(
         raise SalusError("no mask shows a tumour; there is nothing to learn")
     if recipe.early_steps and start_from is not None:
         raise SalusError("fine-tuning begins at the network's own size; leave out --early-steps, or --start-from")
-    folder = crew.mirror(folder)
+    folder = group.replicate_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    final = folder / FINISHED
-    first = None if final.exists() else _train_small(images, masks, recipe, folder, log, crew)
+    final = folder / FINAL_WEIGHTS
+    early_weights = None
+    if recipe.early_steps and not final.exists():
+        early_weights = _train_early(images, masks, recipe, folder, log, group)
     keras.utils.clear_session()
     set_up(recipe.seed, "float32")  # depthwise convolutions are slower in bfloat16
-    encoder = IMAGENET if recipe.pretrained and start_from is None and first is None else None
+    encoder = IMAGENET if recipe.pretrained and start_from is None and early_weights is None else None
 
     def build(encoder: Path | None = None) -> keras.Model:
         return segment_net(recipe.size, encoder, recipe.dropout, recipe.attention, recipe.folded)
@@ -87,134 +77,78 @@ def train_segmenter(
         model = build()
         model.load_weights(final)
         return model
-    with crew.scope():
+    with group.scope():
         model = build(encoder)
-        if first is not None:
-            take_over(model, first)
+        if early_weights is not None:
+            set_resized_weights(model, early_weights)
         elif start_from is not None:
-            load_noted(model, start_from)
-        crew.share_out(model)
+            load_onnx_weights(model, start_from)
+        group.shard_batches(model)
         _train(model, images, masks, recipe, folder, log)
-    return crew.local(model, build)
+    return group.local_copy(model, build)
 
 
 def _train(
-    model: keras.Model, images: np.ndarray, masks: np.ndarray, recipe: SegmentRecipe, folder: Path, log: Log
+    model: keras.Model, images: np.ndarray, masks: np.ndarray, recipe: SegmentationRecipe, folder: Path, log: Log
 ) -> None:
-    """All steps of a training, or those that are left, on a network with its first weights."""
-    import keras
-
-    from salus.lab.training.backend import batch_makers, build_optimizer, compiles
+    """Run the steps that are left, on a network with its first weights."""
+    from salus.lab.training.backend import batch_processes
     from salus.lab.training.losses import saliency_loss
 
     steps = count_steps(recipe, len(images))
-    optimizer = keras.optimizers.AdamW(
-        learning_rates(recipe, steps),
-        weight_decay=recipe.decay,
-        clipnorm=1.0,
-        use_ema=True,
-        ema_momentum=recipe.average,
-    )
     loss = {"probability": saliency_loss, "saliency": saliency_loss, "presence": "binary_crossentropy"}
-    model.compile(
-        optimizer,
-        loss={**loss, "features": None},
-        loss_weights={**recipe.weights, "features": 0.0},
-        jit_compile=compiles(),
+    compile_model(
+        model, recipe, steps, loss={**loss, "features": None}, loss_weights={**recipe.weights, "features": 0.0}
     )
-    build_optimizer(model)
-    done = _restore(model, folder)
-    if done:
-        log(f"  resumes after step {done}")
-    began, losses = time.monotonic(), []
-    for step, (x, y) in enumerate(batches(images, masks, recipe, done, steps, batch_makers()), done + 1):
-        found = model.train_on_batch(x, y, return_dict=True)
-        losses.append(float(found["loss"]))
-        if not np.isfinite(losses[-1]):
-            raise SalusError(f"the loss is no number at step {step}; lower the learning rate")
-        if step % KEPT == 0 or step == steps:
-            spent = (time.monotonic() - began) / (step - done)
-            log(f"  step {step}/{steps}  loss {np.mean(losses[-KEPT:]):.4f}  {spent * (steps - step):.0f} s left")
-            write_by_rename(_state(folder, step), model.save_weights)
-            _state(folder, step - KEPT).unlink(missing_ok=True)
-    optimizer.finalize_variable_values(model.trainable_variables)
-    write_by_rename(folder / FINISHED, model.save_weights)
-    for path in folder.glob("step-*.weights.h5"):
-        path.unlink()
+    train_steps(
+        model,
+        lambda finished: load_batches(images, masks, recipe, finished, steps, batch_processes()),
+        steps,
+        log,
+        folder,
+    )
 
 
-def _train_small(
-    images: np.ndarray, masks: np.ndarray, recipe: SegmentRecipe, folder: Path, log: Log, crew: Crew
-) -> list[np.ndarray] | None:
-    """The weights that the first training, at a smaller size, ends with; None where the recipe has none."""
-    if not recipe.early_steps:
-        return None
-    small = early_recipe(recipe)
-    log(f"  first at {small.size} x {small.size}")
-    model = train_segmenter(*shrink(images, masks, small.size), small, folder / "early", log, crew=crew)
+def _train_early(
+    images: np.ndarray, masks: np.ndarray, recipe: SegmentationRecipe, folder: Path, log: Log, group: ProcessGroup
+) -> list[np.ndarray]:
+    """Train at the smaller size; return the weights."""
+    early = early_recipe(recipe)
+    log(f"  first at {early.size} x {early.size}")
+    model = train_segmenter(*resize_pairs(images, masks, early.size), early, folder / "early", log, group=group)
     weights: list[np.ndarray] = model.get_weights()
     log(f"  then at {recipe.size} x {recipe.size}")
     return weights
 
 
-def count_steps(recipe: SegmentRecipe, images: int) -> int:
-    """How many steps a training on so many images takes."""
-    return max(1, min(recipe.steps, recipe.passes * images // recipe.batch))
-
-
-def learning_rates(recipe: SegmentRecipe, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
-    """The learning rate of each of so many steps."""
-    import keras
-
-    warm = max(1, steps // 10)
-    return keras.optimizers.schedules.CosineDecay(
-        recipe.learning_rate / 20, max(1, steps - warm), warmup_target=recipe.learning_rate, warmup_steps=warm
-    )
-
-
-def early_recipe(recipe: SegmentRecipe) -> SegmentRecipe:
-    """The recipe of the first training, at a smaller size."""
+def early_recipe(recipe: SegmentationRecipe) -> SegmentationRecipe:
+    """Make the recipe of the first training, at a smaller size."""
     return replace(
         recipe,
         steps=recipe.early_steps,
         size=recipe.early_size,
         learning_rate=recipe.early_rate,
         early_steps=0,
-        seed=recipe.seed + EARLY_SEED,
+        seed=recipe.seed + EARLY_SEED_OFFSET,
     )
 
 
-def shrink(images: np.ndarray, masks: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Images (n, s, s) uint8 and masks (n, s, s) bool, both to (n, size, size)."""
+def resize_pairs(images: np.ndarray, masks: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Resize images (n, s, s) uint8 and masks (n, s, s) bool to (n, size, size)."""
     shape = (size, size)
-    fewer = np.stack([to_bytes(resize(image / np.float32(255), shape)) for image in images])
-    return fewer, np.stack([resize(mask.astype(np.float32), shape) for mask in masks]) >= 0.5
+    resized = np.stack([to_uint8(resize(image / np.float32(255), shape)) for image in images])
+    return resized, np.stack([resize(mask.astype(np.float32), shape) for mask in masks]) >= 0.5
 
 
-def take_over(model: keras.Model, weights: list[np.ndarray]) -> None:
-    """Give a network the weights of one for another size."""
-    model.set_weights([_spread(own, new.shape) for own, new in zip(weights, model.weights, strict=True)])
+def set_resized_weights(model: keras.Model, weights: list[np.ndarray]) -> None:
+    """Give a network the weights of the same network for another size of image.
+
+    A weight that has a value for each position (h, w, k) is resized; all others fit as they are.
+    """
+    model.set_weights([_fit(values, new.shape) for values, new in zip(weights, model.weights, strict=True)])
 
 
-def _spread(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """A weight, and one that has a value for each place (h, w, k) at another size."""
+def _fit(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     if values.shape == tuple(shape):
         return values
     return np.stack([resize(plane, (shape[0], shape[1])) for plane in np.moveaxis(values, -1, 0)], axis=-1)
-
-
-def _state(folder: Path, step: int) -> Path:
-    return folder / f"step-{step:06d}.weights.h5"
-
-
-def _restore(model: keras.Model, folder: Path) -> int:
-    """Load the newest state (weights, optimiser, running mean, dropout); the steps that are done."""
-    from salus.lab.training.checkpoint import restore_draws
-
-    states = sorted(folder.glob("step-*.weights.h5"))
-    if not states:
-        return 0
-    model.load_weights(states[-1])
-    done = int(states[-1].name[5:11])
-    restore_draws(model, done)
-    return done

@@ -1,6 +1,7 @@
-"""The one place that knows Keras's backends: picks one, and sets up its threads, precision and determinism.
+"""Choose Keras's backend, and set up its threads, precision and determinism.
 
-Everything else of the laboratory is written in `keras` and `keras.ops`. Call `use_backend` before Keras is imported.
+No other file of the laboratory knows a backend: all else is written in `keras` and `keras.ops`. Call `use_backend`
+before Keras is imported.
 """
 
 from __future__ import annotations
@@ -16,28 +17,28 @@ from typing import TYPE_CHECKING, Any
 
 from salus import __version__
 from salus.errors import SalusError
-from salus.processor import BFLOAT16, processor_cores, processor_flags, processor_name
+from salus.processor import BFLOAT16_FLAGS, processor_cores, processor_flags, processor_name
 
 if TYPE_CHECKING:
     import keras
 
 BACKENDS = ("tensorflow", "jax", "torch")
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
-MAKERS = 8
-"""Processes at most that make batches for a GPU."""
+MAX_BATCH_PROCESSES = 8
+"""Largest number of processes that make batches for a GPU."""
 
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
-"""Turns TensorFlow's faster convolutions on, which it leaves off on processors without AVX512-VNNI."""
+"""Environment variable that turns on TensorFlow's faster convolutions, off by default without AVX512-VNNI."""
 
 
 def use_backend(name: str | None = None) -> str:
-    """Choose Keras's backend: `name`, else KERAS_BACKEND, else JAX where it sees a GPU, else TensorFlow.
+    """Choose and load Keras's backend: `name`, else KERAS_BACKEND, else JAX where it has a GPU, else TensorFlow.
 
     Returns:
         The backend's name.
 
     Raises:
-        SalusError: unknown, not installed, or Keras already runs on another one.
+        SalusError: the backend is unknown or not installed, or Keras already runs on another one.
     """
     chosen = name or os.environ.get("KERAS_BACKEND") or ("jax" if _jax_with_gpu() else "tensorflow")
     if chosen not in BACKENDS:
@@ -55,7 +56,7 @@ def use_backend(name: str | None = None) -> str:
     os.environ["KERAS_BACKEND"] = chosen
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault(ONEDNN, "1")
-    with no_chatter():
+    with silence_framework_logs():
         importlib.import_module("keras")
     return chosen
 
@@ -66,10 +67,10 @@ def set_up(seed: int, precision: str = "auto", threads: int | None = None) -> st
     Args:
         seed: of Python, NumPy and the backend.
         precision: one of `PRECISIONS`; "auto" is mixed_bfloat16 where the processor or GPU has it.
-        threads: that TensorFlow uses; None leaves it to the backend.
+        threads: of TensorFlow; None leaves the number to it.
 
     Returns:
-        The precision that is now in force, "float32" or "mixed_bfloat16".
+        The precision in force, "float32" or "mixed_bfloat16".
     """
     if precision not in PRECISIONS:
         raise SalusError(f"unknown precision {precision!r}; choose one of {', '.join(PRECISIONS)}")
@@ -92,12 +93,12 @@ def set_up(seed: int, precision: str = "auto", threads: int | None = None) -> st
     return precision
 
 
-def feed(batches: keras.utils.PyDataset) -> Any:
-    """What `keras.Model.fit` takes batches from, in the order they have when an epoch begins.
+def make_dataset(batches: keras.utils.PyDataset) -> Any:
+    """Make what `keras.Model.fit` takes batches from, in their order at the start of the epoch.
 
-    On TensorFlow Keras would make a dataset that tunes itself, in a thread that is told to end just before it can see
-    that it should (`CancellationManager::StartCancel`): where it wakes at once it sleeps on, and the epoch ends when it
-    wakes by itself, up to a minute later. This one does not tune itself.
+    On TensorFlow, Keras would make a dataset that tunes itself in a thread. That thread is told to end just before it
+    can see that it should (`CancellationManager::StartCancel`); where it wakes at that moment it sleeps on, and the end
+    of the epoch waits for it, up to a minute. The dataset made here does not tune itself.
 
     Args:
         batches: each (inputs, truth), arrays or tuples of arrays that differ in their first dimension alone.
@@ -109,43 +110,43 @@ def feed(batches: keras.utils.PyDataset) -> Any:
     import tensorflow as tf
 
     signature = tf.nest.map_structure(lambda x: tf.TensorSpec((None, *x.shape[1:]), x.dtype), batches[0])
-    untuned = tf.data.Options()
-    untuned.autotune.enabled = False
-    made = tf.data.Dataset.from_generator(
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    dataset = tf.data.Dataset.from_generator(
         lambda: map(batches.__getitem__, range(len(batches))), output_signature=signature
     )
-    return made.apply(tf.data.experimental.assert_cardinality(len(batches))).with_options(untuned)
+    return dataset.apply(tf.data.experimental.assert_cardinality(len(batches))).with_options(options)
 
 
-def compiles() -> bool:
-    """Whether `jit_compile` pays: on JAX, which needs it; on TensorFlow's CPU it doubles the time."""
+def use_jit() -> bool:
+    """Tell whether to compile with `jit_compile`: on JAX, which needs it; on TensorFlow's CPU it doubles the time."""
     import keras
 
     return keras.backend.backend() == "jax"
 
 
-def batch_makers() -> int:
-    """Processes that make batches while the backend computes on a GPU; 0 where it computes on the processor itself."""
+def batch_processes() -> int:
+    """Choose the number of processes that make batches: some where a GPU computes, 0 where the processor does."""
     import keras
 
     on_gpu = keras.backend.backend() == "jax" and _jax_with_gpu()
-    return max(1, min(MAKERS, processor_cores() - 1)) if on_gpu else 0
+    return max(1, min(MAX_BATCH_PROCESSES, processor_cores() - 1)) if on_gpu else 0
 
 
 def build_optimizer(model: keras.Model) -> None:
-    """Make a compiled model's optimiser variables now.
+    """Create the variables of a compiled model's optimiser.
 
-    TensorFlow would make them within the first step, one graph operation each, and then trace that step again: half a
-    minute for a network of some hundred variables.
+    TensorFlow would create them within the first step, one graph operation each, and then trace that step again: half
+    a minute for a network of some hundred variables.
     """
     model.optimizer.build(model.trainable_variables)
 
 
-def litert_options(precision: str) -> dict[str, Any]:
-    """What Keras's LiteRT exporter hands to TensorFlow's converter.
+def litert_converter_options(precision: str) -> dict[str, Any]:
+    """Make the options that Keras's LiteRT exporter passes to TensorFlow's converter.
 
     Args:
-        precision: of the weights: "float32", "float16", or "int8", a scale for each filter.
+        precision: of the weights: "float32", "float16", or "int8" with a scale for each filter.
     """
     import tensorflow as tf
 
@@ -156,55 +157,55 @@ def litert_options(precision: str) -> dict[str, Any]:
 
 
 def has_bfloat16() -> bool:
-    """Whether bfloat16 arithmetic is fast here: a GPU, or a processor with AMX or AVX512-BF16."""
-    return _jax_with_gpu() or not set(BFLOAT16).isdisjoint(processor_flags())
+    """Tell whether bfloat16 arithmetic is fast here: on a GPU, or on a processor with AMX or AVX512-BF16."""
+    return _jax_with_gpu() or not set(BFLOAT16_FLAGS).isdisjoint(processor_flags())
 
 
-def versions() -> dict[str, str]:
-    """Of Salus and of the packages that its results depend on, those that are installed; starts no backend."""
+def package_versions() -> dict[str, str]:
+    """Look up the versions of Salus and of the installed packages that its results depend on; starts no backend."""
     from importlib.metadata import PackageNotFoundError, version
 
-    found = {"salus": __version__}
+    versions = {"salus": __version__}
     for package in ("keras", "tensorflow", "tensorflow-cpu", "jax", "numpy", "scipy", "pillow"):
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
-def environment() -> dict[str, str]:
-    """What a result depends on beside settings and data: versions, machine, processor.
+def describe_environment() -> dict[str, str]:
+    """Describe what a result depends on beside settings and data: versions, machine, processor.
 
-    On JAX it asks for the GPU, which starts JAX: processes that train together are to be connected before.
+    On JAX this asks for the GPU, which starts JAX: connect the processes that train together before.
     """
-    found = {"python": platform.python_version(), "system": platform.platform(), "machine": platform.machine()}
-    found["processor"] = processor_name()
-    found["cores"] = str(processor_cores())
+    described = {"python": platform.python_version(), "system": platform.platform(), "machine": platform.machine()}
+    described["processor"] = processor_name()
+    described["cores"] = str(processor_cores())
     if gpu := _jax_gpu():
-        found["gpu"] = gpu
-    found["bfloat16"] = " ".join(f for f in processor_flags() if f in BFLOAT16) or "none"
+        described["gpu"] = gpu
+    described["bfloat16"] = " ".join(f for f in processor_flags() if f in BFLOAT16_FLAGS) or "none"
     if ONEDNN in os.environ:
-        found["oneDNN"] = "on" if os.environ[ONEDNN].lower() in ("1", "true") else "off"
-    return found | versions()
+        described["oneDNN"] = "on" if os.environ[ONEDNN].lower() in ("1", "true") else "off"
+    return described | package_versions()
 
 
 @contextmanager
-def no_chatter() -> Iterator[None]:
-    """Drop what libraries write to stderr while they load or convert (TensorFlow ignores its own log level then)."""
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+def silence_framework_logs() -> Iterator[None]:
+    """Drop what native libraries write to stderr while they load or convert: TensorFlow ignores its log level then."""
+    stderr = os.dup(2)
+    devnull = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nowhere, 2)
+        os.dup2(devnull, 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(devnull)
 
 
 def _jax_gpu() -> str:
-    """What JAX computes on where Keras runs on it, e.g. "NVIDIA H200"; empty where that is the processor."""
+    """Return the GPU that Keras uses through JAX, e.g. "NVIDIA H200"; empty where it uses none."""
     import keras
 
     if keras.backend.backend() != "jax":
@@ -215,7 +216,7 @@ def _jax_gpu() -> str:
 
 
 def _jax_with_gpu() -> bool:
-    """Whether JAX is installed with a GPU plugin and a GPU is there, without importing it."""
+    """Tell whether JAX is installed with a GPU plugin and there is a GPU, without importing it."""
     plugins = ("jax_cuda12_plugin", "jax_cuda13_plugin", "jax_rocm7_plugin", "jax_rocm60_plugin")
     has_plugin = any(importlib.util.find_spec(plugin) is not None for plugin in plugins)
     return has_plugin and (Path("/dev/nvidia0").exists() or Path("/dev/kfd").exists())

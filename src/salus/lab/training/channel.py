@@ -1,8 +1,8 @@
-"""The line between processes that train together: one TCP connection from the first to each of the others.
+"""Connect the processes that train together: one TCP connection from the first process to each of the others.
 
-JAX does the arithmetic over its own connections. What it leaves open is done here: who is missing is named, the first
-process hands out what only it knows (there is no limit to how long the others wait), and when one dies or gives up, the
-others end within seconds, saying so, instead of waiting in a sum that never comes.
+JAX computes over connections of its own. This channel does what JAX does not: it names the hosts that are missing, the
+first process broadcasts what only it knows (the others wait without limit), and when a process dies or gives up, the
+others end within seconds with a reason, instead of waiting in a sum that never comes.
 """
 
 from __future__ import annotations
@@ -16,270 +16,282 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from salus.errors import SalusError
 
 PORT = 8476
-"""Where the first host listens, unless --hosts says otherwise."""
+"""The port at which the first host listens, unless --hosts names another."""
 
-WAIT = 300.0
+CONNECT_TIMEOUT = 300.0
 """Seconds that hosts wait for each other at the start."""
 
-SILENT = 30
-"""Seconds after which a machine that answers nothing any more is given up."""
+SILENCE_TIMEOUT = 30
+"""Seconds after which a machine that no longer answers is given up."""
 
-_HEAD = struct.Struct("!cQ")
-_DATA, _FAILED, _BYE = b"D", b"F", b"B"
+_HEADER = struct.Struct("!cQ")
+"""Before each message: its kind and the size of its content in bytes."""
+
+_HELLO, _DATA, _FAILED, _BYE = b"H", b"D", b"F", b"B"
 
 
 @dataclass(frozen=True)
 class Hosts:
-    """Which processes train together, and which of them this is.
+    """The hosts of the processes that train together, and the rank of this one.
 
     Attributes:
-        names: (name, port) of each; only the first's port is used.
-        mine: this process's place among them, from 0.
+        addresses: (name, port) of each; only the first's port is used.
+        rank: place of this process among them, from 0.
     """
 
-    names: tuple[tuple[str, int], ...]
-    mine: int
+    addresses: tuple[tuple[str, int], ...]
+    rank: int
 
     @classmethod
-    def parse(cls, hosts: str, mine: int | None) -> Hosts:
-        """From the options --hosts and --host.
+    def parse(cls, hosts: str, rank: int | None) -> Hosts:
+        """Parse the options --hosts and --host.
 
         Raises:
-            SalusError: they make no sense.
+            SalusError: they are not addresses, or the rank is not one of them.
 
         Example:
-            >>> Hosts.parse("one:9000,two", 1).title(0)
+            >>> Hosts.parse("one:9000,two", 1).describe(0)
             'host 0 (one:9000)'
         """
-        names = []
+        addresses = []
         for item in hosts.split(","):
             name, colon, port = item.strip().rpartition(":")
             if not colon:
                 name, port = port, str(PORT)
             if not name or not port.isdecimal() or not 0 < int(port) < 65536:
                 raise SalusError(f"--hosts {hosts}: write it as NAME:PORT,NAME:PORT,..., the first host first")
-            names.append((name, int(port)))
-        if mine is None:
-            raise SalusError(f"--hosts: say which of the {len(names)} this is: --host 0 on {names[0][0]}, and so on")
-        if not 0 <= mine < len(names):
-            raise SalusError(f"--host {mine}: --hosts names {len(names)}; give 0 to {len(names) - 1}")
-        return cls(tuple(names), mine)
+            addresses.append((name, int(port)))
+        if rank is None:
+            raise SalusError(
+                f"--hosts: say which of the {len(addresses)} this is: --host 0 on {addresses[0][0]}, and so on"
+            )
+        if not 0 <= rank < len(addresses):
+            raise SalusError(f"--host {rank}: --hosts names {len(addresses)}; give 0 to {len(addresses) - 1}")
+        return cls(tuple(addresses), rank)
 
-    def title(self, host: int) -> str:
-        """How messages call one of them."""
-        name, port = self.names[host]
-        return f"host {host} ({name})" if host else f"host {host} ({name}:{port})"
+    def describe(self, rank: int) -> str:
+        """Name a host as messages do."""
+        name, port = self.addresses[rank]
+        return f"host {rank} ({name})" if rank else f"host {rank} ({name}:{port})"
 
 
-class Line:
-    """Connections to the others; see `Line.meet`.
+class Channel:
+    """Connections to the other processes; see `Channel.connect`.
 
     Args:
-        hosts: who there is.
-        peers: a connection to each other process: of the first to all, of the others to the first.
-        end: called once, with one line, when another died or gave up; must not return.
+        hosts: of all processes.
+        peers: connections by rank: of the first process to all others, of the others to the first.
+        end: called once, with one line, when another process died or gave up; must not return.
     """
 
     def __init__(self, hosts: Hosts, peers: dict[int, socket.socket], end: Callable[[str], None]) -> None:
         self.hosts, self.peers, self._end = hosts, peers, end
         self._inbox: queue.Queue[bytes] = queue.Queue()
-        self._left: queue.Queue[int] = queue.Queue()
+        self._closed_peers: queue.Queue[int] = queue.Queue()
         self._closing = False
-        self._once = threading.Lock()
-        for host, peer in peers.items():
-            threading.Thread(target=self._listen, args=(host, peer), daemon=True).start()
+        self._lock = threading.Lock()
+        for rank, peer in peers.items():
+            threading.Thread(target=self._listen, args=(rank, peer), daemon=True).start()
 
     @classmethod
-    def meet(cls, hosts: Hosts, told: dict[str, str], end: Callable[[str], None], wait: float = WAIT) -> Line:
-        """Wait until every process is here, and has been told the same.
+    def connect(
+        cls, hosts: Hosts, settings: dict[str, str], end: Callable[[str], None], timeout: float = CONNECT_TIMEOUT
+    ) -> Channel:
+        """Wait until every process is connected, and has the same settings.
 
         Args:
-            hosts: who is to come.
-            told: what must be equal everywhere, e.g. versions and options: name to value.
-            end: see `Line`.
-            wait: seconds.
+            hosts: of all processes.
+            settings: what must be equal everywhere, e.g. versions and options: name to value.
+            end: see `Channel`.
+            timeout: seconds.
 
         Raises:
-            SalusError: someone does not come, cannot be reached, or was told otherwise.
+            SalusError: a host does not connect, cannot be reached, or has other settings.
         """
-        until = time.monotonic() + wait
-        if hosts.mine == 0:
-            return cls(hosts, _welcome(hosts, told, until, wait), end)
-        return cls(hosts, {0: _call(hosts, told, until, wait)}, end)
+        deadline = time.monotonic() + timeout
+        if hosts.rank == 0:
+            return cls(hosts, _accept_all(hosts, settings, deadline, timeout), end)
+        return cls(hosts, {0: _connect_to_first(hosts, settings, deadline, timeout)}, end)
 
-    def hand_out(self, content: bytes) -> None:
-        """The first process's part of `receive`."""
-        for host, peer in self.peers.items():
+    def broadcast(self, content: bytes) -> None:
+        """Send bytes from the first process to all others, which call `receive`."""
+        for rank, peer in self.peers.items():
             try:
                 _send(peer, _DATA, content)
             except OSError:
-                self._lost(host)
+                self._report_lost(rank)
 
     def receive(self) -> bytes:
-        """What the first process hands out next; waits for it."""
+        """Wait for what the first process broadcasts next."""
         return self._inbox.get()
 
     def fail(self, reason: str) -> None:
         """Tell the others that this process gives up, and why."""
         self._closing = True
-        for peer in self.peers.values():
-            try:
-                _send(peer, _FAILED, reason.encode())
-            except OSError:
-                continue
+        _send_failure(self.peers, reason)
 
     def close(self) -> None:
-        """Part from the others in peace: returns when all have come to this point."""
-        if self.hosts.mine != 0:
+        """Close the channel; return when all processes have come to this point."""
+        if self.hosts.rank != 0:
             _send(self.peers[0], _BYE, b"")
         for _ in self.peers:
-            self._left.get()
+            self._closed_peers.get()
         self._closing = True
-        if self.hosts.mine == 0:
+        if self.hosts.rank == 0:
             for peer in self.peers.values():
                 _send(peer, _BYE, b"")
 
-    def _listen(self, host: int, peer: socket.socket) -> None:
+    def _listen(self, rank: int, peer: socket.socket) -> None:
         try:
             while True:
-                kind, content = _take(peer)
+                kind, content = _receive(peer)
                 if kind == _DATA:
                     self._inbox.put(content)
                 elif kind == _BYE:
-                    self._left.put(host)
-                    if self.hosts.mine != 0:
+                    self._closed_peers.put(rank)
+                    if self.hosts.rank != 0:
                         return
                 else:
-                    self._stop(f"{self.hosts.title(host)} stopped: {content.decode(errors='replace')}")
+                    self._stop(f"{self.hosts.describe(rank)} stopped: {content.decode(errors='replace')}")
                     return
         except OSError:
-            self._lost(host)
+            self._report_lost(rank)
 
-    def _lost(self, host: int) -> None:
-        self._stop(f"{self.hosts.title(host)} died or cannot be reached any more; its own messages say more")
+    def _report_lost(self, rank: int) -> None:
+        self._stop(f"{self.hosts.describe(rank)} died or cannot be reached any more; its own messages say more")
 
     def _stop(self, reason: str) -> None:
-        with self._once:
+        with self._lock:
             if self._closing:
                 return
             self.fail(reason)
             self._end(reason)
 
 
-def end_process(reason: str, again: str) -> None:
+def end_process(reason: str, resume_command: str) -> None:
     """End this process at once with a line for the user: the main thread may wait in a sum that never comes."""
-    print(f"salus: {reason}; mend that, then continue on every host with: {again}", file=sys.stderr, flush=True)
+    print(
+        f"salus: {reason}; mend that, then continue on every host with: {resume_command}", file=sys.stderr, flush=True
+    )
     os._exit(2)
 
 
-def _welcome(hosts: Hosts, told: dict[str, str], until: float, wait: float) -> dict[int, socket.socket]:
-    """The first process: one connection from each of the others."""
-    port = hosts.names[0][1]
-    both = socket.has_dualstack_ipv6()
+def _accept_all(hosts: Hosts, settings: dict[str, str], deadline: float, timeout: float) -> dict[int, socket.socket]:
+    """Accept a connection of each other process, in the first process."""
+    port = hosts.addresses[0][1]
+    dual = socket.has_dualstack_ipv6()
     try:
-        door = socket.create_server(("", port), family=socket.AF_INET6 if both else socket.AF_INET, dualstack_ipv6=both)
+        server = socket.create_server(
+            ("", port), family=socket.AF_INET6 if dual else socket.AF_INET, dualstack_ipv6=dual
+        )
     except OSError as error:
         raise SalusError(f"port {port} cannot be opened here ({error.strerror}); give --hosts another") from None
     peers: dict[int, socket.socket] = {}
-    with door:
-        while len(peers) < len(hosts.names) - 1:
-            door.settimeout(max(0.01, until - time.monotonic()))
+    with server:
+        while len(peers) < len(hosts.addresses) - 1:
+            server.settimeout(max(0.01, deadline - time.monotonic()))
             try:
-                peer, _ = door.accept()
+                peer, _ = server.accept()
                 peer.settimeout(10)
-                hello = json.loads(_take(peer)[1])
+                hello = json.loads(_receive(peer)[1])
                 _keep_alive(peer)
-                host, theirs = int(hello["host"]), dict(hello["told"])
+                rank, peer_settings = int(hello["host"]), dict(hello["told"])
             except TimeoutError:
-                if time.monotonic() < until:
-                    continue  # no Salus: it said nothing
-                missing = [h for h in range(1, len(hosts.names)) if h not in peers]
-                raise _refused(
+                if time.monotonic() < deadline:
+                    continue  # not Salus: it sent nothing
+                missing = [rank for rank in range(1, len(hosts.addresses)) if rank not in peers]
+                raise _reject(
                     peers,
-                    f"{', '.join(map(hosts.title, missing))} did not come within {wait:.0f} s; start the same command "
-                    f"there with --host {missing[0]}",
+                    f"{', '.join(map(hosts.describe, missing))} did not come within {timeout:.0f} s; start the same "
+                    f"command there with --host {missing[0]}",
                 ) from None
             except (OSError, ValueError, KeyError, TypeError):
-                continue  # no Salus: a port scan, or one that was ended
-            if host in peers or not 0 < host < len(hosts.names):
-                _send(peer, _FAILED, f"--host {host} is given twice, or is not one of --hosts".encode())
+                continue  # not Salus, e.g. a port scan; or a process that ended
+            if rank in peers or not 0 < rank < len(hosts.addresses):
+                _send(peer, _FAILED, f"--host {rank} is given twice, or is not one of --hosts".encode())
                 continue
-            peers[host] = peer
-            other = next((name for name in told if theirs.get(name) != told[name]), None)
-            if other is not None:
-                raise _refused(
-                    peers, f"{hosts.title(host)} has another {other}: {theirs.get(other)}, here {told[other]}"
-                )
+            peers[rank] = peer
+            for name, value in settings.items():
+                if peer_settings.get(name) != value:
+                    raise _reject(
+                        peers, f"{hosts.describe(rank)} has another {name}: {peer_settings.get(name)}, here {value}"
+                    )
     for peer in peers.values():
         _send(peer, _DATA, b"welcome")
     return peers
 
 
-def _refused(peers: dict[int, socket.socket], reason: str) -> SalusError:
-    for peer in peers.values():
-        try:
-            _send(peer, _FAILED, reason.encode())
-        except OSError:
-            continue
+def _reject(peers: dict[int, socket.socket], reason: str) -> SalusError:
+    _send_failure(peers, reason)
     return SalusError(reason)
 
 
-def _call(hosts: Hosts, told: dict[str, str], until: float, wait: float) -> socket.socket:
-    """The others: the connection to the first."""
+def _connect_to_first(hosts: Hosts, settings: dict[str, str], deadline: float, timeout: float) -> socket.socket:
+    """Connect to the first process, in each of the others."""
+    first = hosts.describe(0)
     while True:
         try:
-            peer = socket.create_connection(hosts.names[0], timeout=max(0.1, until - time.monotonic()))
+            peer = socket.create_connection(hosts.addresses[0], timeout=max(0.1, deadline - time.monotonic()))
             break
         except socket.gaierror:
-            raise SalusError(f"{hosts.title(0)}: no machine of this name is known here; mend --hosts") from None
+            raise SalusError(f"{first}: no machine of this name is known here; mend --hosts") from None
         except OSError as error:
-            if time.monotonic() > until:
+            if time.monotonic() > deadline:
                 raise SalusError(
-                    f"{hosts.title(0)} cannot be reached within {wait:.0f} s ({error.strerror or error}); start the "
-                    "same command there with --host 0, and let its port through"
+                    f"{first} cannot be reached within {timeout:.0f} s ({error.strerror or error}); start the same "
+                    "command there with --host 0, and let its port through"
                 ) from None
             time.sleep(0.2)
     _keep_alive(peer)
     try:
-        _send(peer, b"H", json.dumps({"host": hosts.mine, "told": told}).encode())
-        kind, content = _take(peer)
+        _send(peer, _HELLO, json.dumps({"host": hosts.rank, "told": settings}).encode())
+        kind, content = _receive(peer)
     except OSError:
-        raise SalusError(f"{hosts.title(0)} ended before all had come; its own message says why") from None
+        raise SalusError(f"{first} ended before all had come; its own message says why") from None
     if kind == _FAILED:
-        raise SalusError(f"{hosts.title(0)}: {content.decode(errors='replace')}")
+        raise SalusError(f"{first}: {content.decode(errors='replace')}")
     return peer
 
 
 def _keep_alive(peer: socket.socket) -> None:
-    """Wait as long as it takes, but notice a machine that is gone without a word."""
+    """Let a connection wait without limit, but notice a machine that vanished."""
     peer.settimeout(None)
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (("TCP_KEEPIDLE", SILENT // 3), ("TCP_KEEPINTVL", SILENT // 3), ("TCP_KEEPCNT", 2)):
+    for name, value in (
+        ("TCP_KEEPIDLE", SILENCE_TIMEOUT // 3),
+        ("TCP_KEEPINTVL", SILENCE_TIMEOUT // 3),
+        ("TCP_KEEPCNT", 2),
+    ):
         if hasattr(socket, name):
             peer.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _send(peer: socket.socket, kind: bytes, content: bytes) -> None:
-    peer.sendall(_HEAD.pack(kind, len(content)) + content)
+    peer.sendall(_HEADER.pack(kind, len(content)) + content)
 
 
-def _take(peer: socket.socket) -> tuple[bytes, bytes]:
-    kind, size = _HEAD.unpack(_take_bytes(peer, _HEAD.size))
-    return kind, _take_bytes(peer, size)
+def _send_failure(peers: dict[int, socket.socket], reason: str) -> None:
+    for peer in peers.values():
+        with suppress(OSError):
+            _send(peer, _FAILED, reason.encode())
 
 
-def _take_bytes(peer: socket.socket, size: int) -> bytes:
-    parts: list[Any] = []
-    while size:
-        part = peer.recv(min(size, 1 << 20))
-        if not part:
+def _receive(peer: socket.socket) -> tuple[bytes, bytes]:
+    kind, size = _HEADER.unpack(_receive_bytes(peer, _HEADER.size))
+    return kind, _receive_bytes(peer, size)
+
+
+def _receive_bytes(peer: socket.socket, size: int) -> bytes:
+    content = bytearray()
+    while len(content) < size:
+        chunk = peer.recv(min(size - len(content), 1 << 20))
+        if not chunk:
             raise ConnectionError("closed")
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
+        content += chunk
+    return bytes(content)

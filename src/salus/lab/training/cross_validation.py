@@ -1,6 +1,6 @@
-"""The images of several data sets together, in folds that never split a patient or a cluster of near-duplicates.
+"""Read several data sets and split them into folds that never separate a patient or a cluster of near-duplicates.
 
-Folds are dealt in each set alone. Where images of two sets show the same scan they count as one patient.
+Each set is split by itself. Where images of two sets show the same scan, they count as one patient.
 """
 
 from __future__ import annotations
@@ -8,35 +8,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from salus.data.case import Case
-from salus.data.duplicates import cluster
-from salus.data.duplicates import fingerprint as print_of
-from salus.data.folds import Folds
+from salus.data.duplicates import cluster_hashes, perceptual_hash
+from salus.data.folds import Folds, split_into_folds
 from salus.data.layouts import read_data_set
 from salus.data.prepare import Pairs, prepare
-from salus.data.split import deal_folds
 from salus.errors import SalusError
 from salus.lab.training.progress import Log
-from salus.lab.training.run_folder import fingerprint, read_json, write_json
+from salus.lab.training.run_folder import fingerprint
 
 
 @dataclass(frozen=True, eq=False)
-class Pool:
-    """All images of all sets.
+class CrossValidationData:
+    """The n images of all data sets, with the fold of each.
 
     Attributes:
-        names: of n images.
-        cases: the files of each.
-        sets: the data set of each.
-        labels: of each, "" where unknown.
-        groups: the patient or cluster of near-duplicates of each, over all sets.
-        fold: (n,) the fold in which an image is tested.
+        names: of the images.
+        cases: the files of each image.
+        sets: the data set of each image.
+        labels: of each image, "" where unknown.
+        groups: the patient or cluster of near-duplicates of each image, over all sets.
+        fold: (n,) the fold in which an image is tested, from 1.
         images: (n, s, s) uint8.
         masks: (n, s, s) bool.
-        saliency: (n, s, s) uint8 where every set ships maps.
+        saliency: (n, s, s) uint8; None unless every set ships maps.
     """
 
     names: tuple[str, ...]
@@ -49,14 +48,26 @@ class Pool:
     masks: np.ndarray
     saliency: np.ndarray | None
 
-    def training(self, fold: int) -> np.ndarray:
-        """Places of the images that may train where a fold is tested: of none of its patients or clusters."""
+    def test_indices(self, fold: int) -> np.ndarray:
+        """Return the indices of the images that a fold is tested on."""
+        return np.flatnonzero(self.fold == fold)
+
+    def training_indices(self, fold: int) -> np.ndarray:
+        """Return the indices of the images that share no patient or cluster with the test images of a fold."""
         groups = np.asarray(self.groups)
         return np.flatnonzero(~np.isin(groups, groups[self.fold == fold]))
 
+    def fold_assignment(self) -> dict[str, Any]:
+        """Return fold and group of each image as plain values; see `salus.lab.training.run_folder.hold_folds`."""
+        names = [f"{data_set}/{name}" for data_set, name in zip(self.sets, self.names, strict=True)]
+        return {
+            "test": dict(zip(names, self.fold.tolist(), strict=True)),
+            "groups": dict(zip(names, self.groups, strict=True)),
+        }
 
-def read_pool(
-    data: Sequence[str],
+
+def read_cross_validation_data(
+    folders: Sequence[str],
     *,
     folds: int = 5,
     size: int = 128,
@@ -64,108 +75,90 @@ def read_pool(
     limit: int | None = None,
     skip_bad: bool = False,
     log: Log = print,
-) -> tuple[Pool, dict[str, str]]:
-    """Read every set and deal its folds; also the fingerprint of each set.
+) -> tuple[CrossValidationData, dict[str, str]]:
+    """Read every data set and split it into folds.
 
     Args:
-        data: folders of data sets.
-        folds: how many; patients and near-duplicates are never split.
-        size: height and width of the images.
-        seed: of the folds.
-        limit: images of each set at most, spread over it; None takes all.
-        skip_bad: leave out what cannot be read.
+        folders: of the data sets.
+        folds: number of folds; patients and near-duplicates are never separated.
+        size: height and width of the images, pixels.
+        seed: of the split.
+        limit: largest number of images of each set, spread evenly over it; None takes all.
+        skip_bad: leave out cases that cannot be read, instead of stopping.
         log: called with lines of progress.
 
+    Returns:
+        The data, and the SHA-256 of each set by name.
+
     Raises:
-        SalusError: two folders have one name, a set cannot be read, or holds no image with a mask.
+        SalusError: two folders have the same name, or a set cannot be read or holds no image with a mask.
     """
-    names = [Path(folder).resolve().name for folder in data]
+    names = [Path(folder).resolve().name for folder in folders]
     if len(set(names)) < len(names):
         raise SalusError(f"data sets are told apart by their folders' names, and these are {', '.join(names)}; rename")
-    parts: list[tuple[str, Pairs, Folds]] = []
-    prints: dict[str, str] = {}
-    for name, folder in zip(names, data, strict=True):
-        found = read_data_set(folder)
-        bad: list[str] = []
-        cases = found.labelled
+    sets: list[tuple[str, Pairs, Folds]] = []
+    fingerprints: dict[str, str] = {}
+    for name, folder in zip(names, folders, strict=True):
+        data_set = read_data_set(folder)
+        cases = data_set.labelled
         if not cases:
             raise SalusError(f"{folder}: no image has a mask; maps can only be judged where the truth is known")
         if limit and len(cases) > limit:
             cases = tuple(cases[int(i)] for i in np.linspace(0, len(cases) - 1, limit).round())
+        bad: list[str] = []
         pairs = prepare(cases, size, bad=bad)
         if bad and not skip_bad:
             raise SalusError(f"{len(bad)} cases cannot be used, e.g. {bad[0]}; mend them, or go on: --skip-bad")
         for line in bad:
             log(f"left out: {line}")
-        dealt = deal_folds(found, pairs, "grouped", folds, seed)
-        prints[name] = fingerprint(cases)["sha256"]
-        parts.append((name, pairs, dealt))
+        sets.append((name, pairs, split_into_folds(data_set, pairs, "grouped", folds, seed)))
+        fingerprints[name] = fingerprint(cases)["sha256"]
         log(f"{folder}: {len(pairs.cases)} images, {int(pairs.masks.any(axis=(1, 2)).sum())} with a tumour")
-    every = [(name, dealt, case) for name, pairs, dealt in parts for case in pairs.cases]
-    maps = [pairs.saliency for _, pairs, _ in parts if pairs.saliency is not None]
-    sets = tuple(name for name, _, _ in every)
-    images = np.concatenate([pairs.images for _, pairs, _ in parts])
-    groups = tuple(f"{name}/{dealt.groups[case.name]}" for name, dealt, case in every)
-    pool = Pool(
-        names=tuple(case.name for _, _, case in every),
-        cases=tuple(case for _, _, case in every),
-        sets=sets,
-        labels=tuple(case.label or "" for _, _, case in every),
-        groups=join_groups(groups, sets, images, log) if len(parts) > 1 else groups,
-        fold=np.asarray([dealt.test[case.name] for _, dealt, case in every]),
+    return _concatenate(sets, log), fingerprints
+
+
+def _concatenate(sets: Sequence[tuple[str, Pairs, Folds]], log: Log) -> CrossValidationData:
+    """Put the images of all data sets, each a name with prepared images and folds, one after the other."""
+    rows = [(name, folds, case) for name, pairs, folds in sets for case in pairs.cases]
+    set_of = tuple(name for name, _, _ in rows)
+    images = np.concatenate([pairs.images for _, pairs, _ in sets])
+    maps = [pairs.saliency for _, pairs, _ in sets if pairs.saliency is not None]
+    groups = tuple(f"{name}/{folds.groups[case.name]}" for name, folds, case in rows)
+    return CrossValidationData(
+        names=tuple(case.name for _, _, case in rows),
+        cases=tuple(case for _, _, case in rows),
+        sets=set_of,
+        labels=tuple(case.label or "" for _, _, case in rows),
+        groups=join_groups(groups, set_of, images, log) if len(sets) > 1 else groups,
+        fold=np.asarray([folds.test[case.name] for _, folds, case in rows]),
         images=images,
-        masks=np.concatenate([pairs.masks for _, pairs, _ in parts]),
-        saliency=np.concatenate(maps) if len(maps) == len(parts) else None,
+        masks=np.concatenate([pairs.masks for _, pairs, _ in sets]),
+        saliency=np.concatenate(maps) if len(maps) == len(sets) else None,
     )
-    return pool, prints
-
-
-def hold_to(pool: Pool, path: Path) -> None:
-    """Keep who belongs together and is tested when, at first; afterwards see that it is still so.
-
-    Patients and the rule for near-duplicates are not in the fingerprint of the images, and folds that were trained on
-    are worth nothing once they are dealt anew.
-
-    Args:
-        pool: the images of a run.
-        path: the run's file of folds.
-
-    Raises:
-        SalusError: it differs from what the file holds.
-    """
-    names = [f"{of}/{name}" for of, name in zip(pool.sets, pool.names, strict=True)]
-    test, groups = (dict(zip(names, of, strict=True)) for of in (pool.fold.tolist(), pool.groups))
-    dealt = {"test": test, "groups": groups}
-    if not path.exists():
-        write_json(path, dealt)
-    elif read_json(path) != dealt:
-        raise SalusError(
-            f"{path}: patients or near-duplicates are not those with which the run was started; start a new run"
-        )
 
 
 def join_groups(groups: Sequence[str], sets: Sequence[str], images: np.ndarray, log: Log = print) -> tuple[str, ...]:
-    """Groups joined where images of different sets show the same scan.
+    """Join the groups of images of different data sets that show the same scan.
 
     Args:
         groups: the patient or cluster of each of n images within its set.
-        sets: the data set of each.
+        sets: the data set of each image.
         images: (n, s, s) uint8.
-        log: is told what was joined.
+        log: called with a line where groups were joined.
 
     Returns:
-        n groups; a joined one bears the first of its names.
+        n groups; a joined one has the first of its names.
     """
-    found = cluster({str(i): print_of(image / np.float32(255)) for i, image in enumerate(images)})
-    title = {group: group for group in groups}
-    joined = 0
-    for members in ([int(name) for name in names] for names in found.clusters):
+    duplicates = cluster_hashes({str(i): perceptual_hash(image / np.float32(255)) for i, image in enumerate(images)})
+    joined_name = {group: group for group in groups}
+    count = 0
+    for members in ([int(name) for name in cluster] for cluster in duplicates.clusters):
         if len({sets[i] for i in members}) == 1:
-            continue  # one set's own near-duplicates were found at full size
-        joined += len(members)
-        together = {title[groups[i]] for i in members}
+            continue  # near-duplicates within a set were found at full size
+        count += len(members)
+        together = {joined_name[groups[i]] for i in members}
         first = min(together)
-        title = {group: first if of in together else of for group, of in title.items()}
-    if joined:
-        log(f"{joined} images have a near-duplicate in another set; none is fitted on while its like is tested")
-    return tuple(title[group] for group in groups)
+        joined_name = {group: first if name in together else name for group, name in joined_name.items()}
+    if count:
+        log(f"{count} images have a near-duplicate in another set; none is fitted on while its like is tested")
+    return tuple(joined_name[group] for group in groups)

@@ -1,4 +1,4 @@
-"""The published loss, and the score that is watched while training."""
+"""Losses of the networks, and the score that is logged while training."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="salus")
 def dice_loss(truth: keras.KerasTensor, probability: keras.KerasTensor) -> keras.KerasTensor:
-    """1 - (2 Σ y p + 1) / (Σ y + Σ p + 1), the sums over the whole batch (the authors' notebooks).
+    """Compute the published Dice loss: 1 - (2 Σ y p + 1) / (Σ y + Σ p + 1), the sums over the whole batch.
+
+    As in the notebooks of Vakanski, Xian & Freer (2020).
 
     Args:
         truth: y, (n, h, w, 1) of 0 and 1.
@@ -23,7 +25,7 @@ def dice_loss(truth: keras.KerasTensor, probability: keras.KerasTensor) -> keras
 
 @keras.saving.register_keras_serializable(package="salus")
 def dsc(truth: keras.KerasTensor, probability: keras.KerasTensor) -> keras.KerasTensor:
-    """DSC of each image at threshold 0.5, (n,); 1 where both truth and prediction are empty. To watch, not to report.
+    """Compute the DSC of each image at threshold 0.5, (n,); 1 where truth and prediction are empty. For logs only.
 
     Args:
         truth: (n, h, w, 1) of 0 and 1.
@@ -36,10 +38,10 @@ def dsc(truth: keras.KerasTensor, probability: keras.KerasTensor) -> keras.Keras
 
 @keras.saving.register_keras_serializable(package="salus")
 def saliency_loss(share: keras.KerasTensor, probability: keras.KerasTensor) -> keras.KerasTensor:
-    """Cross-entropy, which calibrates a map, plus each image's Dice loss, which weighs small tumours as large ones.
+    """Compute cross-entropy, which calibrates a map, plus half of each image's Dice loss, which weighs sizes alike.
 
     Args:
-        share: tumour's share of each pixel, (n, h, w, 1) in [0, 1].
+        share: the share of each pixel that is tumour, (n, h, w, 1) in [0, 1].
         probability: (n, h, w, 1) in [0, 1].
 
     Returns:

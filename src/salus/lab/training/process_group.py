@@ -1,10 +1,10 @@
-"""Train on many devices and hosts: data parallel, by `keras.distribution` on JAX.
+"""Train on several devices and hosts: data parallel, by `keras.distribution` on JAX.
 
-Every process runs the same program on the same data and makes the same batches. Within `Crew.scope` a network's
-variables lie on every device, and each device computes its part of a batch; XLA joins sums over the batch (loss,
-gradients, batch norm), so a step is that of one device but for rounding, also where the last batch of an epoch cannot
-be shared out evenly. Only the first process, which leads, keeps what is written: the others work in a folder of their
-own that is thrown away.
+Every process runs the same program on the same data and makes the same batches. Within `ProcessGroup.scope` a network's
+variables are replicated on every device, and each device computes its shard of a batch. XLA joins sums over the batch
+(loss, gradients, batch norm), so a step equals that of one device but for rounding, also where the last batch of an
+epoch cannot be divided evenly. Only the main process (rank 0) keeps what is written: the others work in temporary
+folders.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from salus.errors import SalusError
-from salus.lab.training.channel import Hosts, Line, end_process
+from salus.lab.training.channel import Channel, Hosts, end_process
 from salus.lab.training.progress import Log
 
 if TYPE_CHECKING:
@@ -35,38 +35,38 @@ if TYPE_CHECKING:
 
 
 @dataclass(eq=False)
-class Crew:
-    """The processes and devices that train together; `ALONE` is one process on one device.
+class ProcessGroup:
+    """The processes and devices that train together; `SINGLE_PROCESS` is one process on one device.
 
     Attributes:
-        line: to the other processes; None where there are none.
+        channel: to the other processes; None where there are none.
         distribution: of `keras.distribution`; None on one device.
-        devices: of all processes.
+        devices: number of devices of all processes.
     """
 
-    line: Line | None = None
+    channel: Channel | None = None
     distribution: keras.distribution.Distribution | None = None
     devices: int = 1
-    _scratch: list[Path] = field(default_factory=list)
+    _copies: list[Path] = field(default_factory=list)
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this process keeps what is written."""
-        return self.line is None or self.line.hosts.mine == 0
+        return self.channel is None or self.channel.hosts.rank == 0
 
     def log(self, log: Log) -> Log:
-        """`log` in the process that leads, nothing in the others."""
-        return log if self.leads else lambda line: None
+        """Return `log` in the main process, a silent one in the others."""
+        return log if self.is_main else lambda line: None
 
     def scope(self) -> AbstractContextManager[None]:
-        """Where networks are made and trained together; every process must do the same inside."""
+        """Open the scope in which networks are made and trained together; every process must do the same inside."""
         if self.distribution is None:
             return nullcontext()
         scope: AbstractContextManager[None] = self.distribution.scope()
         return scope
 
     def check_batch(self, batch: int) -> None:
-        """Raise a SalusError where devices would idle."""
+        """Raise a SalusError where a batch cannot be divided evenly among the devices."""
         if batch % self.devices:
             fit = -(-batch // self.devices) * self.devices
             raise SalusError(
@@ -74,106 +74,109 @@ class Crew:
                 "fewer devices"
             )
 
-    def share_out(self, model: keras.Model) -> None:
-        """Let each device compute its part of every batch of `model`, which was made within `scope`."""
+    def shard_batches(self, model: keras.Model) -> None:
+        """Let each device compute its shard of every batch of a model that was made within `scope`."""
         if self.distribution is None:
             return
         import keras
 
         mesh = self.distribution.device_mesh
 
-        def spread(x: Any) -> Any:
+        def shard(x: Any) -> Any:
             layout = keras.distribution.TensorLayout(["batch"] + [None] * (len(x.shape) - 1), mesh)
             return keras.distribution.distribute_tensor(x, layout)
 
-        def shared(step: Callable[[Any, Any], Any], state: Any, data: Any) -> Any:
-            return step(state, keras.tree.map_structure(spread, data, none_is_leaf=False))
+        def run_sharded(step: Callable[[Any, Any], Any], state: Any, data: Any) -> Any:
+            return step(state, keras.tree.map_structure(shard, data, none_is_leaf=False))
 
         for name in ("train_step", "test_step"):
-            setattr(model, name, partial(shared, getattr(model, name)))
+            setattr(model, name, partial(run_sharded, getattr(model, name)))
 
-    def local(self, model: keras.Model, build: Callable[[], keras.Model]) -> keras.Model:
-        """A trained model that this process can use without the others; call it outside `scope`.
+    def local_copy(self, model: keras.Model, build: Callable[[], keras.Model]) -> keras.Model:
+        """Copy a trained model so that this process can use it without the others; call it outside `scope`.
 
         Args:
-            model: that was trained within `scope`.
-            build: makes it anew.
+            model: trained within `scope`.
+            build: makes the same model with other weights.
         """
         if self.distribution is None:
             return model
-        fresh = build()
-        fresh.set_weights(model.get_weights())
-        return fresh
+        copy = build()
+        copy.set_weights(model.get_weights())
+        return copy
 
-    def share(self, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-        """What `make` returns in the process that leads; the others wait for it, however long it takes."""
-        if self.line is None:
-            return make()
-        if self.leads:
-            made = make()
+    def broadcast(self, compute: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        """Compute arrays in the main process and return them in all; the others wait, however long it takes."""
+        if self.channel is None:
+            return compute()
+        if self.is_main:
+            arrays = compute()
             packed = io.BytesIO()
-            np.savez(packed, allow_pickle=False, **made)
-            self.line.hand_out(packed.getvalue())
-            return made
-        with np.load(io.BytesIO(self.line.receive()), allow_pickle=False) as content:
+            np.savez(packed, allow_pickle=False, **arrays)
+            self.channel.broadcast(packed.getvalue())
+            return arrays
+        with np.load(io.BytesIO(self.channel.receive()), allow_pickle=False) as content:
             return {name: content[name] for name in content.files}
 
-    def decide(self, ask: Callable[[], bool]) -> bool:
-        """What the process that leads answers."""
-        return bool(self.share(lambda: {"answer": np.array(ask())})["answer"])
+    def broadcast_flag(self, evaluate: Callable[[], bool]) -> bool:
+        """Evaluate a condition in the main process and return the result in all."""
+        return bool(self.broadcast(lambda: {"flag": np.array(evaluate())})["flag"])
 
-    def mirror(self, folder: Path) -> Path:
-        """The folder to work in: `folder` itself where this process leads, else a copy of the leader's that is kept
-        until the end; a copy holds the files right inside it, not its folders.
+    def replicate_folder(self, folder: Path) -> Path:
+        """Return the folder to work in: `folder` itself in the main process, a temporary copy in the others.
+
+        A copy holds the files right inside the folder, not its subfolders.
         """
-        if self.line is None:
+        if self.channel is None:
             return folder
 
-        def files() -> dict[str, np.ndarray]:
-            inside = [p for p in folder.iterdir() if p.is_file()] if folder.is_dir() else []
-            return {p.name: np.frombuffer(p.read_bytes(), np.uint8) for p in inside if not p.name.startswith(".")}
+        def read_files() -> dict[str, np.ndarray]:
+            files = [p for p in folder.iterdir() if p.is_file()] if folder.is_dir() else []
+            return {p.name: np.frombuffer(p.read_bytes(), np.uint8) for p in files if not p.name.startswith(".")}
 
-        found = self.share(files)
-        if self.leads:
+        contents = self.broadcast(read_files)
+        if self.is_main:
             return folder
         copy = Path(tempfile.mkdtemp(prefix="salus-"))
-        self._scratch.append(copy)
-        for name, content in found.items():
+        self._copies.append(copy)
+        for name, content in contents.items():
             (copy / name).write_bytes(content.tobytes())
         return copy
 
-    def agree(self, what: str, value: str) -> None:
-        """Raise a SalusError where this process has another value than the one that leads."""
-        theirs = str(self.share(lambda: {"value": np.array(value)})["value"])
-        if theirs != value:
-            raise SalusError(f"{what} differ from those of host 0; start every host with the same options and data")
+    def check_equal(self, name: str, value: str) -> None:
+        """Raise a SalusError where this process has another value than the main process."""
+        main_value = str(self.broadcast(lambda: {"value": np.array(value)})["value"])
+        if main_value != value:
+            raise SalusError(f"{name} differ from those of host 0; start every host with the same options and data")
 
-    def tidy(self) -> None:
-        """Remove the copies that `mirror` made."""
-        for folder in self._scratch:
+    def remove_copies(self) -> None:
+        """Remove the copies that `replicate_folder` made."""
+        for folder in self._copies:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-ALONE = Crew()
+SINGLE_PROCESS = ProcessGroup()
 
 
 @contextmanager
-def assembled(devices: int | None, hosts: str | None, host: int | None, again: str) -> Iterator[Crew]:
-    """The crew that --devices, --hosts and --host ask for; call `use_backend` first.
+def open_process_group(
+    devices: int | None, hosts: str | None, host: int | None, resume_command: str
+) -> Iterator[ProcessGroup]:
+    """Connect the processes and devices of --devices, --hosts and --host; call `use_backend` first.
 
     Args:
-        devices: of this process; None takes all of them where there are hosts, else trains as without a crew.
-        hosts: NAME:PORT of each process, parted by commas, the leading one first.
-        host: which of them this is, from 0.
-        again: the command to go on with after one of them has died.
+        devices: of this process; None takes all of them with --hosts, else trains as without a group.
+        hosts: NAME:PORT of each process, separated by commas, the main process first.
+        host: the rank of this process, from 0.
+        resume_command: the command that resumes the run after a process died.
 
     Raises:
-        SalusError: the backend is not JAX, there are not so many devices, or the hosts do not come together.
+        SalusError: the backend is not JAX, there are not so many devices, or the hosts do not connect.
     """
     if hosts is None and host is not None:
         raise SalusError("--host: say who the hosts are: --hosts NAME:PORT,NAME:PORT,...")
     if hosts is None and devices is None:
-        yield ALONE
+        yield SINGLE_PROCESS
         return
     import keras
 
@@ -182,84 +185,86 @@ def assembled(devices: int | None, hosts: str | None, host: int | None, again: s
             f"--devices and --hosts need the backend jax, not {keras.backend.backend()}; add --backend jax "
             '(pip install "salus[jax]")'
         )
-    placed = Hosts.parse(hosts, host) if hosts is not None else None
-    line = None if placed is None or len(placed.names) == 1 else _meet(placed, devices, again)
-    crew = Crew(line)
+    world = Hosts.parse(hosts, host) if hosts is not None else None
+    channel = None
+    if world is not None and len(world.addresses) > 1:
+        channel = _open_channel(world, devices, resume_command)
+    group = ProcessGroup(channel)
     try:
-        if line is not None:
-            _join(crew, line)
-        crew.distribution, crew.devices = _distribute(devices, 1 if line is None else len(line.hosts.names))
-        yield crew
+        if channel is not None:
+            _initialize_jax(group, channel)
+        group.distribution, group.devices = _distribute(devices, 1 if channel is None else len(channel.hosts.addresses))
+        yield group
     except BaseException as error:
-        if line is not None:
-            _give_up(line, error)
+        if channel is not None:
+            _abort(channel, error)
         raise
     else:
-        if line is not None:
-            line.close()
+        if channel is not None:
+            channel.close()
     finally:
-        crew.tidy()
+        group.remove_copies()
 
 
-def _meet(hosts: Hosts, devices: int | None, again: str) -> Line:
-    """Wait for the other processes; they must be alike."""
-    from salus.lab.training.backend import versions
+def _open_channel(hosts: Hosts, devices: int | None, resume_command: str) -> Channel:
+    """Connect to the other processes, which must have the same package_versions and options."""
+    from salus.lab.training.backend import package_versions
 
-    own = {k: v for k, v in versions().items() if k in ("salus", "keras", "jax")}
-    told = {"number of hosts": str(len(hosts.names)), "--devices": str(devices)} | own
-    return Line.meet(hosts, told, partial(end_process, again=again))
+    own = {k: v for k, v in package_versions().items() if k in ("salus", "keras", "jax")}
+    settings = {"number of hosts": str(len(hosts.addresses)), "--devices": str(devices)} | own
+    return Channel.connect(hosts, settings, partial(end_process, resume_command=resume_command))
 
 
-def _join(crew: Crew, line: Line) -> None:
+def _initialize_jax(group: ProcessGroup, channel: Channel) -> None:
     """Let JAX connect the processes, at a port that is free on the first host."""
     import keras
 
-    hosts = line.hosts
-    place = str(crew.share(lambda: {"at": np.array(f"{hosts.names[0][0]}:{_free_port()}")})["at"])
+    hosts = channel.hosts
+    address = str(group.broadcast(lambda: {"address": np.array(f"{hosts.addresses[0][0]}:{_free_port()}")})["address"])
     keras.utils.set_random_seed(0)  # else Keras draws a seed together, which costs a compilation
-    keras.distribution.initialize(place, len(hosts.names), hosts.mine)
+    keras.distribution.initialize(address, len(hosts.addresses), hosts.rank)
 
 
 def _free_port() -> int:
-    with socket.create_server(("", 0)) as door:
-        port: int = door.getsockname()[1]
+    with socket.create_server(("", 0)) as server:
+        port: int = server.getsockname()[1]
         return port
 
 
 def _distribute(devices: int | None, hosts: int) -> tuple[Any, int]:
-    """The distribution over `devices` of each of `hosts` processes, and how many devices that are."""
+    """Make the distribution over `devices` of each of `hosts` processes; return it and the number of all devices."""
     import keras
 
-    class Whole(keras.distribution.DataParallel):
-        """Each process gives every device the whole batch, of which `Crew.share_out` cuts its part."""
+    class WholeBatches(keras.distribution.DataParallel):
+        """Gives every device the whole batch, of which `ProcessGroup.shard_batches` takes its shard."""
 
         def get_data_layout(self, data_shape: tuple[int, ...]) -> keras.distribution.TensorLayout:
             return keras.distribution.TensorLayout([None] * len(data_shape), self.device_mesh)
 
-    found = keras.distribution.list_devices()
-    each = len(found) // hosts
-    kind = found[0].split(":")[0]
-    wanted = each if devices is None else devices
-    if not 1 <= wanted <= each:
-        reason = f"--devices {wanted}: this machine has {each} ({kind})"
+    available = keras.distribution.list_devices()
+    per_host = len(available) // hosts
+    kind = available[0].split(":")[0]
+    used = per_host if devices is None else devices
+    if not 1 <= used <= per_host:
+        reason = f"--devices {used}: this machine has {per_host} ({kind})"
         if kind == "cpu":
-            reason += f"; to try things out, XLA_FLAGS=--xla_force_host_platform_device_count={wanted} parts it"
+            reason += f"; to try things out, XLA_FLAGS=--xla_force_host_platform_device_count={used} parts it"
         raise SalusError(reason)
-    chosen = [found[h * each + i] for h in range(hosts) for i in range(wanted)]
-    return Whole(devices=chosen, auto_shard_dataset=False), len(chosen)
+    chosen = [available[host * per_host + i] for host in range(hosts) for i in range(used)]
+    return WholeBatches(devices=chosen, auto_shard_dataset=False), len(chosen)
 
 
-def _give_up(line: Line, error: BaseException) -> None:
-    """Tell the others why, and leave without JAX's farewell, which would wait for them for minutes."""
+def _abort(channel: Channel, error: BaseException) -> None:
+    """Tell the others why, and skip JAX's shutdown at exit, which would wait for them for minutes."""
     if not isinstance(error, SalusError | KeyboardInterrupt):
-        time.sleep(3)  # JAX noticed first that another died: let the line say so
+        time.sleep(3)  # perhaps JAX noticed first that another process died: let the channel say so
     reason = "interrupted" if isinstance(error, KeyboardInterrupt) else f"{error}".strip().partition("\n")[0]
-    line.fail(reason or type(error).__name__)
+    channel.fail(reason or type(error).__name__)
     code = 130 if isinstance(error, KeyboardInterrupt) else 2 if isinstance(error, SalusError | OSError) else 1
-    atexit.register(_leave, code)
+    atexit.register(_exit, code)
 
 
-def _leave(code: int) -> None:
+def _exit(code: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

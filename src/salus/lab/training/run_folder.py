@@ -1,13 +1,13 @@
-"""A run's folder: its settings, what it depends on, and where each part of the result lies.
+"""The folder of a run: refuse a used one, write its settings and the fingerprint of its data, resume on the same data.
 
-RUN/run.json            settings: data, networks, protocol, saliency, given predictions
-RUN/environment.json    versions and machine
-RUN/data.json           fingerprint of every image and mask
-RUN/folds.json          who is tested when
-RUN/saliency/           maps of every case by base and fold, estimated once
-RUN/NETWORK/fold-N/     history.csv, final.weights.h5, outputs.npz, scores.csv, summary.json (written last: finished)
-RUN/scores.csv          every image, network and resolution
-RUN/report.html, .md    the report
+These files are common to the runs of `salus train`, `salus benchmark` and `salus saliency-benchmark`:
+
+RUN/run.json            the settings; of data in several sets also their fingerprints
+RUN/folds.json          in which fold an image is tested, and which images belong to one patient
+RUN/environment.json    versions and machine (salus benchmark)
+RUN/data.json           fingerprint of every image and mask (salus benchmark)
+RUN/NETWORK/fold-N/     history.csv, final.weights.h5, outputs.npz, scores.csv, summary.json (salus benchmark)
+RUN/scores.csv          scores of every image
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from salus.atomic import write_json
 from salus.data.case import Case
 from salus.errors import SalusError
 
@@ -34,35 +34,126 @@ SCORES = "scores.csv"
 OUTPUTS = "outputs.npz"
 
 
+def check_unused(folder: Path, command: str) -> None:
+    """Raise a SalusError where a folder holds a run already; `command` is the command that resumes it."""
+    if (folder / RUN_FILE).exists():
+        raise SalusError(f"{folder}: holds a run already; continue it with: {command} --resume {folder}")
+
+
+def create_folder(folder: Path) -> None:
+    """Create the folder of a run, if need be with its parents; a SalusError where that fails."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SalusError(f"{folder}: cannot be made ({error.strerror})") from None
+
+
+def start_run(
+    folder: Path, settings: Mapping[str, Any], fingerprints: Mapping[str, str], folds: Mapping[str, Any]
+) -> None:
+    """Create the folder of a run over several data sets, and write what it can be resumed from.
+
+    Args:
+        folder: of the run, checked by `check_unused`.
+        settings: written to run.json.
+        fingerprints: SHA-256 of each data set, written beside the settings.
+        folds: see `hold_folds`.
+    """
+    create_folder(folder)
+    (folder / FOLDS).unlink(missing_ok=True)  # of a run that was killed before its settings were written
+    hold_folds(folder, folds)
+    write_settings(folder, settings, fingerprints)
+
+
+def write_settings(folder: Path, settings: Mapping[str, Any], fingerprints: Mapping[str, str]) -> None:
+    """Write run.json: a folder that has it can be resumed."""
+    write_json(folder / RUN_FILE, {**settings, "fingerprint": fingerprints})
+
+
+def read_settings(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """Read run.json: the settings of a run, and the fingerprint of each data set.
+
+    Raises:
+        SalusError: there is no run, or the file is damaged.
+    """
+    settings = read_json(folder / RUN_FILE)
+    return settings, settings.pop("fingerprint", {})
+
+
+def check_same_data(
+    folder: Path, recorded: Mapping[str, str], fingerprints: Mapping[str, str], folds: Mapping[str, Any]
+) -> None:
+    """Check that a run is resumed on the images and folds with which it was started.
+
+    Args:
+        folder: of the run.
+        recorded: the fingerprints in run.json.
+        fingerprints: of the data sets as they are now.
+        folds: see `hold_folds`.
+
+    Raises:
+        SalusError: images, folds, patients or near-duplicates have changed.
+    """
+    if fingerprints != recorded:
+        raise SalusError(f"the data have changed since {folder} was started; start a new run")
+    hold_folds(folder, folds)
+
+
+def hold_folds(folder: Path, folds: Mapping[str, Any]) -> None:
+    """Write folds.json at the start of a run, and later check that the folds are still the same.
+
+    Patients and the rule for near-duplicates are not part of the images' fingerprint, and what was trained on some
+    folds is worth nothing with others.
+
+    Args:
+        folder: of the run.
+        folds: fold and patient of each image, plain values.
+
+    Raises:
+        SalusError: folds.json holds other folds.
+    """
+    path = folder / FOLDS
+    if not path.exists():
+        write_json(path, folds)
+    elif read_json(path) != folds:
+        raise SalusError(
+            f"{path}: patients or near-duplicates are not those with which the run was started; start a new run"
+        )
+
+
 def read_history(folder: Path) -> list[dict[str, float]]:
-    """The finished epochs of a part: a row each with epoch (from 1), seconds, loss, val_loss, watched scores."""
+    """Read the finished epochs of a training in history.csv: epoch (from 1), seconds, loss, val_loss and scores."""
     path = folder / HISTORY
     if not path.is_file():
         return []
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
-        absent = {"epoch", "seconds", "loss", "val_loss"} - set(rows[0] if rows else ())
-        if rows and absent:
-            raise ValueError(f"no column {min(absent)}")
+        missing = {"epoch", "seconds", "loss", "val_loss"} - set(rows[0] if rows else ())
+        if rows and missing:
+            raise ValueError(f"no column {min(missing)}")
         return rows
     except (OSError, ValueError, TypeError) as error:
         raise SalusError(f"{path}: unreadable ({error}); remove its folder, then resume the run") from None
 
 
 def fingerprint(cases: Sequence[Case]) -> dict[str, Any]:
-    """SHA-256 of each case's image and masks, and one of all: a run resumes on the very same data or not at all."""
+    """Compute the SHA-256 of each case's image, masks and saliency map, and one of all cases.
 
-    def one(case: Case) -> str:
+    Returns:
+        "sha256" of all cases, and "cases", the digest by name.
+    """
+
+    def digest_of(case: Case) -> str:
         digest = hashlib.sha256()
         for path in (case.image, *(case.masks or ()), *((case.saliency,) if case.saliency else ())):
             digest.update(path.read_bytes() if path.is_file() else b"absent")
         return digest.hexdigest()
 
-    with ThreadPoolExecutor(4) as pool:
-        digests = dict(zip((c.name for c in cases), pool.map(one, cases), strict=True))
-    whole = hashlib.sha256("".join(f"{n}{d}" for n, d in sorted(digests.items())).encode()).hexdigest()
-    return {"sha256": whole, "cases": digests}
+    with ThreadPoolExecutor(4) as threads:
+        digests = dict(zip((c.name for c in cases), threads.map(digest_of, cases), strict=True))
+    joined = "".join(f"{name}{digest}" for name, digest in sorted(digests.items()))
+    return {"sha256": hashlib.sha256(joined.encode()).hexdigest(), "cases": digests}
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -78,21 +169,3 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise SalusError(f"{path}: damaged, it holds no settings but a {type(content).__name__}; copy the run again")
     return content
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file by rename."""
-    text = json.dumps(content, indent=1) + "\n"
-    write_by_rename(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-
-
-def write_by_rename(path: Path, write: Callable[[Path], object]) -> None:
-    """Call write(temporary path), then rename it to `path`, so that `path` is whole or absent."""
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise SalusError(f"{path}: cannot be written ({error.strerror or error}); free space, then resume") from None
-    finally:
-        temporary.unlink(missing_ok=True)

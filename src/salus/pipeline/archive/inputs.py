@@ -1,4 +1,4 @@
-"""Which inputs an archive has, listed once and dealt into shards, so that a run begun anew has the very same ones."""
+"""List the inputs of an archive once and divide them into shards, so that a resumed run has the very same ones."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from salus.errors import SalusError
-from salus.pipeline.archive.store import Store, opened, told
-from salus.read.find import images_of, without_masks
+from salus.pipeline.archive.store import Store, name_location, open_file_system
+from salus.read.find import exclude_masks, find_images
 from salus.read.frames import CLINICAL_SUFFIXES
 from salus.read.image import IMAGE_SUFFIXES
 
@@ -18,86 +18,96 @@ INPUTS = "inputs.parquet"
 COLUMN = "image"
 
 
-def each_input(given: Sequence[str]) -> Iterator[str]:
-    """Every image that files, folders and globs stand for, once, by absolute path or URL; as `salus.pipeline.jobs.plan`.
+def list_inputs(inputs: Sequence[str]) -> Iterator[str]:
+    """Yield every image that files, folders and globs stand for, once, by absolute path or URL.
+
+    Which files are images is decided as by `salus.pipeline.jobs.plan_jobs`; in an object store, by suffix alone.
 
     Args:
-        given: paths, or URLs that fsspec knows. In an object store files are known by their suffixes.
+        inputs: paths, or URLs that fsspec knows.
 
     Raises:
         SalusError: a folder without images, or a store that cannot be reached.
-        OSError: it cannot be listed.
+        OSError: a folder cannot be listed.
     """
     seen: set[str] = set()
-    for place in given:
-        for image in _in_store(place) if "://" in place else _here(Path(place)):
-            itself = image if "://" in image else os.path.realpath(image)
-            if itself not in seen:
-                seen.add(itself)
+    for location in inputs:
+        for image in _images_in_store(location) if "://" in location else _local_images(Path(location)):
+            identity = image if "://" in image else os.path.realpath(image)
+            if identity not in seen:
+                seen.add(identity)
                 yield image
 
 
 def write_inputs(store: Store, images: Iterator[str], size: int) -> tuple[int, int]:
-    """Write `INPUTS`; returns how many inputs there are, and in how many shards.
+    """Write the file `INPUTS`.
 
     Args:
         store: OUT.
-        images: see `each_input`.
-        size: of a shard.
+        images: see `list_inputs`.
+        size: inputs of a shard.
+
+    Returns:
+        The numbers of inputs and of shards.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     import pyarrow as pa
     from pyarrow.parquet import ParquetWriter
 
     content, inputs, shards = BytesIO(), 0, 0
     with ParquetWriter(content, pa.schema([(COLUMN, pa.string())]), compression="zstd") as writer:
-        for some in iter(lambda: list(islice(images, size)), []):
-            writer.write_table(pa.table({COLUMN: some}), row_group_size=size)
-            inputs, shards = inputs + len(some), shards + 1
+        for batch in iter(lambda: list(islice(images, size)), []):
+            writer.write_table(pa.table({COLUMN: batch}), row_group_size=size)
+            inputs, shards = inputs + len(batch), shards + 1
     store.write(INPUTS, content.getvalue())
     return inputs, shards
 
 
-def inputs_of(store: Store, shard: int) -> list[str]:
-    """The inputs of one shard, from 0.
+def read_inputs(store: Store, shard: int) -> list[str]:
+    """Read the inputs of one shard.
+
+    Args:
+        store: OUT.
+        shard: its number, from 0.
 
     Raises:
-        SalusError: the list is damaged, or OSError: missing.
+        SalusError: the list is damaged.
+        OSError: the list is missing.
     """
     from pyarrow import ArrowException
     from pyarrow.parquet import ParquetFile
 
     try:
-        with told(f"{store.place}/{INPUTS}"), store.system.open(store.path(INPUTS), "rb") as file:
-            found: list[str] = ParquetFile(file).read_row_group(shard).column(COLUMN).to_pylist()
+        with name_location(f"{store.location}/{INPUTS}"), store.system.open(store.path(INPUTS), "rb") as file:
+            images: list[str] = ParquetFile(file).read_row_group(shard).column(COLUMN).to_pylist()
     except ArrowException as error:
-        raise SalusError(f"{store.place}/{INPUTS}: damaged ({error}); begin anew with --overwrite") from None
-    return found
+        raise SalusError(f"{store.location}/{INPUTS}: damaged ({error}); begin anew with --overwrite") from None
+    return images
 
 
-def _here(given: Path) -> Iterator[str]:
-    for path in without_masks(images_of(given)):
-        yield os.path.abspath(path)
+def _local_images(path: Path) -> Iterator[str]:
+    for image in exclude_masks(find_images(path)):
+        yield os.path.abspath(image)
 
 
-def _in_store(given: str) -> Iterator[str]:
-    """Images of a URL: the objects a glob matches, those directly in a folder, or the one object."""
-    system, root, _ = opened(given)
-    with told(given):
+def _images_in_store(url: str) -> Iterator[str]:
+    """Yield the images of a URL: the objects a glob matches, those directly in a folder, or the one object."""
+    system, root, _ = open_file_system(url)
+    with name_location(url):
         if any(sign in root for sign in "*?["):
-            found = system.glob(root)
+            matches = system.glob(root)
         elif system.isdir(root):
-            found = system.ls(root, detail=False)
+            matches = system.ls(root, detail=False)
         else:
-            found = None
-    if found is None:
-        yield given
+            matches = None
+    if matches is None:
+        yield url
         return
-    paths = [PurePosixPath(path) for path in sorted(map(str, found))]
+    paths = [PurePosixPath(path) for path in sorted(map(str, matches))]
     images = [p for p in paths if p.name.lower().endswith((*IMAGE_SUFFIXES, *CLINICAL_SUFFIXES)) and p.name[0] != "."]
     if not images:
-        raise SalusError(f"{given}: no image in it")
-    for path in without_masks(images):
+        raise SalusError(f"{url}: no image in it")
+    for path in exclude_masks(images):
         yield str(system.unstrip_protocol(str(path)))

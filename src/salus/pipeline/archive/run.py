@@ -1,7 +1,7 @@
-"""An archive, segmented by a pool of Ray actors that hold a network each; Ray Data hands them the shards.
+"""Segment an archive by a pool of Ray actors that hold a network each; Ray Data hands them the shards.
 
-What Ray repeats, after a worker's death, it repeats by shards; a shard that is written is passed over. So "exactly
-once" hangs on nothing but that a shard appears whole or not at all, see `salus.pipeline.archive.store`.
+After a worker's death Ray repeats shards; a shard that exists is skipped. So each input is segmented into exactly one
+shard, because a shard appears whole or not at all; see `salus.pipeline.archive.store`.
 """
 
 from __future__ import annotations
@@ -18,53 +18,55 @@ from typing import Any
 import numpy as np
 
 from salus.errors import SalusError
-from salus.pipeline.archive.inputs import each_input, write_inputs
+from salus.pipeline.archive.inputs import list_inputs, write_inputs
 from salus.pipeline.archive.shard import SHARDS, make_shard, shard_name
 from salus.pipeline.archive.store import Store
-from salus.pipeline.jobs import frames_of
-from salus.pipeline.run import settings_of
-from salus.ray_cluster import RETRIES, raise_plainly, ray_cluster
+from salus.pipeline.jobs import parse_frames
+from salus.pipeline.run import segmenter_settings
+from salus.ray_cluster import RETRIES, raise_task_error, ray_cluster
 from salus.segmentation.segmenter import Segmenter
 from salus.write.tables import FAILED, FOUND, NONE
 
 ARCHIVE = "archive.json"
 SHARD_SIZE = 1000
-BLOCKS = 10_000
-"""Ray Data's pieces of the list of shards, at most."""
+"""Inputs of a shard by default."""
+
+MAX_BLOCKS = 10_000
+"""Largest number of blocks into which Ray Data divides the list of shards."""
 
 
 @dataclass(frozen=True)
-class Order:
-    """What an archive is made with.
+class ArchiveOptions:
+    """Options of a run over an archive.
 
     Attributes:
         out: OUT, a path or a URL.
-        options: of `Segmenter`.
-        frames: of cines, see `salus.pipeline.jobs.frames_of`; None takes all.
-        size: inputs of a shard.
+        segmenter: options of `Segmenter`.
+        frames: of cines, see `salus.pipeline.jobs.parse_frames`; None takes all.
+        shard_size: inputs of a shard.
     """
 
     out: str
-    options: dict[str, Any]
+    segmenter: dict[str, Any]
     frames: str | None = None
-    size: int = SHARD_SIZE
+    shard_size: int = SHARD_SIZE
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be."""
-        frames_of(self.frames, 1)
-        if self.size < 1:
-            raise SalusError(f"--shard-size {self.size}: give 1 or more")
+        """Check the frames and the shard size."""
+        parse_frames(self.frames, 1)
+        if self.shard_size < 1:
+            raise SalusError(f"--shard-size {self.shard_size}: give 1 or more")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """ARCHIVE's content: what a run that goes on must have in common with the one that began.
+    """Content of the file `ARCHIVE`, which a resumed run must share with the earlier one.
 
     Attributes:
         settings: that results depend on.
         frames: of cines.
-        inputs: how many there are.
-        shards: likewise.
+        inputs: number of inputs.
+        shards: number of shards.
         size: inputs of a shard.
     """
 
@@ -76,14 +78,14 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a run over an archive did.
+class ArchiveResult:
+    """Result of a run over an archive.
 
     Attributes:
-        inputs: in the archive.
-        shards: likewise.
-        kept: shards of an earlier run.
-        results: rows of all shards by result, see `salus.write.tables`.
+        inputs: number of inputs in the archive.
+        shards: number of shards.
+        kept: number of shards that an earlier run made.
+        results: number of rows of all shards by result, see `salus.write.tables`.
     """
 
     inputs: int
@@ -93,23 +95,23 @@ class Outcome:
 
 
 def segment_archive(
-    given: Sequence[str],
-    order: Order,
+    inputs: Sequence[str],
+    options: ArchiveOptions,
     address: str | None = None,
     *,
     resume: bool = False,
     overwrite: bool = False,
-    told: Callable[[int, int], object] = lambda done, shards: None,
-) -> Outcome:
-    """Segment what files, folders, globs and URLs stand for.
+    on_shard: Callable[[int, int], object] = lambda done, shards: None,
+) -> ArchiveResult:
+    """Segment the images that files, folders, globs and URLs stand for.
 
     Args:
-        given: see `salus.pipeline.archive.inputs.each_input`; not looked at where a run goes on.
-        order: what to make.
+        inputs: see `salus.pipeline.archive.inputs.list_inputs`; ignored where a run is resumed.
+        options: of the run.
         address: of the Ray cluster, see `salus.ray_cluster.ray_cluster`.
-        resume: go on with the run in OUT.
-        overwrite: begin anew, and remove the run in OUT.
-        told: called with the number of shards that are there, and of all.
+        resume: continue the run in OUT.
+        overwrite: remove the run in OUT and begin anew.
+        on_shard: called with the number of finished shards, and of all.
 
     Raises:
         SalusError: no Ray; OUT holds a run, or one with other settings; no image; a machine that does not see OUT; or
@@ -117,93 +119,95 @@ def segment_archive(
         OSError: OUT cannot be read or written.
     """
     with ray_cluster(address) as ray:
-        store = Store(order.out)
-        plan = _planned(store, given, order, resume, overwrite)
+        store = Store(options.out)
+        plan = _make_plan(store, inputs, options, resume, overwrite)
         names = store.names(SHARDS)
         todo = [shard for shard in range(plan.shards) if shard_name(shard) not in names]
         kept = plan.shards - len(todo)
-        told(kept, plan.shards)
-        results = _counted(store, [shard for shard in range(plan.shards) if shard_name(shard) in names])
+        on_shard(kept, plan.shards)
+        results = _count_results(store, [shard for shard in range(plan.shards) if shard_name(shard) in names])
         try:
-            for done, counts in enumerate(_made(ray, todo, order, plan), kept + 1):
+            for done, counts in enumerate(_make_shards(ray, todo, options, plan), kept + 1):
                 results += counts
-                told(done, plan.shards)
+                on_shard(done, plan.shards)
         except ray.exceptions.RayError as error:
-            raise_plainly(error, order.out)
-    return Outcome(plan.inputs, plan.shards, kept, results)
+            raise_task_error(error, options.out)
+    return ArchiveResult(plan.inputs, plan.shards, kept, results)
 
 
 class ShardWorker:
-    """An actor of the pool: a network, loaded once, that makes shards.
+    """An actor of the pool, which loads the network once and makes shards.
 
     Args:
-        order: what to make.
-        plan: ARCHIVE's content, which it must find in OUT.
+        options: of the run.
+        plan: content of `ARCHIVE`, which the worker must find in OUT.
     """
 
-    def __init__(self, order: Order, plan: Plan) -> None:
-        self.order, self.store = order, Store(order.out)
+    def __init__(self, options: ArchiveOptions, plan: Plan) -> None:
+        self.options, self.store = options, Store(options.out)
         if not self.store.has(ARCHIVE) or _read_plan(self.store) != plan:
-            raise SalusError(f"{order.out}: {platform.node()} does not see it; name a folder that all machines share")
-        self.segmenter = Segmenter(**order.options, threads=1)
-        other = [name for name, value in settings_of(self.segmenter).items() if plan.settings[name] != value]
-        if other:
-            raise SalusError(f"{platform.node()} has another {' and '.join(other)}; install the same on all machines")
+            raise SalusError(f"{options.out}: {platform.node()} does not see it; name a folder that all machines share")
+        self.segmenter = Segmenter(**options.segmenter, threads=1)
+        different = [name for name, value in segmenter_settings(self.segmenter).items() if plan.settings[name] != value]
+        if different:
+            raise SalusError(
+                f"{platform.node()} has another {' and '.join(different)}; install the same on all machines"
+            )
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Make shards; the counts of what was found, of those already there as well."""
-        found = [
-            make_shard(self.store, int(shard), self.segmenter, self.order.frames) or _counted(self.store, [int(shard)])
-            for shard in batch["shard"]
+        """Make a batch of shards; return the numbers of their rows by result, also for those that existed."""
+        counts = [
+            make_shard(self.store, shard, self.segmenter, self.options.frames) or _count_results(self.store, [shard])
+            for shard in map(int, batch["shard"])
         ]
-        return {name: np.array([counts[name] for counts in found]) for name in (FOUND, NONE, FAILED)}
+        return {result: np.array([count[result] for count in counts]) for result in (FOUND, NONE, FAILED)}
 
 
-def _made(ray: Any, todo: Sequence[int], order: Order, plan: Plan) -> Iterator[Counter[str]]:
-    """Make shards by Ray Data; the counts of each, as they are through."""
+def _make_shards(ray: Any, todo: Sequence[int], options: ArchiveOptions, plan: Plan) -> Iterator[Counter[str]]:
+    """Make shards by Ray Data; yield the numbers of rows by result of each, as it is finished."""
     if not todo:
         return
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
-    shards = ray.data.from_items([{"shard": shard} for shard in todo], override_num_blocks=min(len(todo), BLOCKS))
-    first = max(1, min(len(todo), int(ray.cluster_resources().get("CPU", 1))))  # more as the cluster grows
-    made = shards.map_batches(
+    shards = ray.data.from_items([{"shard": shard} for shard in todo], override_num_blocks=min(len(todo), MAX_BLOCKS))
+    actors = max(1, min(len(todo), int(ray.cluster_resources().get("CPU", 1))))  # more as the cluster grows
+    results = shards.map_batches(
         ShardWorker,
-        fn_constructor_args=(order, plan),
+        fn_constructor_args=(options, plan),
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(
-            min_size=1, max_size=len(todo), initial_size=first, max_tasks_in_flight_per_actor=1
+            min_size=1, max_size=len(todo), initial_size=actors, max_tasks_in_flight_per_actor=1
         ),
         num_cpus=1,  # the next line is deprecated, without a successor yet; so Ray has an upper limit in pyproject.toml
         ray_remote_args_fn=lambda: {"max_restarts": -1, "max_task_retries": RETRIES},
     )
-    for row in made.iter_rows():
-        yield Counter({name: int(row[name]) for name in (FOUND, NONE, FAILED)})
+    for row in results.iter_rows():
+        yield Counter({result: int(row[result]) for result in (FOUND, NONE, FAILED)})
 
 
-def _planned(store: Store, given: Sequence[str], order: Order, resume: bool, overwrite: bool) -> Plan:
-    """The plan of the run in OUT where one goes on; else a new one, for which the place must be free."""
-    settings = settings_of(Segmenter(**order.options, threads=1))
+def _make_plan(store: Store, inputs: Sequence[str], options: ArchiveOptions, resume: bool, overwrite: bool) -> Plan:
+    """Read the plan of a run that is resumed; else write a new one, for which OUT must hold no run."""
+    settings = segmenter_settings(Segmenter(**options.segmenter, threads=1))
     if store.has(ARCHIVE) and not overwrite:
         if not resume:
             raise SalusError(
-                f"{store.place}/{ARCHIVE} is there already; --resume goes on where an earlier run stopped, --overwrite "
-                "replaces it, -o names another folder"
+                f"{store.location}/{ARCHIVE} is there already; --resume goes on where an earlier run stopped, "
+                "--overwrite replaces it, -o names another folder"
             )
         plan = _read_plan(store)
-        wanted = {**settings, "frames": order.frames}
-        other = [name for name, value in wanted.items() if {**plan.settings, "frames": plan.frames}[name] != value]
-        if other:
+        earlier = {**plan.settings, "frames": plan.frames}
+        different = [name for name, value in {**settings, "frames": options.frames}.items() if earlier[name] != value]
+        if different:
             raise SalusError(
-                f"{store.place}: was made with another {' and '.join(other)}; use the same again, give --overwrite in "
-                "place of --resume, or name another folder with -o"
+                f"{store.location}: was made with another {' and '.join(different)}; use the same again, give "
+                "--overwrite in place of --resume, or name another folder with -o"
             )
         return plan
     for name in (ARCHIVE, SHARDS):
         store.remove(name)
-    inputs, shards = write_inputs(store, each_input(given), order.size)
-    plan = Plan(settings, order.frames, inputs, shards, order.size)
+    count, shards = write_inputs(store, list_inputs(inputs), options.shard_size)
+    plan = Plan(settings, options.frames, count, shards, options.shard_size)
     store.write(ARCHIVE, json.dumps(asdict(plan), indent=1).encode())
     return plan
 
@@ -212,11 +216,11 @@ def _read_plan(store: Store) -> Plan:
     try:
         return Plan(**json.loads(store.read(ARCHIVE)))
     except (ValueError, TypeError):
-        raise SalusError(f"{store.place}/{ARCHIVE}: damaged; begin anew with --overwrite") from None
+        raise SalusError(f"{store.location}/{ARCHIVE}: damaged; begin anew with --overwrite") from None
 
 
-def _counted(store: Store, shards: Sequence[int]) -> Counter[str]:
-    """Rows of written shards by result."""
+def _count_results(store: Store, shards: Sequence[int]) -> Counter[str]:
+    """Count the rows of existing shards by result."""
     from pyarrow.parquet import read_table
 
     def count(shard: int) -> Counter[str]:

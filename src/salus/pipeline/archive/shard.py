@@ -1,4 +1,4 @@
-"""One shard: its inputs are fetched, segmented and written as one Parquet file, a row an image or frame."""
+"""Make one shard: fetch its inputs, segment them and write one Parquet file, a row for each image or frame."""
 
 from __future__ import annotations
 
@@ -14,30 +14,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from salus.errors import SalusError
-from salus.parallel import in_order
-from salus.pipeline.archive.inputs import inputs_of
-from salus.pipeline.archive.store import Store, opened
-from salus.pipeline.cine import tracked
-from salus.pipeline.jobs import Job, frames_of
-from salus.pipeline.run import examined
-from salus.read.frames import kind_of, open_frames
+from salus.parallel import map_in_order
+from salus.pipeline.archive.inputs import read_inputs
+from salus.pipeline.archive.store import Store, open_file_system
+from salus.pipeline.cine import track_lesions
+from salus.pipeline.jobs import Job, frame_numbers
+from salus.pipeline.run import segment_job
 from salus.segmentation.segmenter import Segmenter
-from salus.write.png import mask_png
+from salus.write.png import encode_mask
 from salus.write.tables import FAILED, Record
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 SHARDS = "shards"
-AHEAD = 4
+FETCHERS = 4
 """Files that are fetched at a time, while others are segmented."""
 
 TRIES, PAUSE = 3, 2.0
-"""How often a file is asked for that is there but does not come, and the seconds between."""
+"""Attempts to fetch a file, and the seconds between them."""
 
 
 def shard_name(shard: int) -> str:
-    """A shard's file within `SHARDS`.
+    """Return the name of a shard's file within `SHARDS`.
 
     Example:
         >>> shard_name(42)
@@ -47,7 +46,7 @@ def shard_name(shard: int) -> str:
 
 
 def schema() -> pa.Schema:
-    """Columns of a shard: those of `Record` but its name, which told of files, and the mask.
+    """Return the columns of a shard: the fields of `Record`, except the name of output files, and the mask.
 
     Example:
         >>> schema().field("spacing").type, schema().names[-1]
@@ -61,16 +60,16 @@ def schema() -> pa.Schema:
 
 
 def make_shard(store: Store, shard: int, segmenter: Segmenter, frames: str | None = None) -> Counter[str]:
-    """Segment the inputs of a shard and write it; one that is there is left as it is.
+    """Segment the inputs of a shard and write it; an existing shard is left as it is.
 
     Args:
         store: OUT.
         shard: its number, from 0.
-        segmenter: a network.
-        frames: of cines, see `salus.pipeline.jobs.frames_of`.
+        segmenter: the network.
+        frames: of cines, see `salus.pipeline.jobs.parse_frames`.
 
     Returns:
-        How many rows have which result; empty where the shard was there.
+        The number of rows by result; empty where the shard existed.
 
     Raises:
         OSError: OUT cannot be read or written.
@@ -81,7 +80,7 @@ def make_shard(store: Store, shard: int, segmenter: Segmenter, frames: str | Non
     name = f"{SHARDS}/{shard_name(shard)}"
     if store.has(name):
         return Counter()
-    rows = list(segment_inputs(inputs_of(store, shard), segmenter, frames))
+    rows = list(segment_inputs(read_inputs(store, shard), segmenter, frames))
     content = BytesIO()
     write_table(pa.Table.from_pylist(rows, schema()), content, compression="zstd")
     store.write(name, content.getvalue())
@@ -89,47 +88,48 @@ def make_shard(store: Store, shard: int, segmenter: Segmenter, frames: str | Non
 
 
 def segment_inputs(images: Sequence[str], segmenter: Segmenter, frames: str | None = None) -> Iterator[dict[str, Any]]:
-    """The rows of some inputs, in order; one that cannot be fetched or read has one that says why.
+    """Yield the rows of inputs, in order; an input that cannot be fetched or read has one row with the error.
 
     Args:
         images: paths or URLs.
-        segmenter: a network.
+        segmenter: the network.
         frames: of cines.
     """
     with tempfile.TemporaryDirectory(prefix="salus-") as folder:
-        fetch = partial(_fetched, folder=Path(folder))
-        for image, path in zip(images, in_order(fetch, enumerate(images), AHEAD), strict=True):
+        fetch = partial(_fetch, folder=Path(folder))
+        for image, path in zip(images, map_in_order(fetch, enumerate(images), FETCHERS), strict=True):
             if isinstance(path, SalusError):
                 yield _row(Record(image, image, FAILED, str(path)), None)
                 continue
-            made = [_one(image, path, number, segmenter) for number in _numbers(path, frames)]
-            for record, (_, mask) in zip(tracked([record for record, _ in made]), made, strict=True):
+            results = [_segment_frame(image, path, number, segmenter) for number in frame_numbers(path, frames)]
+            for record, (_, mask) in zip(track_lesions([record for record, _ in results]), results, strict=True):
                 yield _row(record, mask)
             if path.parent == Path(folder):
                 path.unlink()
 
 
-def _numbers(path: Path, frames: str | None) -> list[int] | list[None]:
-    """The frames wanted of a file; None for one of a single image, and for one that cannot be read."""
-    try:
-        count = open_frames(path).count if kind_of(path) != "image" else 1
-    except SalusError:  # told when it is read
-        count = 1
-    return [None] if count == 1 else frames_of(frames, count)
+def _segment_frame(image: str, path: Path, frame: int | None, segmenter: Segmenter) -> tuple[Record, bytes | None]:
+    """Segment one image or frame.
 
+    Args:
+        image: path or URL of the input, for the record.
+        path: of the input, or of its local copy.
+        frame: number of the frame; None for a file of one image.
+        segmenter: the network.
 
-def _one(image: str, path: Path, frame: int | None, segmenter: Segmenter) -> tuple[Record, bytes | None]:
-    """One image or frame: its record, with the image's own name, and its mask."""
+    Returns:
+        The record, and the mask as the bytes of a PNG file; None where the image failed.
+    """
     name = image if frame is None else f"{image}/{frame}"
-    record, _, found = examined(Job(path, name, image, frame), segmenter)
+    record, _, segmentation = segment_job(Job(path, name, image, frame), segmenter)
     record = replace(record, image=image, error=record.error.replace(str(path), image))
-    return record, None if found is None else mask_png(found.mask)
+    return record, None if segmentation is None else encode_mask(segmentation.mask)
 
 
-def _fetched(numbered: tuple[int, str], folder: Path) -> Path | SalusError:
-    """A file of this machine as it is; one from elsewhere as a copy in the folder, or why there is none."""
-    number, image = numbered
-    system, path, is_local = opened(image)
+def _fetch(numbered_image: tuple[int, str], folder: Path) -> Path | SalusError:
+    """Return the path of a local file, or of a copy in the folder of a remote one; or the error of fetching it."""
+    number, image = numbered_image
+    system, path, is_local = open_file_system(image)
     if is_local:
         return Path(path)
     copy = folder / f"{number}-{os.path.basename(path)}"
@@ -153,10 +153,10 @@ def _row(record: Record, mask: bytes | None) -> dict[str, Any]:
 
 
 def _arrow(hint: Any) -> pa.DataType:
-    """The Arrow type of a dataclass's, a tuple's or a plain value's type."""
+    """Translate the type of a dataclass, a tuple or a plain value into its Arrow type."""
     import pyarrow as pa
 
-    arguments = [one for one in get_args(hint) if one not in (type(None), ...)]
+    arguments = [argument for argument in get_args(hint) if argument not in (type(None), ...)]
     if get_origin(hint) is tuple:
         return pa.list_(_arrow(arguments[0]))
     if arguments:  # X | None

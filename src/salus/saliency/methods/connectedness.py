@@ -6,20 +6,15 @@ to the seeds as its best path makes it:
 
     T_i = max over paths from a seed to i of min μ along the path          (1 for seeds)
 
-The best paths lie on the spanning tree of least 1 - μ, found once for all borders. A posterior shadow joins a tumour to
-the bottom and a shallow tumour touches the top, so each border has a figure of its own.
-
-Boundary connectivity (Zhu et al. 2014, "Saliency optimization from robust background detection"): with d the least sum
-of |m_i - m_j| over paths and S_ij = exp(-d_ij² / 2σ²),
-
-    B_i = Σ_j S_ij [j at a border] / sqrt(Σ_j S_ij)                         background weight: 1 - exp(-B_i² / 2)
+The best paths lie on the minimum spanning tree of 1 - μ, which is found once for all borders. A posterior shadow joins
+a tumour to the bottom and a shallow tumour touches the top, so the connectedness to each border is kept apart.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import breadth_first_order, dijkstra, minimum_spanning_tree
+from scipy.sparse import coo_array, csr_array
+from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
 
 from salus.saliency.methods.superpixels import Regions
 
@@ -29,20 +24,17 @@ BORDERS = ("top", "bottom", "left", "right")
 SIGMA = 0.1
 """Grey difference, image in [0, 1], at which neighbours connect with exp(-1/2)."""
 
-REACH = 0.1
-"""Geodesic grey distance at which regions belong together with exp(-1/2)."""
 
-
-def touches(regions: Regions) -> np.ndarray:
-    """Whether each region has a pixel at each border: (n, 4) bool, in the order of `BORDERS`."""
-    labels, found = regions.labels, np.zeros((len(regions.area), 4), bool)
+def touches_borders(regions: Regions) -> np.ndarray:
+    """Tell whether each region has a pixel at each border: (n, 4) bool, in the order of `BORDERS`."""
+    labels, touches = regions.labels, np.zeros((len(regions.area), 4), bool)
     for index, line in enumerate((labels[0], labels[-1], labels[:, 0], labels[:, -1])):
-        found[line, index] = True
-    return found
+        touches[line, index] = True
+    return touches
 
 
 def neutro_connectedness(regions: Regions, sigma: float = SIGMA) -> np.ndarray:
-    """Connectedness of each region to each border.
+    """Compute the connectedness of each region to each border.
 
     Args:
         regions: n regions of an image.
@@ -53,9 +45,9 @@ def neutro_connectedness(regions: Regions, sigma: float = SIGMA) -> np.ndarray:
 
     Example:
         >>> import numpy as np
-        >>> from salus.saliency.methods.superpixels import describe_regions
+        >>> from salus.saliency.methods.superpixels import measure_regions
         >>> image = np.array([[255, 255, 255], [255, 0, 255], [255, 255, 255]], np.uint8)
-        >>> ring = describe_regions(image, (image == 0).astype(int))
+        >>> ring = measure_regions(image, (image == 0).astype(int))
         >>> neutro_connectedness(ring, sigma=0.5).round(4).tolist()
         [[1.0, 1.0, 1.0, 1.0], [0.1353, 0.1353, 0.1353, 0.1353]]
     """
@@ -67,42 +59,31 @@ def neutro_connectedness(regions: Regions, sigma: float = SIGMA) -> np.ndarray:
     tree = minimum_spanning_tree(csr_array((rank, (i, j)), shape=(n, n))).tocoo()
     mu = np.exp(-((regions.mean[tree.row] - regions.mean[tree.col]) ** 2) / (2 * sigma**2))
     links = dict(zip(zip(tree.row.tolist(), tree.col.tolist(), strict=True), mu.tolist(), strict=True))
-    at = touches(regions)
-    found = np.empty((n, 4))
-    for border in range(4):
-        found[:, border] = _from_seeds(tree, links, np.flatnonzero(at[:, border]), n)
-    return found
+    seeds = touches_borders(regions)
+    return np.stack([_connect_to(np.flatnonzero(seeds[:, border]), tree, links) for border in range(4)], axis=1)
 
 
-def _from_seeds(tree: csr_array, links: dict[tuple[int, int], float], seeds: np.ndarray, n: int) -> np.ndarray:
-    """Bottlenecks of the paths from one virtual root, node n, joined to all seeds before any other link."""
-    rows, columns = np.concatenate([tree.row, np.full(len(seeds), n)]), np.concatenate([tree.col, seeds])
-    weights = np.concatenate([tree.data, np.full(len(seeds), 0.5)])
-    joined = minimum_spanning_tree(csr_array((weights, (rows, columns)), shape=(n + 1, n + 1)))
-    order, parents = breadth_first_order(joined, n, directed=False)
-    best = [0.0] * n + [1.0]
-    for node, parent in zip(order[1:].tolist(), parents[order[1:]].tolist(), strict=True):
-        if parent == n:
-            best[node] = 1.0
-        else:
-            link = links[node, parent] if (node, parent) in links else links[parent, node]
-            best[node] = min(best[parent], link)
-    return np.array(best[:n])
+def _connect_to(seeds: np.ndarray, tree: coo_array, links: dict[tuple[int, int], float]) -> np.ndarray:
+    """Compute the weakest link between each of n regions and its seed.
 
-
-def boundary_connectivity(regions: Regions, reach: float = REACH) -> np.ndarray:
-    """How much of what each region belongs to lies at the borders.
+    A virtual root, node n, is joined to all seeds at a smaller rank than every other edge, so that the new spanning
+    tree holds these edges.
 
     Args:
-        regions: n regions of an image.
-        reach: geodesic grey distance at which regions belong together with exp(-1/2).
-
-    Returns:
-        (n,) float64, 0 and above; above 1 is background as a rule.
+        seeds: labels of the seeds.
+        tree: (n, n) spanning tree, whose edges have ranks from 1.
+        links: μ of the tree's edges.
     """
-    n = len(regions.area)
-    i, j = regions.edges.T
-    weights = np.abs(regions.mean[i] - regions.mean[j]) + 1e-12  # a stored 0 is no edge
-    distance = dijkstra(csr_array((weights, (i, j)), shape=(n, n)), directed=False)
-    together = np.exp(-(distance**2) / (2 * reach**2))
-    return np.asarray(together @ touches(regions).any(axis=1) / np.sqrt(together.sum(axis=1)))
+    n = tree.shape[0]
+    rows, columns = np.concatenate([tree.row, np.full(len(seeds), n)]), np.concatenate([tree.col, seeds])
+    ranks = np.concatenate([tree.data, np.full(len(seeds), 0.5)])
+    rooted = minimum_spanning_tree(csr_array((ranks, (rows, columns)), shape=(n + 1, n + 1)))
+    order, parents = breadth_first_order(rooted, n, directed=False)
+    weakest = [0.0] * n + [1.0]
+    for node, parent in zip(order[1:].tolist(), parents[order[1:]].tolist(), strict=True):
+        if parent == n:
+            weakest[node] = 1.0
+        else:
+            link = links[node, parent] if (node, parent) in links else links[parent, node]
+            weakest[node] = min(weakest[parent], link)
+    return np.array(weakest[:n])

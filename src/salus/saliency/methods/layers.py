@@ -1,13 +1,14 @@
 """Layers of the breast: skin, fat, mammary gland, muscle, as bands that reach from the left to the right border.
 
-Xu et al. 2018 and 2019 (arXiv 1806.10696, 1906.07760) part the image by its anatomy, since tumours arise in the
+Xu et al. 2018 and 2019 (arXiv 1806.10696, 1906.07760) divide the image by its anatomy, since tumours arise in the
 mammary layer. Here three boundaries b_1 < b_2 < b_3 (skin | fat | mammary | muscle) are paths from the left to the
 right border, each the best within its range of depths (`RANGES`), by dynamic programming:
 
-    max over paths Σ_columns sign · (mean below - mean above) - `STIFFNESS` |change of row| - `PULL` (row - usual)²
+    max Σ_columns sign · (mean below - mean above) - `STEP_COST` |change of row| - `DEPTH_COST` (row - usual row)²
 
-Depth in layers is then 0 at the top, k at the boundary b_k, 4 at the bottom, linear between; and the layer weight is
-how often a tumour was found at that depth (`USUAL`, maximum 1), which a cropped image changes less than its row.
+The depth in layers is then 0 at the top, k at the boundary b_k, 4 at the bottom, and linear between. The layer weight
+is how often a tumour lies at that depth (`TUMOUR_FREQUENCY`, maximum 1). Cropping an image changes it less than the
+row.
 """
 
 from __future__ import annotations
@@ -27,24 +28,24 @@ SIDE = 64
 RANGES = ((0.02, 0.16), (0.12, 0.45), (0.5, 0.95))
 """Depths between which each boundary may lie, shares of the height."""
 
-USUALLY = (0.08, 0.25, 0.72)
-"""The usual depth of each boundary."""
+USUAL_DEPTHS = (0.08, 0.25, 0.72)
+"""The usual depth of each boundary, share of the height."""
 
 SIGNS = (-1.0, 1.0, 1.0)
-"""Whether it grows brighter (1) or darker (-1) beneath each boundary."""
+"""1 where the image grows brighter beneath the boundary, -1 where it grows darker."""
 
-STIFFNESS = 0.05
-"""Cost of one row's change from a column to the next."""
+STEP_COST = 0.05
+"""Cost of a path's step by one row from a column to the next."""
 
-PULL = 1.0
+DEPTH_COST = 1.0
 """Cost of lying off the usual depth, for a whole height squared."""
 
-USUAL = (0.02, 0.03, 0.32, 0.92, 1.0, 0.64, 0.16, 0.02, 0.02)
+TUMOUR_FREQUENCY = (0.02, 0.03, 0.32, 0.92, 1.0, 0.64, 0.16, 0.02, 0.02)
 """Weight at the depths in layers 0, 0.5, ... 4, measured on BUS-BRA and BUSI, which agree within 0.14."""
 
 
-def boundaries(image: np.ndarray) -> np.ndarray:
-    """The three boundaries between the layers.
+def find_layer_boundaries(image: np.ndarray) -> np.ndarray:
+    """Find the three boundaries between the layers.
 
     Args:
         image: (h, w) uint8.
@@ -56,38 +57,44 @@ def boundaries(image: np.ndarray) -> np.ndarray:
     smooth = uniform_filter1d(small, 5, axis=1, mode="nearest")
     edge = correlate1d(smooth, np.array([-1, -1, -1, 1, 1, 1]) / 3.0, axis=0, origin=-1, mode="nearest")
     depths = (np.arange(SIDE) + 0.5) / SIDE
-    found = np.empty((3, SIDE))
-    for k, ((low, high), usual, sign) in enumerate(zip(RANGES, USUALLY, SIGNS, strict=True)):
+    paths = np.empty((3, SIDE))
+    for k, ((low, high), usual, sign) in enumerate(zip(RANGES, USUAL_DEPTHS, SIGNS, strict=True)):
         rows = np.flatnonzero((depths >= low) & (depths <= high))
-        gain = sign * edge[rows] - PULL * ((depths[rows] - usual) ** 2)[:, None]
-        found[k] = depths[rows[_path(gain)]]
-    found = np.maximum.accumulate(uniform_filter1d(found, 5, axis=1, mode="nearest"), axis=0)
-    found += np.arange(3)[:, None] / (4 * SIDE)  # no layer is empty
+        gain = sign * edge[rows] - DEPTH_COST * ((depths[rows] - usual) ** 2)[:, None]
+        paths[k] = depths[rows[find_best_path(gain)]]
+    paths = np.maximum.accumulate(uniform_filter1d(paths, 5, axis=1, mode="nearest"), axis=0)
+    paths += np.arange(3)[:, None] / (4 * SIDE)  # no layer is empty
     columns = (np.arange(image.shape[1]) + 0.5) / image.shape[1]
-    return np.stack([np.interp(columns, depths, line) for line in found])
+    return np.stack([np.interp(columns, depths, path) for path in paths])
 
 
-def _path(gain: np.ndarray) -> np.ndarray:
-    """The row in each column of the best path: at most one row up or down a column."""
-    total, came = gain[:, 0], []
-    edge = np.full(1, -np.inf)
+def find_best_path(gain: np.ndarray) -> np.ndarray:
+    """Find the path from left to right of the largest gain, at most one row up or down a column.
+
+    Args:
+        gain: (rows, columns) gain of passing through each place.
+
+    Returns:
+        (columns,) the path's row in each column.
+    """
+    total, steps = gain[:, 0], []
+    outside = np.full(1, -np.inf)
     for column in gain.T[1:]:
-        ways = np.stack(
-            [np.concatenate([edge, total[:-1]]) - STIFFNESS, total, np.concatenate([total[1:], edge]) - STIFFNESS]
-        )
-        best = ways.argmax(axis=0)
-        came.append(best - 1)
-        total = ways.max(axis=0) + column
+        above = np.concatenate([outside, total[:-1]]) - STEP_COST
+        below = np.concatenate([total[1:], outside]) - STEP_COST
+        choices = np.stack([above, total, below])
+        steps.append(choices.argmax(axis=0) - 1)
+        total = choices.max(axis=0) + column
     row = int(total.argmax())
-    rows = [row]
-    for step in reversed(came):
+    path = [row]
+    for step in reversed(steps):
         row += int(step[row])
-        rows.append(row)
-    return np.array(rows[::-1])
+        path.append(row)
+    return np.array(path[::-1])
 
 
 def layer_depth(image: np.ndarray) -> np.ndarray:
-    """Depth of each pixel in layers: 0 at the top, 1, 2, 3 at the boundaries, 4 at the bottom.
+    """Compute the depth of each pixel in layers: 0 at the top, 1, 2, 3 at the boundaries, 4 at the bottom.
 
     Args:
         image: (h, w) uint8.
@@ -96,17 +103,18 @@ def layer_depth(image: np.ndarray) -> np.ndarray:
         (h, w) float64.
     """
     h, w = image.shape
-    lines = np.concatenate([np.zeros((1, w)), boundaries(image), np.ones((1, w))])
+    boundaries = np.concatenate([np.zeros((1, w)), find_layer_boundaries(image), np.ones((1, w))])
     depths = ((np.arange(h) + 0.5) / h)[:, None]
-    parts = [np.clip((depths - top) / np.maximum(end - top, 1e-9), 0, 1) for top, end in pairwise(lines)]
-    return np.sum(parts, axis=0)
+    shares = [np.clip((depths - top) / np.maximum(end - top, 1e-9), 0, 1) for top, end in pairwise(boundaries)]
+    return np.sum(shares, axis=0)
 
 
 def layer_weight(depth: np.ndarray) -> np.ndarray:
-    """How usual a tumour is at a depth in layers: any shape in [0, 4] to float64 in [0, 1].
+    """Look up how often a tumour lies at a depth in layers: any shape in [0, 4] to float64 in [0, 1].
 
     Example:
-        >>> layer_weight(np.array([0.0, 2.25, 4.0])).tolist() == [USUAL[0], (USUAL[4] + USUAL[5]) / 2, USUAL[8]]
+        >>> f = TUMOUR_FREQUENCY
+        >>> layer_weight(np.array([0.0, 2.25, 4.0])).tolist() == [f[0], (f[4] + f[5]) / 2, f[8]]
         True
     """
-    return np.interp(depth, np.linspace(0, len(LAYERS), len(USUAL)), USUAL)
+    return np.interp(depth, np.linspace(0, len(LAYERS), len(TUMOUR_FREQUENCY)), TUMOUR_FREQUENCY)

@@ -21,7 +21,7 @@ BATCH = 16
 
 
 class LearnedSaliency:
-    """Maps from a network in an ONNX file. It is loaded once and uses one thread unless told otherwise.
+    """Maps of a network in an ONNX file, which is loaded once.
 
     Args:
         path: the .onnx file.
@@ -45,7 +45,7 @@ class LearnedSaliency:
         self.batch = 1 if shape[0] == 1 else BATCH
 
     def estimate(self, images: np.ndarray) -> np.ndarray:
-        """A map for each image.
+        """Estimate the map of each image.
 
         Args:
             images: (n, s, s) uint8, any s.
@@ -53,12 +53,11 @@ class LearnedSaliency:
         Returns:
             (n, s, s) float32 in [0, 1].
         """
-        shape = images.shape[1:]
         maps = np.empty(images.shape, np.float32)
         for start in range(0, len(images), self.batch):
-            part = images[start : start + self.batch]
-            small = np.stack([resize(image, (self.size, self.size)) for image in part]) / np.float32(255)
-            found = self.network.run({"image": small[..., None]})
-            for index, one in enumerate(found["saliency"][..., 0]):
-                maps[start + index] = resize(one, shape)
+            batch = images[start : start + self.batch]
+            inputs = np.stack([resize(image, (self.size, self.size)) for image in batch]) / np.float32(255)
+            outputs = self.network.run({"image": inputs[..., None]})["saliency"][..., 0]
+            for index, output in enumerate(outputs, start):
+                maps[index] = resize(output, images.shape[1:])
         return np.clip(maps, 0, 1, out=maps)

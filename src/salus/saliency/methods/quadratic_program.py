@@ -1,11 +1,12 @@
-"""Two exact small quadratic programs, with which the classical methods spread saliency over regions.
+"""Exact solvers of two small quadratic programs, by which the classical methods spread saliency over regions.
 
     box:      min ½ s'Ps + q's   low <= s <= high      projected Newton (Bertsekas 1982, SIAM J. Control Optim. 20:221)
     simplex:  min ½ s'Ps + q's   s >= 0, Σ s = 1       primal-dual active set (Hintermüller, Ito & Kunisch 2002), and
                                                        a primal active-set method where that cycles
 
-P is symmetric, positive semidefinite and dense. A trace of the identity (`TRACE` of the largest figure in P and q) is
-added, so that a singular P, such as a graph's Laplacian, has one answer; the gradient is off by no more than that.
+P is symmetric, positive semidefinite and dense. A multiple of the identity is added (`REGULARISATION` times the largest
+number in P and q), so that a singular P, such as a graph's Laplacian, has one solution; the gradient is off by no more
+than that.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ from scipy.linalg import cho_factor, cho_solve
 
 from salus.errors import SalusError
 
-TRACE = 1e-9
-"""Share of the largest figure that is added to P's diagonal."""
+REGULARISATION = 1e-9
+"""What is added to P's diagonal, as a share of the largest number in P and q."""
 
-EXACT = 1e-9
-"""Largest violation of the conditions of optimality, as a share of the largest figure."""
+TOLERANCE = 1e-9
+"""Largest violation of the conditions of optimality, as a share of the largest number in P and q."""
 
-ROUNDS = 200
-"""Rounds after which the box program is given up, and the simplex program's first method."""
+MAX_ITERATIONS = 200
+"""Iterations after which projected Newton ends, and after which the primal-dual method gives way to the primal one."""
 
 
-def box_qp(P: np.ndarray, q: np.ndarray, low: float = 0.0, high: float = 1.0) -> np.ndarray:
+def solve_box_qp(P: np.ndarray, q: np.ndarray, low: float = 0.0, high: float = 1.0) -> np.ndarray:
     """Minimise ½ s'Ps + q's in a box.
 
     Args:
@@ -42,36 +43,36 @@ def box_qp(P: np.ndarray, q: np.ndarray, low: float = 0.0, high: float = 1.0) ->
 
     Example:
         >>> import numpy as np
-        >>> box_qp(np.eye(3), np.array([-2.0, -0.5, 1.0])).round(6).tolist()
+        >>> solve_box_qp(np.eye(3), np.array([-2.0, -0.5, 1.0])).round(6).tolist()
         [1.0, 0.5, 0.0]
     """
-    P, q, scale = _checked(P, q)
+    P, q, scale = _regularise(P, q)
     s = np.clip(np.full(q.size, (low + high) / 2), low, high)
-    g = P @ s + q
-    step = 1.0
-    for _ in range(ROUNDS):
-        if np.abs(s - np.clip(s - g / scale, low, high)).max(initial=0.0) <= EXACT:
+    gradient = P @ s + q
+    for _ in range(MAX_ITERATIONS):
+        violation = float(np.abs(s - np.clip(s - gradient / scale, low, high)).max(initial=0.0))
+        if violation <= TOLERANCE:
             break
-        near = min(1e-6 * (high - low), float(np.abs(s - np.clip(s - g / scale, low, high)).max()))
-        held = ((s <= low + near) & (g > 0)) | ((s >= high - near) & (g < 0))
-        free = ~held
-        d = -g / scale  # those held go straight to their bound
-        d[free] = -_solve(P[np.ix_(free, free)], g[free])
+        margin = min(1e-6 * (high - low), violation)
+        at_bound = ((s <= low + margin) & (gradient > 0)) | ((s >= high - margin) & (gradient < 0))
+        free = ~at_bound
+        direction = -gradient / scale  # elements at a bound move to that bound
+        direction[free] = -_solve(P[np.ix_(free, free)], gradient[free])
         step = 1.0
-        while True:
-            t = np.clip(s + step * d, low, high)
-            move = t - s
-            change = g @ move + 0.5 * move @ (P @ move)
-            promised = step * (g[free] @ d[free]) + g[held] @ move[held]
-            if change <= 1e-4 * promised or step < 1e-10:
+        while True:  # Armijo's rule along the projected path
+            candidate = np.clip(s + step * direction, low, high)
+            move = candidate - s
+            change = gradient @ move + 0.5 * move @ (P @ move)
+            predicted = step * (gradient[free] @ direction[free]) + gradient[at_bound] @ move[at_bound]
+            if change <= 1e-4 * predicted or step < 1e-10:
                 break
             step /= 2
-        s = t
-        g = P @ s + q
+        s = candidate
+        gradient = P @ s + q
     return s
 
 
-def simplex_qp(P: np.ndarray, q: np.ndarray) -> np.ndarray:
+def solve_simplex_qp(P: np.ndarray, q: np.ndarray) -> np.ndarray:
     """Minimise ½ s'Ps + q's over s >= 0 with Σ s = 1.
 
     Args:
@@ -86,56 +87,59 @@ def simplex_qp(P: np.ndarray, q: np.ndarray) -> np.ndarray:
 
     Example:
         >>> import numpy as np
-        >>> simplex_qp(np.eye(3), np.array([0.0, 0.0, 9.0])).round(6).tolist()
+        >>> solve_simplex_qp(np.eye(3), np.array([0.0, 0.0, 9.0])).round(6).tolist()
         [0.5, 0.5, 0.0]
     """
-    P, q, scale = _checked(P, q)
+    P, q, scale = _regularise(P, q)
     free = np.ones(q.size, bool)
-    seen: set[bytes] = set()
-    for _ in range(ROUNDS):
-        s, level = _on(P, q, free)
-        z = P @ s + q - level
-        wanted = np.where(free, s > 0, z < -EXACT * scale)
-        if (wanted == free).all():
+    tried: set[bytes] = set()
+    for _ in range(MAX_ITERATIONS):
+        s, multiplier = _minimise_with_zeros(P, q, free)
+        dual = P @ s + q - multiplier
+        next_free = np.where(free, s > 0, dual < -TOLERANCE * scale)
+        if (next_free == free).all():
             return s
-        if not wanted.any() or wanted.tobytes() in seen:
+        if not next_free.any() or next_free.tobytes() in tried:
             break
-        seen.add(wanted.tobytes())
-        free = wanted
-    return _primal(P, q, scale)
+        tried.add(next_free.tobytes())
+        free = next_free
+    return _primal_active_set(P, q, scale)
 
 
-def _primal(P: np.ndarray, q: np.ndarray, scale: float) -> np.ndarray:
-    """The simplex program by one change of the active set at a time, which cannot cycle: each lowers the objective."""
+def _primal_active_set(P: np.ndarray, q: np.ndarray, scale: float) -> np.ndarray:
+    """Solve the simplex program by one change of the active set at a time.
+
+    It cannot cycle, since each change lowers the objective.
+    """
     s = np.zeros(q.size)
     s[int(np.argmin(q + np.diag(P) / 2))] = 1.0
     free = s > 0
     for _ in range(50 * q.size + 100):
-        t, level = _on(P, q, free)
-        if t.min() >= 0:
-            s = t
-            z = np.where(free, 0.0, P @ s + q - level)
-            if z.min() >= -EXACT * scale:
+        candidate, multiplier = _minimise_with_zeros(P, q, free)
+        if candidate.min() >= 0:
+            s = candidate
+            dual = np.where(free, 0.0, P @ s + q - multiplier)
+            if dual.min() >= -TOLERANCE * scale:
                 break
-            free[int(z.argmin())] = True
+            free[int(dual.argmin())] = True
             continue
-        falls = np.flatnonzero(free & (t < 0))
-        shares = s[falls] / (s[falls] - t[falls])
+        falling = np.flatnonzero(free & (candidate < 0))
+        shares = s[falling] / (s[falling] - candidate[falling])  # of the way to the candidate, until each is 0
         first = int(shares.argmin())
-        s = np.maximum(s + shares[first] * (t - s), 0.0)
-        s[falls[first]] = 0.0
-        free[falls[first]] = False
+        s = np.maximum(s + shares[first] * (candidate - s), 0.0)
+        s[falling[first]] = 0.0
+        free[falling[first]] = False
     return s
 
 
-def _on(P: np.ndarray, q: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, float]:
-    """Minimiser with Σ s = 1 and zeros where not free, signs ignored; and the multiplier of the sum."""
-    both = np.stack([q[free], np.ones(np.count_nonzero(free))], axis=1)
-    x, y = _solve(P[np.ix_(free, free)], both).T
-    level = (1 + x.sum()) / y.sum()
+def _minimise_with_zeros(P: np.ndarray, q: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, float]:
+    """Find the minimiser with Σ s = 1 that is 0 where not free, whatever its signs; and the multiplier of the sum."""
+    right = np.stack([q[free], np.ones(np.count_nonzero(free))], axis=1)
+    x, y = _solve(P[np.ix_(free, free)], right).T
+    multiplier = (1 + x.sum()) / y.sum()
     s = np.zeros(q.size)
-    s[free] = level * y - x
-    return s, float(level)
+    s[free] = multiplier * y - x
+    return s, float(multiplier)
 
 
 def _solve(P: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -147,10 +151,10 @@ def _solve(P: np.ndarray, right: np.ndarray) -> np.ndarray:
         raise SalusError("a quadratic program's matrix is not positive semidefinite; check its weights") from None
 
 
-def _checked(P: np.ndarray, q: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """P with its trace of identity, q, and the largest figure."""
+def _regularise(P: np.ndarray, q: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Check P and q; return P with its multiple of the identity, q, and the largest number in them."""
     P, q = np.asarray(P, np.float64), np.asarray(q, np.float64)
     if not (np.isfinite(P).all() and np.isfinite(q).all()):
         raise SalusError("a quadratic program has figures that are not finite; check its weights")
     scale = max(float(np.abs(P).max(initial=0.0)), float(np.abs(q).max(initial=0.0))) or 1.0
-    return P + TRACE * scale * np.eye(q.size), q, scale
+    return P + REGULARISATION * scale * np.eye(q.size), q, scale

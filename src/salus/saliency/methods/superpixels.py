@@ -14,15 +14,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_array
 
-WORKING = 128
+WORKING_SIZE = 128
 """Height and width at which the classical methods work."""
 
 COUNT = 230
-"""Wanted number of regions; SLIC rounds it to a grid."""
+"""Desired number of regions; SLIC rounds it to a grid."""
 
 COMPACTNESS = 0.1
-"""Weight of nearness against likeness."""
+"""Weight of the distance against the grey difference."""
 
 BLUR = 1.0
 """Standard deviation of the blur in pixels."""
@@ -51,25 +52,37 @@ class Regions:
     edges: np.ndarray
     shared: np.ndarray
 
-    def paint(self, values: np.ndarray) -> np.ndarray:
+    def to_map(self, values: np.ndarray) -> np.ndarray:
         """Give each pixel its region's value: (n,) to (h, w), the dtype of `values`."""
         return np.asarray(values)[self.labels]
 
-    def average(self, values: np.ndarray) -> np.ndarray:
-        """Mean of a map in each region: (h, w) to (n,) float64."""
-        return np.bincount(self.labels.ravel(), np.ravel(values), len(self.area)) / self.area
+    def average(self, image: np.ndarray) -> np.ndarray:
+        """Average an image in each region: (h, w) to (n,) float64."""
+        return np.bincount(self.labels.ravel(), np.ravel(image), len(self.area)) / self.area
+
+    def directed_edges(self) -> tuple[np.ndarray, np.ndarray]:
+        """List each edge in both directions: the regions (2 m,) and their neighbours (2 m,)."""
+        i, j = self.edges.T
+        return np.concatenate([i, j]), np.concatenate([j, i])
+
+    def average_neighbours(self, values: np.ndarray) -> np.ndarray:
+        """Average values over each region's neighbours, weighted by the shared boundary: (n,) to (n,) float64."""
+        n, (region, neighbour) = len(self.area), self.directed_edges()
+        weights = np.concatenate([self.shared, self.shared]).astype(float)
+        sums = csr_array((weights, (region, neighbour)), shape=(n, n)) @ values
+        return np.asarray(sums / np.maximum(np.bincount(region, weights, n), 1))
 
 
-def superpixels(image: np.ndarray, count: int = COUNT) -> Regions:
-    """Cluster an image into regions.
+def compute_superpixels(image: np.ndarray, count: int = COUNT) -> Regions:
+    """Cluster the pixels of an image into regions by SLIC.
 
     Args:
         image: (h, w) uint8.
-        count: wanted number of regions, at most one for 4 pixels.
+        count: desired number of regions; at most one for 4 pixels is made.
 
     Example:
         >>> import numpy as np
-        >>> regions = superpixels(np.zeros((32, 32), np.uint8), 16)
+        >>> regions = compute_superpixels(np.zeros((32, 32), np.uint8), 16)
         >>> len(regions.area), int(regions.area.sum())
         (16, 1024)
     """
@@ -84,15 +97,15 @@ def superpixels(image: np.ndarray, count: int = COUNT) -> Regions:
         start_label=0,
         channel_axis=None,
     )
-    return describe_regions(image, labels)
+    return measure_regions(image, labels)
 
 
-def describe_regions(image: np.ndarray, labels: np.ndarray) -> Regions:
-    """The regions of a labelled image.
+def measure_regions(image: np.ndarray, labels: np.ndarray) -> Regions:
+    """Measure the regions of a labelled image.
 
     Args:
         image: (h, w) uint8.
-        labels: (h, w) integers from 0; those that are missing are closed up.
+        labels: (h, w) integers from 0; they are renumbered where some are missing.
     """
     flat = labels.ravel()
     area = np.bincount(flat)
@@ -103,15 +116,15 @@ def describe_regions(image: np.ndarray, labels: np.ndarray) -> Regions:
     labels = flat.reshape(h, w).astype(np.int32)
     rows, columns = np.repeat((np.arange(h) + 0.5) / h, w), np.tile((np.arange(w) + 0.5) / w, h)
     n = len(area)
-    sums = [np.bincount(flat, weights, n) / area for weights in (image.ravel() / 255, rows, columns)]
-    pairs = np.concatenate([_pairs(labels[:-1], labels[1:], n), _pairs(labels[:, :-1], labels[:, 1:], n)])
-    codes, shared = np.unique(pairs, return_counts=True)
+    grey, row, column = (np.bincount(flat, values, n) / area for values in (image.ravel() / 255, rows, columns))
+    codes = np.concatenate([_edge_codes(labels[:-1], labels[1:], n), _edge_codes(labels[:, :-1], labels[:, 1:], n)])
+    codes, shared = np.unique(codes, return_counts=True)
     edges = np.stack([codes // n, codes % n], axis=1).astype(np.int32)
-    return Regions(labels, sums[0], area, np.stack(sums[1:], axis=1), edges, shared)
+    return Regions(labels, grey, area, np.stack([row, column], axis=1), edges, shared)
 
 
-def _pairs(one: np.ndarray, other: np.ndarray, n: int) -> np.ndarray:
-    """Codes i n + j, i < j, of the neighbouring pixels whose labels differ."""
-    differ = one != other
-    a, b = one[differ].astype(np.int64), other[differ]
+def _edge_codes(first: np.ndarray, second: np.ndarray, n: int) -> np.ndarray:
+    """Encode the pairs i < j of neighbouring pixels' labels that differ as i n + j."""
+    differ = first != second
+    a, b = first[differ].astype(np.int64), second[differ]
     return np.minimum(a, b) * n + np.maximum(a, b)

@@ -1,88 +1,89 @@
-// A cine: scrubber, play, and the chart that fills as frames are done.
+// Show a cine: the frame slider, playing, and the chart that fills as frames are segmented.
 
 import * as api from "./api.js";
-import { Chart } from "./chart.js";
-import { judge } from "./list.js";
-import { loadFrame, numbered } from "./load.js";
-import { note, say } from "./say.js";
+import { AreaChart } from "./area_chart.js";
+import { updateStatus } from "./case_list.js";
+import { byId } from "./dom.js";
+import { loadFrame, withNumbers } from "./frames.js";
+import { announce, showToast } from "./messages.js";
 import { emit, on, state } from "./state.js";
 
-const by = (id) => document.getElementById(id);
-const STEP = 0.1; // seconds a frame, where the file does not say
+const DEFAULT_SECONDS = 0.1; // a frame, where the file does not say
 let chart, playing = null;
 
-export function showCine() {
-  chart = new Chart(by("chart"), (number) => emit("go", number));
-  by("frame").addEventListener("input", (event) => emit("go", Number(event.target.value)));
-  by("play").addEventListener("click", () => (playing ? stop() : play()));
-  on("choose", stop);
-  on("frame", render);
-  on("answer", render);
+export function initCine() {
+  chart = new AreaChart(byId("chart"), (number) => emit("show-frame", number));
+  byId("frame").addEventListener("input", (event) => emit("show-frame", Number(event.target.value)));
+  byId("play").addEventListener("click", () => (playing ? stop() : play()));
+  on("select-case", stop);
+  on("frame-changed", render);
+  on("answer-changed", render);
 }
 
 function render() {
   const { current, number } = state, cine = current?.frames > 1;
-  by("cine").hidden = !cine;
+  byId("cine").hidden = !cine;
   if (!cine) return;
   const done = current.answers.filter(Boolean).length;
-  by("frame").max = current.frames;
-  by("frame").value = number;
-  by("frame-told").textContent = done < current.frames ? `${number} of ${current.frames} (${done} done)` : `${number} of ${current.frames}`;
-  by("frame").setAttribute("aria-valuetext", `frame ${number} of ${current.frames}`);
+  byId("frame").max = current.frames;
+  byId("frame").value = number;
+  byId("frame-value").textContent = done < current.frames ? `${number} of ${current.frames} (${done} done)` : `${number} of ${current.frames}`;
+  byId("frame").setAttribute("aria-valuetext", `frame ${number} of ${current.frames}`);
   chart.show(current.answers, number);
-  if (!current.streaming) stream(current);
+  if (!current.streaming) streamAnswers(current);
 }
 
-async function stream(one) {
-  one.streaming = true;
+// Have every frame segmented, and show answers as they arrive.
+async function streamAnswers(openCase) {
+  openCase.streaming = true;
   try {
-    await api.eachFrame(one.key, (line) => {
+    await api.eachFrame(openCase.key, (line) => {
       if (line.numbers) {
-        one.numbers = line.numbers;
-        one.answers = one.answers.map((answer, i) => answer && numbered(answer, line.numbers[i]));
-        for (const [number, frame] of one.loaded) frame.answer = numbered(frame.answer, line.numbers[number - 1]);
-        say(`All ${one.frames} frames are done.`);
-      } else if (!line.error && !one.loaded.get(line.frame)?.edited) one.answers[line.frame - 1] = line;
-      if (one === state.current) emit("answer");
+        openCase.numbers = line.numbers;
+        openCase.answers = openCase.answers.map((answer, i) => answer && withNumbers(answer, line.numbers[i]));
+        for (const [number, frame] of openCase.loaded) frame.answer = withNumbers(frame.answer, line.numbers[number - 1]);
+        announce(`All ${openCase.frames} frames are done.`);
+      } else if (!line.error && !openCase.loaded.get(line.frame)?.edited) openCase.answers[line.frame - 1] = line;
+      if (openCase === state.current) emit("answer-changed");
     });
-    judge(one);
+    updateStatus(openCase);
   } catch (error) {
-    one.streaming = false;
-    if (state.cases.includes(one)) note(`${one.label}: ${error.message}`, true);
+    openCase.streaming = false;
+    if (state.cases.includes(openCase)) showToast(`${openCase.label}: ${error.message}`, true);
   }
-  emit("cases");
+  emit("cases-changed");
 }
 
 export function play() {
   const { current } = state;
   if (playing || !(current?.frames > 1)) return;
   playing = { current };
-  dress("Pause", "#i-pause");
-  const mine = playing, step = 1000 * (current.seconds || STEP);
-  const turn = async () => {
-    if (playing !== mine) return;
-    const began = performance.now(), next = (state.number % current.frames) + 1;
+  setButton("Pause", "#i-pause");
+  const session = playing, step = 1000 * (current.seconds || DEFAULT_SECONDS);
+  const showNext = async () => {
+    if (playing !== session) return;
+    const started = performance.now(), next = (state.number % current.frames) + 1;
     try {
       await loadFrame(current, next);
     } catch {
       return stop();
     }
-    if (playing !== mine) return;
-    emit("go", next);
-    setTimeout(turn, Math.max(15, step - (performance.now() - began)));
+    if (playing !== session) return;
+    emit("show-frame", next);
+    setTimeout(showNext, Math.max(15, step - (performance.now() - started)));
   };
-  turn();
+  showNext();
 }
 
 export function stop() {
   if (!playing) return;
   playing = null;
-  dress("Play", "#i-play");
+  setButton("Play", "#i-play");
 }
 
 export const toggle = () => (playing ? stop() : play());
 
-function dress(label, icon) {
-  by("play").setAttribute("aria-label", label);
-  by("play").querySelector("use").setAttribute("href", icon);
+function setButton(label, icon) {
+  byId("play").setAttribute("aria-label", label);
+  byId("play").querySelector("use").setAttribute("href", icon);
 }

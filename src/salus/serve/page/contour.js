@@ -1,15 +1,15 @@
-// The edge of a mask as a smooth closed path, in the image's pixels. The drawing is smoothed, the mask is not.
+// Trace the edge of a mask as a smooth closed path, in the image's pixels. Only the drawing is smoothed, not the mask.
 
-const SMOOTH = 2; // corners to either side that a corner is averaged with
+const SMOOTHING = 2; // neighbours to either side that a corner is averaged with
 
 export function contour(mask, width, height) {
   const path = new Path2D();
-  for (const loop of loops(mask, width, height)) draw(path, loop.length < 24 ? loop : averaged(loop));
+  for (const loop of traceLoops(mask, width, height)) addLoop(path, loop.length < 24 ? loop : smoothLoop(loop));
   return path;
 }
 
-// Closed chains of pixel corners, tumour on the right of the way.
-function loops(mask, width, height) {
+// Closed loops of pixel corners, with the tumour to the right of the direction.
+function traceLoops(mask, width, height) {
   const row = width + 1;
   const next = new Map(); // corner -> corners that follow
   const add = (from, to) => (next.has(from) ? next.get(from).push(to) : next.set(from, [to]));
@@ -24,35 +24,35 @@ function loops(mask, width, height) {
       if (x === 0 || !mask[i - 1]) add(corner + row, corner);
     }
   }
-  const found = [];
-  for (const [start, follow] of next) {
-    while (follow.length) {
+  const loops = [];
+  for (const [start, followers] of next) {
+    while (followers.length) {
       const loop = [];
-      let at = start;
+      let corner = start;
       do {
-        loop.push([at % row, Math.floor(at / row)]);
-        at = next.get(at).pop();
-      } while (at !== start);
-      found.push(loop);
+        loop.push([corner % row, Math.floor(corner / row)]);
+        corner = next.get(corner).pop();
+      } while (corner !== start);
+      loops.push(loop);
     }
   }
-  return found;
+  return loops;
 }
 
-function averaged(loop) {
+function smoothLoop(loop) {
   const n = loop.length;
   return loop.map((_, i) => {
     let x = 0, y = 0;
-    for (let k = -SMOOTH; k <= SMOOTH; k++) {
+    for (let k = -SMOOTHING; k <= SMOOTHING; k++) {
       const [u, v] = loop[(i + k + n) % n];
       x += u;
       y += v;
     }
-    return [x / (2 * SMOOTH + 1), y / (2 * SMOOTH + 1)];
+    return [x / (2 * SMOOTHING + 1), y / (2 * SMOOTHING + 1)];
   });
 }
 
-function draw(path, loop) {
+function addLoop(path, loop) {
   const n = loop.length;
   const middle = (i) => [(loop[i][0] + loop[(i + 1) % n][0]) / 2, (loop[i][1] + loop[(i + 1) % n][1]) / 2];
   path.moveTo(...middle(n - 1));

@@ -1,20 +1,20 @@
-// The pictures that lie over one another in the viewer, each of the image's size.
+// Make the layers of the viewer: the grey image, and the maps in colour, each of the image's size.
 
-import { painted } from "./raster.js";
+import { paintCanvas } from "./pixels.js";
 
 // Colours of 0, 1/4, 1/2, 3/4 and 1: probability in amber and white, saliency from violet to yellow (as salus saliency).
-export const COLOURS = {
+export const COLOUR_STOPS = {
   probability: [[60, 20, 0], [150, 60, 0], [225, 120, 0], [255, 190, 30], [255, 245, 190]],
   saliency: [[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]],
 };
 
 // Grey values spread so that `level` is middle grey and `window` reaches from black to white.
 export function greyLayer({ image, width, height }, window, level) {
-  const shown = new Uint8ClampedArray(256);
-  for (let v = 0; v < 256; v++) shown[v] = window >= 255 && level === 128 ? v : ((v - level) / window + 0.5) * 255;
-  return painted(width, height, (colours) => {
+  const table = new Uint8ClampedArray(256);
+  for (let v = 0; v < 256; v++) table[v] = window >= 255 && level === 128 ? v : ((v - level) / window + 0.5) * 255;
+  return paintCanvas(width, height, (colours) => {
     for (let i = 0; i < image.length; i++) {
-      const v = shown[image[i]];
+      const v = table[image[i]];
       colours[4 * i] = colours[4 * i + 1] = colours[4 * i + 2] = v;
       colours[4 * i + 3] = 255;
     }
@@ -23,14 +23,14 @@ export function greyLayer({ image, width, height }, window, level) {
 
 // A map in colour; its opacity rises with it, so that what is improbable stays grey.
 export function heatLayer(values, width, height, kind) {
-  const stops = COLOURS[kind];
-  const shown = Array.from({ length: 256 }, (_, v) => {
-    const place = (v / 255) * (stops.length - 1), low = Math.min(stops.length - 2, Math.floor(place)), part = place - low;
-    return stops[low].map((c, k) => c + part * (stops[low + 1][k] - c));
+  const stops = COLOUR_STOPS[kind];
+  const table = Array.from({ length: 256 }, (_, v) => {
+    const position = (v / 255) * (stops.length - 1), low = Math.min(stops.length - 2, Math.floor(position)), fraction = position - low;
+    return stops[low].map((c, k) => c + fraction * (stops[low + 1][k] - c));
   });
-  return painted(width, height, (colours) => {
+  return paintCanvas(width, height, (colours) => {
     for (let i = 0; i < values.length; i++) {
-      const [r, g, b] = shown[values[i]];
+      const [r, g, b] = table[values[i]];
       colours[4 * i] = r;
       colours[4 * i + 1] = g;
       colours[4 * i + 2] = b;

@@ -1,124 +1,117 @@
-// The right-hand side: what was found, each lesion, the sliders.
+// The panel on the right: the finding, each lesion, and the sliders of the display.
 
-import { COLOURS } from "./layers.js";
-import { finding, number, percent, size, spoken } from "./say.js";
+import { byId, createElement } from "./dom.js";
+import { COLOUR_STOPS } from "./layers.js";
+import { describeAnswer, formatNumber, formatPercent, formatSize, summarise } from "./messages.js";
 import { emit, on, state } from "./state.js";
 
-const by = (id) => document.getElementById(id);
-
-export function element(name, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(name), properties);
-  made.append(...children);
-  return made;
-}
-
-export function showPanel(viewer) {
-  on("answer", () => tell(viewer));
-  on("frame", () => tell(viewer));
-  on("mask", () => {
-    buttons();
-    by("lesions").classList.toggle("pending", Boolean(state.frame?.stale));
+export function initPanel(viewer) {
+  on("answer-changed", () => render(viewer));
+  on("frame-changed", () => render(viewer));
+  on("mask-changed", () => {
+    updateButtons();
+    byId("lesions").classList.toggle("pending", Boolean(state.frame?.outdated));
   });
-  on("saved", buttons);
+  on("outline-saved", updateButtons);
 }
 
-function tell(viewer) {
+function render(viewer) {
   const { frame, current } = state;
-  by("lesions").classList.remove("pending");
-  buttons();
+  byId("lesions").classList.remove("pending");
+  updateButtons();
   if (!frame) {
-    by("finding").textContent = current ? (current.status === "failed" ? "Cannot be read" : "Looking…") : "No image open";
-    by("finding-more").textContent = current?.status === "failed" ? current.said : "";
-    for (const id of ["flags", "lesions"]) by(id).replaceChildren();
-    by("confidence").hidden = by("unit").hidden = true;
+    byId("finding").textContent = current ? (current.status === "failed" ? "Cannot be read" : "Looking…") : "No image open";
+    byId("finding-more").textContent = current?.status === "failed" ? current.statusText : "";
+    for (const id of ["flags", "lesions"]) byId(id).replaceChildren();
+    byId("confidence").hidden = byId("unit").hidden = true;
     return;
   }
   const { answer } = frame;
-  by("finding").textContent = finding(answer);
-  by("finding-more").textContent = answer.corrected
+  byId("finding").textContent = summarise(answer);
+  byId("finding-more").textContent = answer.corrected
     ? frame.edited ? "Drawn by you, not saved" : "Saved by you"
-    : `${answer.network}, presence of a tumour ${percent(answer.presence)}`;
-  const meter = by("confidence");
+    : `${answer.network}, presence of a tumour ${formatPercent(answer.presence)}`;
+  const meter = byId("confidence");
   meter.hidden = false;
   meter.querySelector("span").textContent = answer.corrected ? "Network agrees" : "Confidence";
-  meter.querySelector("i").style.width = percent(answer.confidence);
-  meter.querySelector("b").textContent = percent(answer.confidence);
-  by("flags").replaceChildren(...answer.flags.map((flag) => element("li", { textContent: sentence(flag) })));
-  by("lesions").replaceChildren(...answer.lesions.map((lesion) => card(lesion, answer.corrected, viewer)));
+  meter.querySelector("i").style.width = formatPercent(answer.confidence);
+  meter.querySelector("b").textContent = formatPercent(answer.confidence);
+  byId("flags").replaceChildren(...answer.flags.map((flag) => createElement("li", { textContent: sentence(flag) })));
+  byId("lesions").replaceChildren(...answer.lesions.map((lesion) => lesionRow(lesion, answer.corrected, viewer)));
   const calibrated = answer.lesions.every((lesion) => lesion.unit === "mm");
-  by("unit").hidden = !answer.lesions.length || calibrated;
-  by("unit").textContent = "In pixels: the file does not say how large they are.";
-  viewer.canvas.setAttribute("aria-label", `${current.label}: ${spoken(answer)}`);
+  byId("unit").hidden = !answer.lesions.length || calibrated;
+  byId("unit").textContent = "In pixels: the file does not say how large they are.";
+  viewer.canvas.setAttribute("aria-label", `${current.label}: ${describeAnswer(answer)}`);
   viewer.draw();
 }
 
-function card(lesion, corrected, viewer) {
+function lesionRow(lesion, corrected, viewer) {
   const { unit } = lesion, square = unit === "mm" ? "mm²" : "px";
-  const button = element("button", { type: "button", title: "Look at it" },
-    element("span", { className: "number", textContent: lesion.number }),
-    element("span", { className: "size", textContent: size(lesion) }),
-    element("small", { textContent: `${number(lesion.width)} wide, ${number(lesion.height)} high, area ${number(lesion.area)} ${square}` }),
-    element("small", { textContent: `${corrected ? "network agrees" : "confidence"} ${percent(lesion.confidence)}` }));
-  if (lesion.at_border) button.lastChild.append(element("span", { className: "edge", textContent: ", cut by the border" }));
-  const mark = (number) => () => { viewer.marked = number; viewer.draw(); };
-  for (const name of ["pointerenter", "focus"]) button.addEventListener(name, mark(lesion.number));
-  for (const name of ["pointerleave", "blur"]) button.addEventListener(name, mark(null));
-  button.addEventListener("click", () => viewer.look(lesion.box));
-  return element("li", {}, button);
+  const button = createElement("button", { type: "button", title: "Look at it" },
+    createElement("span", { className: "number", textContent: lesion.number }),
+    createElement("span", { className: "size", textContent: formatSize(lesion) }),
+    createElement("small", { textContent: `${formatNumber(lesion.width)} wide, ${formatNumber(lesion.height)} high, area ${formatNumber(lesion.area)} ${square}` }),
+    createElement("small", { textContent: `${corrected ? "network agrees" : "confidence"} ${formatPercent(lesion.confidence)}` }));
+  if (lesion.at_border) button.lastChild.append(createElement("span", { className: "edge", textContent: ", cut by the border" }));
+  const highlight = (number) => () => { viewer.highlighted = number; viewer.draw(); };
+  for (const name of ["pointerenter", "focus"]) button.addEventListener(name, highlight(lesion.number));
+  for (const name of ["pointerleave", "blur"]) button.addEventListener(name, highlight(null));
+  button.addEventListener("click", () => viewer.zoomTo(lesion.box));
+  return createElement("li", {}, button);
 }
 
 const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (text.endsWith(".") ? "" : ".");
 
-export function buttons() {
-  const { frame, current } = state, there = Boolean(frame);
-  for (const id of ["save", "threshold"]) by(id).disabled = !there;
-  by("reset").disabled = !there || (!frame.edited && !frame.answer.corrected);
-  by("undo").disabled = !frame?.history.past.length;
-  by("redo").disabled = !frame?.history.future.length;
-  by("save").textContent = current?.work && current.frames === 1 ? "Save and next" : "Save outline";
-  for (const button of by("downloads").children) {
-    button.disabled = !there || (["seg", "sr"].includes(button.dataset.get) && !current.dicom);
+export function updateButtons() {
+  const { frame, current } = state, hasFrame = Boolean(frame);
+  for (const id of ["save", "threshold"]) byId(id).disabled = !hasFrame;
+  byId("reset").disabled = !hasFrame || (!frame.edited && !frame.answer.corrected);
+  byId("undo").disabled = !frame?.history.past.length;
+  byId("redo").disabled = !frame?.history.future.length;
+  byId("save").textContent = current?.work && current.frames === 1 ? "Save and next" : "Save outline";
+  for (const button of byId("downloads").children) {
+    button.disabled = !hasFrame || (["seg", "sr"].includes(button.dataset.get) && !current.dicom);
   }
   if (frame) {
-    by("threshold").value = Math.round(100 * frame.threshold);
-    by("threshold-told").textContent = frame.threshold.toFixed(2);
+    byId("threshold").value = Math.round(100 * frame.threshold);
+    byId("threshold-value").textContent = frame.threshold.toFixed(2);
   }
 }
 
-// What the colours of the maps mean, while one is shown.
-function legend() {
-  const shown = Object.keys(COLOURS).filter((kind) => state.display[kind]);
-  by("legend").hidden = !shown.length;
-  by("legend").replaceChildren(...shown.map((kind) => {
-    const bar = element("i");
-    bar.style.background = `linear-gradient(to right, ${COLOURS[kind].map((colour) => `rgb(${colour})`).join(", ")})`;
-    return element("li", {}, element("span", { textContent: kind }), "0", bar, "1");
+// Show what the colours of the maps mean, while a map is shown.
+function updateLegend() {
+  const shown = Object.keys(COLOUR_STOPS).filter((kind) => state.display[kind]);
+  byId("legend").hidden = !shown.length;
+  byId("legend").replaceChildren(...shown.map((kind) => {
+    const bar = createElement("i");
+    bar.style.background = `linear-gradient(to right, ${COLOUR_STOPS[kind].map((colour) => `rgb(${colour})`).join(", ")})`;
+    return createElement("li", {}, createElement("span", { textContent: kind }), "0", bar, "1");
   }));
 }
 
-// The sliders of the display; a change is told as "display" with the name of what changed.
-export function showDisplay() {
+// Connect the sliders of the display, and give a function that sets one: (name, value).
+export function initDisplay() {
   const { display } = state;
-  const first = { ...display };
-  const shares = ["fill", "probability", "saliency"];
-  const put = (name, value) => {
+  const defaults = { ...display };
+  const fractions = ["fill", "probability", "saliency"];
+  const set = (name, value) => {
     display[name] = value;
-    const input = by(name);
+    const input = byId(name);
     if (input) {
-      input.value = shares.includes(name) ? Math.round(100 * value) : value;
-      input.nextElementSibling.textContent = shares.includes(name) ? percent(value) : Math.round(value);
-    } else by("outline-on").checked = value;
-    legend();
-    emit("display", name);
+      input.value = fractions.includes(name) ? Math.round(100 * value) : value;
+      input.nextElementSibling.textContent = fractions.includes(name) ? formatPercent(value) : Math.round(value);
+    } else byId("outline-on").checked = value;
+    updateLegend();
+    emit("display-changed", name);
   };
-  for (const name of [...shares, "window", "level"]) {
-    by(name).addEventListener("input", (event) => put(name, event.target.value / (shares.includes(name) ? 100 : 1)));
+  for (const name of [...fractions, "window", "level"]) {
+    byId(name).addEventListener("input", (event) => set(name, event.target.value / (fractions.includes(name) ? 100 : 1)));
   }
-  by("outline-on").addEventListener("change", (event) => put("outline", event.target.checked));
-  by("display-reset").addEventListener("click", () => Object.entries(first).forEach(([name, value]) => put(name, value)));
-  on("window", (dx, dy) => {
-    put("window", Math.min(255, Math.max(5, display.window + dx)));
-    put("level", Math.min(255, Math.max(0, display.level - dy / 2)));
+  byId("outline-on").addEventListener("change", (event) => set("outline", event.target.checked));
+  byId("display-reset").addEventListener("click", () => Object.entries(defaults).forEach(([name, value]) => set(name, value)));
+  on("window-dragged", (dx, dy) => {
+    set("window", Math.min(255, Math.max(5, display.window + dx)));
+    set("level", Math.min(255, Math.max(0, display.level - dy / 2)));
   });
-  return put;
+  return set;
 }

@@ -1,37 +1,45 @@
-// What the page knows, and who wants to be told when it changes.
+// The page's state, and the events by which its parts tell one another of changes.
 
 export const state = {
-  info: null,        // of the server
+  info: null,        // the server's network and limits, see GET /v1/info
   cases: [],         // open images, see `makeCase`
-  current: null,     // the one that is looked at
-  number: 1,         // of its frame
-  frame: null,       // that frame's pixels and masks, see load.js
+  current: null,     // the selected one
+  number: 1,         // of its frame on the canvas
+  frame: null,       // that frame's pixels, masks and answer, see frames.js
   tool: "pan",
-  size: 9,           // of the brush, a radius in pixels of the image
+  brushRadius: 9,    // in pixels of the image
   display: { outline: true, fill: 0.1, probability: 0, saliency: 0, window: 255, level: 128 },
 };
 
 const listeners = new Map();
 
+// Events:
+//   select-case(openCase or null)  look at an image           cases-changed       the list of open images
+//   show-frame(number)             look at a frame            case-closed         an image was closed
+//   reload-frame                   load the frame again       frame-changed       another frame is on the canvas
+//   mask-changed                   the outline was edited     answer-changed      new measurements are there
+//   drawing-done(mask before)      a stroke or polygon ended  outline-saved(case) the saved outline changed
+//   display-changed(name)          a display slider moved     window-dragged(dx, dy)  window and level by the mouse
+//   tool-changed                   another tool               zoom-changed(scale)
+
 export function on(name, listener) {
   listeners.set(name, [...(listeners.get(name) ?? []), listener]);
 }
 
-export function emit(name, ...told) {
-  for (const listener of listeners.get(name) ?? []) listener(...told);
+export function emit(name, ...args) {
+  for (const listener of listeners.get(name) ?? []) listener(...args);
 }
 
-// An open image. `label` is what its file is called: it stays in this browser.
-export function makeCase(told, label) {
+// An open image. `info` is the server's description; `label` is the file's name, which stays in this browser.
+export function makeCase(info, label) {
   return {
-    ...told,
+    ...info,
     label,
     status: "waiting",          // waiting, working, tumour, none, saved, failed
-    said: "waiting",
-    answers: new Array(told.frames).fill(null), // of each frame
+    statusText: "waiting",      // as the list shows it
+    answers: new Array(info.frames).fill(null), // of each frame
     loaded: new Map(),          // frame number -> frame
     streaming: false,
     thumb: null,
   };
 }
-

@@ -1,15 +1,15 @@
-// Light or dark: as the system has it, until it is chosen here.
+// The light or dark theme: the system's, until another is chosen here.
 
-const KEPT = "salus-theme";
+const STORAGE_KEY = "salus-theme";
 const root = document.documentElement;
 
-export function showTheme() {
-  const kept = localStorage.getItem(KEPT);
-  if (kept) root.dataset.theme = kept;
+export function initTheme() {
+  const stored = localStorage.getItem(STORAGE_KEY);
+  if (stored) root.dataset.theme = stored;
 }
 
-export function switchTheme() {
-  const now = root.dataset.theme ?? (matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark");
-  root.dataset.theme = now === "dark" ? "light" : "dark";
-  localStorage.setItem(KEPT, root.dataset.theme);
+export function toggleTheme() {
+  const current = root.dataset.theme ?? (matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark");
+  root.dataset.theme = current === "dark" ? "light" : "dark";
+  localStorage.setItem(STORAGE_KEY, root.dataset.theme);
 }

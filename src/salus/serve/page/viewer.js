@@ -1,11 +1,11 @@
-// The canvas: an image with its layers, zoomed and moved.
+// The canvas: an image with its layers, outline, lesion numbers and ruler, zoomed and moved.
 
 import { contour } from "./contour.js";
 import { greyLayer, heatLayer } from "./layers.js";
 import { emit, state } from "./state.js";
 
 const AMBER = "#ffd60a";
-const LEAST = 0.05, MOST = 40;
+const MIN_SCALE = 0.05, MAX_SCALE = 40;
 
 export class Viewer {
   constructor(canvas) {
@@ -15,11 +15,11 @@ export class Viewer {
     this.scale = 1;
     this.left = this.top = 0; // of the image on the canvas, in CSS pixels
     this.fitted = true;
-    this.sketch = null;       // a polygon that is being drawn, [[x, y], ...]
+    this.polygon = null;      // a polygon that is being drawn, [[x, y], ...]
     this.pointer = null;      // where the brush is, in pixels of the image
-    this.marked = null;       // number of the lesion that is pointed at
-    this.wanted = false;
-    this.corners = new WeakMap(); // lesion -> the pixel of it that lies most to the upper right
+    this.highlighted = null;  // number of the lesion that is pointed at
+    this.scheduled = false;   // a repaint is due
+    this.corners = new WeakMap(); // lesion -> see `corner`
     new ResizeObserver(() => (this.fitted ? this.fit() : this.draw())).observe(canvas);
   }
 
@@ -27,14 +27,14 @@ export class Viewer {
     const same = frame && this.frame && frame.width === this.frame.width && frame.height === this.frame.height;
     this.frame = frame;
     this.layers = {};
-    this.outlineOf = null;
+    this.outlinePath = null;
     if (!same) this.fit();
     this.draw();
   }
 
-  // Forget a layer: "grey", "probability", "saliency", or "outline" where the mask changed.
-  stale(name) {
-    if (name === "outline") this.outlineOf = null;
+  // Have a layer made again: "grey", "probability", "saliency", or "outline" where the mask changed.
+  invalidate(name) {
+    if (name === "outline") this.outlinePath = null;
     else delete this.layers?.[name];
     this.draw();
   }
@@ -52,7 +52,7 @@ export class Viewer {
   }
 
   zoom(factor, x = this.canvas.clientWidth / 2, y = this.canvas.clientHeight / 2) {
-    const scale = Math.min(MOST, Math.max(LEAST, this.scale * factor));
+    const scale = Math.min(MAX_SCALE, Math.max(MIN_SCALE, this.scale * factor));
     this.left = x - ((x - this.left) * scale) / this.scale;
     this.top = y - ((y - this.top) * scale) / this.scale;
     this.scale = scale;
@@ -67,27 +67,27 @@ export class Viewer {
     this.draw();
   }
 
-  // Bring a box (top, left, height, width) of the image to the middle.
-  look([top, left, height, width]) {
+  // Zoom to a box (top, left, height, width) of the image.
+  zoomTo([top, left, height, width]) {
     const { clientWidth, clientHeight } = this.canvas;
-    this.scale = Math.min(MOST, clientWidth / (width * 2.2), clientHeight / (height * 2.2));
+    this.scale = Math.min(MAX_SCALE, clientWidth / (width * 2.2), clientHeight / (height * 2.2));
     this.left = clientWidth / 2 - (left + width / 2) * this.scale;
     this.top = clientHeight / 2 - (top + height / 2) * this.scale;
     this.fitted = false;
     this.draw();
   }
 
-  // A place on the canvas in pixels of the image.
-  inImage(event) {
+  // The pixel of the image at a pointer event.
+  toImage(event) {
     const box = this.canvas.getBoundingClientRect();
     return [(event.clientX - box.left - this.left) / this.scale, (event.clientY - box.top - this.top) / this.scale];
   }
 
   draw() {
-    if (this.wanted) return;
-    this.wanted = true;
+    if (this.scheduled) return;
+    this.scheduled = true;
     requestAnimationFrame(() => {
-      this.wanted = false;
+      this.scheduled = false;
       this.paint();
     });
   }
@@ -98,7 +98,7 @@ export class Viewer {
     if (canvas.width !== width || canvas.height !== height) (canvas.width = width), (canvas.height = height);
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, width, height);
-    emit("zoom", frame ? this.scale : null);
+    emit("zoom-changed", frame ? this.scale : null);
     if (!frame) return;
     const { display } = state;
     context.setTransform(ratio * this.scale, 0, 0, ratio * this.scale, ratio * this.left, ratio * this.top);
@@ -111,64 +111,64 @@ export class Viewer {
       context.drawImage((this.layers[kind] ??= heatLayer(frame[kind], frame.width, frame.height, kind)), 0, 0);
     }
     context.globalAlpha = 1;
-    if (display.outline) this.outline();
-    this.drawing();
+    if (display.outline) this.drawOutline();
+    this.drawTool();
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    if (display.outline) this.numbers();
-    this.ruler();
+    if (display.outline) this.drawNumbers();
+    this.drawRuler();
   }
 
-  outline() {
+  drawOutline() {
     const { context, frame } = this;
-    this.outlineOf ??= contour(frame.mask, frame.width, frame.height);
+    this.outlinePath ??= contour(frame.mask, frame.width, frame.height);
     if (state.display.fill) {
       context.globalAlpha = state.display.fill;
       context.fillStyle = AMBER;
-      context.fill(this.outlineOf, "evenodd");
+      context.fill(this.outlinePath, "evenodd");
       context.globalAlpha = 1;
     }
     context.lineJoin = "round";
     for (const [colour, width] of [["rgba(0,0,0,.55)", 3.6], [AMBER, 1.8]]) {
       context.strokeStyle = colour;
       context.lineWidth = width / this.scale;
-      context.stroke(this.outlineOf);
+      context.stroke(this.outlinePath);
     }
   }
 
   // The brush's circle, the polygon so far.
-  drawing() {
+  drawTool() {
     const { context, pointer } = this;
     context.lineWidth = 1.3 / this.scale;
     if (pointer && (state.tool === "brush" || state.tool === "eraser")) {
       context.strokeStyle = state.tool === "brush" ? "#ffffff" : "#ff8a80";
       context.beginPath();
-      context.arc(...pointer, state.size, 0, 7);
+      context.arc(...pointer, state.brushRadius, 0, 7);
       context.stroke();
     }
-    if (!this.sketch?.length) return;
+    if (!this.polygon?.length) return;
     context.strokeStyle = context.fillStyle = "#ffffff";
     context.beginPath();
-    for (const point of this.sketch) context.lineTo(...point);
+    for (const point of this.polygon) context.lineTo(...point);
     if (pointer) context.lineTo(...pointer);
     context.stroke();
-    for (const point of this.sketch) {
+    for (const point of this.polygon) {
       context.beginPath();
       context.arc(...point, 3 / this.scale, 0, 7);
       context.fill();
     }
   }
 
-  // Each lesion's number, to the upper right of it.
-  numbers() {
+  // Each lesion's number, to the upper right of it; not while the measurements are of an earlier outline.
+  drawNumbers() {
     const { context, frame } = this;
-    if (frame.stale) return;
+    if (frame.outdated) return;
     context.font = "600 12px system-ui, sans-serif";
     context.textAlign = "center";
     context.textBaseline = "middle";
     for (const lesion of frame.answer.lesions) {
       const { number } = lesion, [column, row] = this.corner(lesion);
       const x = this.left + column * this.scale + 12, y = this.top + row * this.scale - 12;
-      context.fillStyle = number === this.marked ? "#ffffff" : AMBER;
+      context.fillStyle = number === this.highlighted ? "#ffffff" : AMBER;
       context.beginPath();
       context.arc(x, y, 10, 0, 7);
       context.fill();
@@ -177,26 +177,27 @@ export class Viewer {
     }
   }
 
+  // The pixel of a lesion that lies most to the upper right.
   corner(lesion) {
-    const known = this.corners.get(lesion);
-    if (known) return known;
+    const cached = this.corners.get(lesion);
+    if (cached) return cached;
     const { mask, width } = this.frame, [top, left, high, wide] = lesion.box;
-    let found = [left + wide, top], best = -Infinity;
+    let corner = [left + wide, top], best = -Infinity;
     for (let y = top; y < top + high; y++) {
-      for (let x = left; x < left + wide; x++) if (mask[y * width + x] && x - y > best) (best = x - y), (found = [x + 1, y]);
+      for (let x = left; x < left + wide; x++) if (mask[y * width + x] && x - y > best) (best = x - y), (corner = [x + 1, y]);
     }
-    this.corners.set(lesion, found);
-    return found;
+    this.corners.set(lesion, corner);
+    return corner;
   }
 
-  // How long some round number of millimetres is, where the image is calibrated.
-  ruler() {
+  // A ruler of a round number of millimetres, where the image is calibrated.
+  drawRuler() {
     const { context, canvas, frame } = this, step = spacing(frame.answer);
     if (!step) return;
-    const long = (mm) => (mm / step[1]) * this.scale;
-    const mm = [50, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1].find((one) => long(one) <= 150);
+    const length = (mm) => (mm / step[1]) * this.scale;
+    const mm = [50, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1].find((candidate) => length(candidate) <= 150);
     if (!mm) return;
-    const right = canvas.clientWidth - 16, left = right - long(mm), y = canvas.clientHeight - 16;
+    const right = canvas.clientWidth - 16, left = right - length(mm), y = canvas.clientHeight - 16;
     context.beginPath();
     for (const [x, dy] of [[left, -6], [left, 0], [right, 0], [right, -6]]) context.lineTo(x, y + dy);
     for (const [colour, width] of [["rgba(0,0,0,.7)", 4], ["#dfe6ec", 1.6]]) {

@@ -1,4 +1,4 @@
-"""Augmentation: what changes, what does not, and that marks say nothing about the tumour."""
+"""Augmentation: what it changes, what it leaves, and that marks are no sign of a tumour."""
 
 from dataclasses import replace
 
@@ -7,10 +7,13 @@ import pytest
 
 from salus.data.phantom.make import make_phantom
 from salus.lab.training.augment.annotations import draw_random_marks
-from salus.lab.training.augment.compose import LIGHT, NONE, augment, augment_batch
+from salus.lab.training.augment.compose import augment, augment_batch
 from salus.lab.training.augment.geometry import draw_field
 from salus.lab.training.augment.grey import erase_strokes
-from salus.lab.training.augment.settings import STRONG
+from salus.lab.training.augment.settings import LIGHT, STRONG, Augmentation
+
+OFF = Augmentation(mirror=0, warp=0, border=0, grey=0, speckle=0, shadow=0, margin=0, marks=0, erase=0)
+"""Nothing is changed."""
 
 
 @pytest.fixture(scope="module")
@@ -23,14 +26,14 @@ def pair():
     return image, mask
 
 
-def test_nothing_is_changed_where_nothing_is_asked(pair):
-    image, mask = augment(*pair, np.random.default_rng(3), NONE)
+def test_nothing_is_changed_where_all_probabilities_are_zero(pair):
+    image, mask = augment(*pair, np.random.default_rng(3), OFF)
     np.testing.assert_array_equal(image, pair[0])
     np.testing.assert_array_equal(mask, pair[1])
 
 
 @pytest.mark.parametrize("settings", [STRONG, LIGHT])
-def test_the_seed_decides_and_inputs_stay(pair, settings):
+def test_the_same_seed_gives_the_same_result_and_inputs_stay(pair, settings):
     before = pair[0].copy()
     first = augment(*pair, np.random.default_rng(5), settings)
     again = augment(*pair, np.random.default_rng(5), settings)
@@ -62,7 +65,7 @@ def test_grey_changes_leave_the_mask(pair):
 
 
 def test_the_mirror_is_left_to_right_alone(pair):
-    image, mask = augment(*pair, np.random.default_rng(0), replace(NONE, mirror=1.0))
+    image, mask = augment(*pair, np.random.default_rng(0), replace(OFF, mirror=1.0))
     np.testing.assert_array_equal(image, pair[0][:, ::-1])
     np.testing.assert_array_equal(mask, pair[1][:, ::-1])
 
@@ -87,7 +90,7 @@ def test_marks_do_not_seek_the_tumour():
     rng = np.random.default_rng(0)
     masks = [disc(rng) for _ in range(800)]
     blank = np.zeros((64, 64), np.uint8)
-    drawn = [augment(blank, m, np.random.default_rng(i), replace(NONE, marks=1.0))[0] > 0 for i, m in enumerate(masks)]
+    drawn = [augment(blank, m, np.random.default_rng(i), replace(OFF, marks=1.0))[0] > 0 for i, m in enumerate(masks)]
     on_own = np.array([d[m].mean() for d, m in zip(drawn, masks, strict=True)])
     on_other = np.array([d[m].mean() for d, m in zip(drawn, masks[1:] + masks[:1], strict=True)])
     gap = on_own - on_other
@@ -108,9 +111,7 @@ def test_the_mask_ends_where_the_field_does(pair):
     cut = 0
     everywhere = np.ones_like(pair[1])
     for seed in range(40):
-        image, mask = augment(
-            np.maximum(pair[0], 1), everywhere, np.random.default_rng(seed), replace(NONE, margin=1.0)
-        )
+        image, mask = augment(np.maximum(pair[0], 1), everywhere, np.random.default_rng(seed), replace(OFF, margin=1.0))
         np.testing.assert_array_equal(image > 0, mask)
         cut += not mask.all()
     assert cut > 25
@@ -136,11 +137,11 @@ def test_a_tumour_is_never_lost_to_the_field_of_view():
         assert moved.sum() > 0.5 * mask.sum()
 
 
-def test_it_is_never_upside_down():
+def test_no_image_is_turned_upside_down():
     """Grey that grows with depth still does, and no tissue is mirrored above the skin."""
     ramp = np.repeat(np.linspace(20, 240, 96).astype(np.uint8)[:, None], 96, axis=1)
     for seed in range(60):
-        settings = replace(NONE, mirror=0.5, warp=1.0, zoom=(0.75, 1.5), aspect=0.25, shift=0.12)
+        settings = replace(OFF, mirror=0.5, warp=1.0, zoom=(0.75, 1.5), aspect=0.25, shift=0.12)
         image, _ = augment(ramp, np.zeros(ramp.shape, bool), np.random.default_rng(seed), settings)
         assert (np.diff(image[:60, 48].astype(int)) >= 0).all()
         assert image[0, 48] < image[60, 48]
@@ -164,7 +165,7 @@ def test_greys_stay_those_of_a_sonogram():
     image = make_phantom(3, size=(128, 128)).image
     image[:, :20] = 0
     for seed in range(150):
-        changed, _ = augment(image, image > 255, np.random.default_rng(seed), replace(NONE, grey=1.0, speckle=0.5))
+        changed, _ = augment(image, image > 255, np.random.default_rng(seed), replace(OFF, grey=1.0, speckle=0.5))
         assert (changed == 255).mean() < 0.04
         assert 0.09 * 255 < changed.mean() < 0.6 * 255
         assert changed[:, :12].max() <= 2
@@ -174,11 +175,11 @@ def test_brighter_stays_brighter():
     """No grey wraps round: in a row, where the time gain is one, gain and curves keep the order of greys."""
     ramp = np.repeat(np.arange(256, dtype=np.uint8)[None], 64, axis=0)
     for seed in range(80):
-        changed, _ = augment(ramp, ramp > 255, np.random.default_rng(seed), replace(NONE, grey=1.0))
+        changed, _ = augment(ramp, ramp > 255, np.random.default_rng(seed), replace(OFF, grey=1.0))
         assert (np.diff(changed.astype(int), axis=1) >= 0).all()
 
 
-def test_strokes_leave_no_ghost():
+def test_erased_strokes_have_the_grey_of_the_tissue_around():
     """Painted out, a mark's pixels have the mean of the tissue around it, not its darkest grey."""
     rng = np.random.default_rng(0)
     tissue = rng.integers(60, 120, (128, 128)).astype(np.uint8)
@@ -200,7 +201,7 @@ def test_strokes_are_erased_and_tissue_is_not():
     np.testing.assert_array_equal(found[42:58, 42:58], 200)
 
 
-def test_any_image_is_taken():
+def test_images_of_any_shape_and_grey_are_augmented():
     phantom = make_phantom(1, size=(120, 160)).image
     for image in (np.zeros((32, 48), np.uint8), np.full((48, 32), 255, np.uint8), phantom):
         empty = np.zeros(image.shape, bool)

@@ -1,7 +1,7 @@
-"""What is written over an image, wherever: a network that sees marks everywhere learns nothing from them.
+"""Draw calipers, text and other marks at random places, so that a network learns nothing from them.
 
-Marks in the wild sit at tumours. These are placed without a look at the mask, on images with and without a tumour, and
-drawn at twice the size, so that they are as soft as those of an image that was made smaller.
+The marks in clinical images are at tumours. These are placed regardless of the mask, on images with and without a
+tumour. They are drawn at twice the size and shrunk, so that they are as soft as those of a shrunk image.
 (`salus.data.phantom.annotations` draws what a sonographer would measure, at a scanner's own size.)
 """
 
@@ -14,13 +14,13 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 FINE = 2
-"""Marks are drawn so many times larger and then shrunk."""
+"""Factor by which marks are drawn larger and then shrunk."""
 
 LETTERS = np.array(list(string.ascii_letters + string.ascii_uppercase + 2 * string.digits + "   .:+-"))
 
 
 def draw_random_marks(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Write one to four marks over a copy of an image (h, w) uint8."""
+    """Draw one to four marks over a copy of an image (h, w) uint8."""
     canvas = Image.fromarray(np.ascontiguousarray(image)).copy()
     unit = FINE * max(1.0, image.shape[0] / 128)
     for kind in rng.choice(len(MARKS), size=int(rng.integers(1, 5)), p=SHARES):
@@ -39,7 +39,7 @@ def draw_random_marks(image: np.ndarray, rng: np.random.Generator) -> np.ndarray
 
 
 def _calipers(ink: Image.Image, pen: ImageDraw.ImageDraw, rng: np.random.Generator, unit: float) -> None:
-    """One or two pairs of crosses, + or x, with dots between or none."""
+    """Draw one or two pairs of crosses, + or x, with dots between or none."""
     centre = rng.uniform(0.05, 0.95, 2) * ink.size
     turn, diagonal, dotted = rng.uniform(0, np.pi), rng.random() < 0.4, rng.random() < 0.6
     arm, thick = rng.uniform(1.2, 3.2) * unit, int(rng.integers(1, round(unit) + 1))
@@ -66,7 +66,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def _text(ink: Image.Image, pen: ImageDraw.ImageDraw, rng: np.random.Generator, unit: float) -> None:
-    """One to three lines of letters and figures, mostly near an edge."""
+    """Write one to three lines of letters and figures, mostly near an edge."""
     lines = "\n".join(_words(rng, 18) for _ in range(int(rng.integers(1, 4))))
     font = _font(round(rng.uniform(4, 9) * unit))
     left, top, right, bottom = pen.multiline_textbbox((0, 0), lines, font=font, spacing=unit)
@@ -76,7 +76,7 @@ def _text(ink: Image.Image, pen: ImageDraw.ImageDraw, rng: np.random.Generator, 
 
 
 def _header(ink: Image.Image, pen: ImageDraw.ImageDraw, rng: np.random.Generator, unit: float) -> None:
-    """A line of words along the top or the bottom: names, dates, settings."""
+    """Write a line of words along the top or the bottom: names, dates, settings."""
     font, x = _font(round(rng.uniform(4, 7) * unit)), rng.uniform(0, 0.1) * ink.width
     y = float(rng.uniform(0, 2) * unit) if rng.random() < 0.6 else ink.height - float(rng.uniform(7, 9) * unit)
     while x < ink.width:
@@ -86,7 +86,7 @@ def _header(ink: Image.Image, pen: ImageDraw.ImageDraw, rng: np.random.Generator
 
 
 def _ticks(ink: Image.Image, pen: ImageDraw.ImageDraw, rng: np.random.Generator, unit: float) -> None:
-    """A scale of depth along a side."""
+    """Draw a scale of depth along a side."""
     side, inward = (ink.width - 1, -1) if rng.random() < 0.6 else (0, 1)
     side += inward * int(rng.uniform(0, 0.06) * ink.width)
     for number, y in enumerate(np.arange(rng.uniform(0, 8) * unit, ink.height, rng.uniform(4, 14) * unit)):
@@ -94,7 +94,7 @@ def _ticks(ink: Image.Image, pen: ImageDraw.ImageDraw, rng: np.random.Generator,
 
 
 def _bar(ink: Image.Image, pen: ImageDraw.ImageDraw, rng: np.random.Generator, unit: float) -> None:
-    """The bar of grey levels that scanners show beside the field."""
+    """Draw the bar of grey levels that scanners show beside the field."""
     x = (rng.uniform(0, 0.1) if rng.random() < 0.5 else rng.uniform(0.9, 0.97)) * ink.width
     long = int(rng.uniform(0.15, 0.4) * ink.height)
     ramp = np.repeat(np.linspace(255, 0, long).astype(np.uint8)[:, None], round(2 * unit), axis=1)
@@ -102,7 +102,7 @@ def _bar(ink: Image.Image, pen: ImageDraw.ImageDraw, rng: np.random.Generator, u
 
 
 def _icon(ink: Image.Image, pen: ImageDraw.ImageDraw, rng: np.random.Generator, unit: float) -> None:
-    """A body mark: a circle, the nipple, and a stroke for the probe."""
+    """Draw a body mark: a circle, the nipple, and a stroke for the probe."""
     (x, y), r = rng.uniform(0.05, 0.95, 2) * ink.size, rng.uniform(3, 8) * unit
     pen.ellipse([(x - r, y - r), (x + r, y + r)], outline=255, width=FINE)
     pen.ellipse([(x - unit / 2, y - unit / 2), (x + unit / 2, y + unit / 2)], fill=255)
@@ -111,7 +111,7 @@ def _icon(ink: Image.Image, pen: ImageDraw.ImageDraw, rng: np.random.Generator, 
 
 
 def _arrow(ink: Image.Image, pen: ImageDraw.ImageDraw, rng: np.random.Generator, unit: float) -> None:
-    """An arrow: a head, with a shaft or none."""
+    """Draw an arrow: a head, with a shaft or none."""
     tip, turn, head = rng.uniform(0, 1, 2) * ink.size, rng.uniform(0, 2 * np.pi), rng.uniform(2, 5) * unit
     along, across = np.array([np.cos(turn), np.sin(turn)]), np.array([-np.sin(turn), np.cos(turn)])
     back = tip + along * head
@@ -121,7 +121,7 @@ def _arrow(ink: Image.Image, pen: ImageDraw.ImageDraw, rng: np.random.Generator,
 
 
 def _logo(ink: Image.Image, pen: ImageDraw.ImageDraw, rng: np.random.Generator, unit: float) -> None:
-    """A maker's sign in a corner: a few capitals in a disc or a box, filled or as an outline."""
+    """Draw a manufacturer's logo in a corner: a few capitals in a disc or a box, filled or as an outline."""
     word, font = "".join(rng.choice(LETTERS[26:52], int(rng.integers(1, 4)))), _font(round(rng.uniform(5, 10) * unit))
     left, top, right, bottom = pen.textbbox((0, 0), word, font=font)
     wide, high = right - left + 2 * unit, bottom - top + 2 * unit
@@ -134,4 +134,4 @@ def _logo(ink: Image.Image, pen: ImageDraw.ImageDraw, rng: np.random.Generator, 
 
 MARKS = (_calipers, _text, _header, _ticks, _bar, _icon, _arrow, _logo)
 SHARES = (0.42, 0.2, 0.06, 0.08, 0.05, 0.06, 0.08, 0.05)
-"""How often each is drawn."""
+"""Probability of each kind of mark."""

@@ -1,0 +1,96 @@
+"""Options that several commands share, and what those options mean. Every function adds options to a parser."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from salus.lab.training.process_group import ProcessGroup
+
+
+def add_run_folder(parser: argparse.ArgumentParser, resume_also: str = "") -> None:
+    """Add -o RUN and --resume RUN; `resume_also` ends the help of --resume."""
+    parser.add_argument("-o", "--output", type=Path, metavar="RUN", help="a new folder for the result")
+    text = "continue an interrupted run; nothing finished is redone"
+    parser.add_argument("--resume", type=Path, metavar="RUN", help=text + resume_also)
+
+
+def add_layout(parser: argparse.ArgumentParser, folder: str = "the folder") -> None:
+    """Add --layout, of the data set in `folder`."""
+    parser.add_argument("--layout", metavar="NAME", help=f"how {folder} is laid out (default: detected)")
+
+
+def add_skip_bad(parser: argparse.ArgumentParser) -> None:
+    """Add --skip-bad."""
+    parser.add_argument("--skip-bad", action="store_true", help="leave out cases that cannot be read, naming each")
+
+
+def add_backend(parser: argparse.ArgumentParser, text: str = "Keras's (default: jax with a GPU)") -> None:
+    """Add --backend with the help `text`."""
+    parser.add_argument("--backend", choices=("tensorflow", "jax", "torch"), help=text)
+
+
+def add_network(parser: argparse._ActionsContainer) -> None:
+    """Add --network, --threshold and --tta, of a segmentation network."""
+    parser.add_argument(
+        "--network", metavar="FILE", help="the .onnx of salus train, or .xml of salus export (default: shipped)"
+    )
+    parser.add_argument(
+        "--threshold", type=float, metavar="P", help="probability of tumour (default: the network's own)"
+    )
+    parser.add_argument(
+        "--tta",
+        action=argparse.BooleanOptionalAction,
+        help="average with the mirrored image, at twice the time (default: as the network was calibrated)",
+    )
+
+
+def add_device(parser: argparse._ActionsContainer) -> None:
+    """Add --device, on which a network is run."""
+    parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="default: %(default)s")
+
+
+def add_ray_address(parser: argparse.ArgumentParser) -> None:
+    """Add --address, of a Ray cluster."""
+    parser.add_argument(
+        "--address",
+        metavar="HOST:PORT",
+        help="of the Ray cluster (default: RAY_ADDRESS, or Ray is started on this machine alone)",
+    )
+
+
+def add_devices_and_hosts(parser: argparse.ArgumentParser) -> None:
+    """Add --devices, --hosts and --host, of a training on several GPUs; see `open_process_group`."""
+    group = parser.add_argument_group("many devices and hosts (backend jax; see docs/how-to/many-gpus.md)")
+    group.add_argument("--devices", type=int, metavar="N", help="GPUs of this host (default: one; with --hosts all)")
+    group.add_argument(
+        "--hosts",
+        metavar="NAME:PORT,NAME,...",
+        help="machines that train together; start the same command on each. The first keeps the result",
+    )
+    group.add_argument("--host", type=int, metavar="I", help="which of them this is, from 0")
+
+
+def choose_backend(args: argparse.Namespace) -> str | None:
+    """Return the backend of --backend, else jax where --devices or --hosts need it, else None."""
+    named: str | None = args.backend
+    distributed = args.devices is not None or args.hosts is not None
+    return named or ("jax" if distributed and "KERAS_BACKEND" not in os.environ else None)
+
+
+def open_process_group(args: argparse.Namespace, resume_command: str) -> AbstractContextManager[ProcessGroup]:
+    """Connect the processes and devices of --devices, --hosts and --host.
+
+    Args:
+        args: the command's options.
+        resume_command: the command that resumes the run after a process died, without these options.
+    """
+    from salus.lab.training.process_group import open_process_group
+
+    options = {"--devices": args.devices, "--hosts": args.hosts, "--host": "I" if args.hosts else None}
+    resume_command += "".join(f" {name} {value}" for name, value in options.items() if value is not None)
+    return open_process_group(args.devices, args.hosts, args.host, resume_command)

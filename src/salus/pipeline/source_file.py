@@ -1,0 +1,90 @@
+"""Files to segment, each opened once and read once for its checksum, whichever of its frames are worked on."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from salus.errors import SalusError
+from salus.read.frames import Frames, detect_format, open_frames
+
+KEPT = 64
+"""Opened files that are kept in memory: the header of a DICOM or NIfTI file, nothing of a PNG."""
+
+KEPT_IN_MEMORY = 2
+"""Opened NRRD files that are kept in memory, with all their pixels, up to 512 MiB each."""
+
+
+class SourceFile:
+    """A file in one state, that is of one size and modification time. Safe to use from several threads.
+
+    Get one by `source_file`, which returns the same object for the same file.
+
+    Attributes:
+        path: of the file.
+        size: in bytes.
+        modified: modification time in nanoseconds.
+    """
+
+    def __init__(self, path: Path, size: int = 0, modified: int = 0) -> None:
+        self.path, self.size, self.modified = path, size, modified
+        self._lock = Lock()
+        self._frames: Frames | None = None
+        self._sha256 = ""
+
+    def frames(self) -> Frames:
+        """Open the file at the first call; see `salus.read.frames.open_frames`."""
+        with self._lock:
+            if self._frames is None:
+                self._frames = open_frames(self.path)
+            return self._frames
+
+    def identity(self) -> dict[str, Any]:
+        """Return sha256, size and modified, as `salus.write.tables.Record` keeps them; read the file at the first call.
+
+        Raises:
+            SalusError: the file is gone.
+        """
+        with self._lock:
+            try:
+                self._sha256 = self._sha256 or compute_sha256(self.path)
+            except OSError as error:
+                raise SalusError(f"{self.path}: vanished while it was read ({error.strerror})") from None
+        return {"sha256": self._sha256, "size": self.size, "modified": self.modified}
+
+    def has_identity(self, sha256: str, size: int, modified: int) -> bool:
+        """Check whether this is the file that a record was made of; its content decides where it was touched or moved.
+
+        Raises:
+            SalusError: the file is gone.
+        """
+        return (self.size, self.modified) == (size, modified) or self.identity()["sha256"] == sha256
+
+
+def source_file(path: Path) -> SourceFile:
+    """Return the file at a path as it is now; a missing one raises its error when it is opened."""
+    try:
+        status = path.stat()
+    except OSError:
+        return SourceFile(path)
+    keep = _keep_in_memory if detect_format(path) == "nrrd" else _keep
+    with _LOCK:
+        return keep(path, status.st_size, status.st_mtime_ns)
+
+
+def compute_sha256(path: Path) -> str:
+    """Compute the SHA-256 of a file as hexadecimal text.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+_LOCK = Lock()
+_keep = lru_cache(maxsize=KEPT)(SourceFile)
+_keep_in_memory = lru_cache(maxsize=KEPT_IN_MEMORY)(SourceFile)

@@ -1,0 +1,77 @@
+// The list of open images on the left, each with a small picture and its finding.
+
+import * as api from "./api.js";
+import { byId, createElement } from "./dom.js";
+import { summarise } from "./messages.js";
+import { emit, on, state } from "./state.js";
+
+const THUMBNAIL_SIZE = 88;
+const list = byId("cases");
+
+export function initCaseList() {
+  on("cases-changed", render);
+  on("mask-changed", () => list.querySelector("[aria-current]")?.closest("li").classList.toggle("unsaved", Boolean(state.frame?.edited)));
+  on("outline-saved", (openCase) => {
+    updateStatus(openCase);
+    render();
+  });
+}
+
+// Set what the list says of an image.
+export function updateStatus(openCase) {
+  const first = openCase.answers.find(Boolean);
+  if (!first) return;
+  const answers = openCase.answers.filter(Boolean);
+  const saved = answers.filter((answer) => answer.corrected).length;
+  openCase.status = saved ? "saved" : answers.some((answer) => answer.result === "tumour") ? "tumour" : "none";
+  if (openCase.frames > 1) openCase.statusText = `${openCase.frames} frames${saved ? `, ${saved} saved` : ""}`;
+  else openCase.statusText = saved ? "saved" : summarise(first).toLowerCase() + (first.flags.length ? ", flagged" : "");
+}
+
+function render() {
+  const focused = document.activeElement?.closest?.("#cases li")?.dataset.key;
+  list.replaceChildren(...state.cases.filter((openCase) => !openCase.work).map(caseRow));
+  if (focused) list.querySelector(`[data-key="${CSS.escape(focused)}"] button`)?.focus();
+}
+
+function caseRow(openCase) {
+  const picture = createElement("canvas", { width: THUMBNAIL_SIZE, height: THUMBNAIL_SIZE });
+  picture.setAttribute("aria-hidden", "true");
+  if (openCase.thumb) picture.getContext("2d").drawImage(openCase.thumb, 0, 0);
+  const button = createElement("button", { type: "button", title: openCase.label },
+    picture,
+    createElement("span", {}, createElement("b", { textContent: openCase.label }), createElement("small", { textContent: openCase.statusText })));
+  if (openCase === state.current) button.setAttribute("aria-current", "true");
+  button.addEventListener("click", () => emit("select-case", openCase));
+  const unsaved = [...openCase.loaded.values()].some((frame) => frame.edited);
+  const row = createElement("li", { className: `${openCase.status}${unsaved ? " unsaved" : ""}` }, button);
+  if (openCase.key) {
+    row.dataset.key = openCase.key;
+    const closeButton = createElement("button", { type: "button", className: "icon close", title: "Close" });
+    closeButton.setAttribute("aria-label", `Close ${openCase.label}`);
+    closeButton.innerHTML = '<svg><use href="#i-close"/></svg>';
+    closeButton.addEventListener("click", () => closeCase(openCase));
+    row.append(closeButton);
+  }
+  return row;
+}
+
+async function closeCase(openCase) {
+  if ([...openCase.loaded.values()].some((frame) => frame.edited) && !confirm("Close it and lose what is not saved?")) return;
+  const index = state.cases.indexOf(openCase);
+  state.cases.splice(index, 1);
+  await api.closeCase(openCase.key).catch(() => {});
+  if (openCase === state.current) emit("select-case", state.cases[Math.min(index, state.cases.length - 1)] ?? null);
+  emit("cases-changed");
+  emit("case-closed");
+}
+
+// A small square picture of an image.
+export async function makeThumbnail(picture) {
+  const whole = await createImageBitmap(picture), { width, height } = whole, side = Math.min(width, height);
+  const canvas = new OffscreenCanvas(THUMBNAIL_SIZE, THUMBNAIL_SIZE), context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.drawImage(whole, (width - side) / 2, (height - side) / 2, side, side, 0, 0, THUMBNAIL_SIZE, THUMBNAIL_SIZE);
+  whole.close();
+  return canvas;
+}

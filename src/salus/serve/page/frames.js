@@ -1,0 +1,51 @@
+// Load frames of an open image from the server, and keep a few of them in memory.
+
+import * as api from "./api.js";
+import { decodeGrey } from "./pixels.js";
+import { state } from "./state.js";
+import { UndoHistory } from "./undo_history.js";
+
+const MAX_LOADED = 24; // frames of one image in memory; those with unsaved drawing stay in any case
+
+export async function loadFrame(openCase, number) {
+  const loaded = openCase.loaded.get(number);
+  if (loaded) {
+    openCase.loaded.delete(number);
+    openCase.loaded.set(number, loaded); // most recently used last
+    return loaded;
+  }
+  const answer = await api.answer(openCase.key, number);
+  const parts = ["image", "mask", "probability", "saliency"];
+  const pictures = await Promise.all(parts.map(async (part) => decodeGrey(await api.picture(openCase.key, number, part))));
+  const [image, mask, probability, saliency] = pictures.map((picture) => picture.values);
+  for (let i = 0; i < mask.length; i++) mask[i] = mask[i] > 127 ? 1 : 0;
+  const { width, height } = pictures[0];
+  const numbers = openCase.numbers?.[number - 1];
+  const frame = {
+    number, width, height, image, mask, probability, saliency,
+    answer: numbers ? withNumbers(answer, numbers) : answer,
+    threshold: answer.threshold,
+    history: new UndoHistory(),
+    edited: false,   // the outline on the page is not the one that the server holds
+    outdated: false, // the measurements are of an earlier outline
+  };
+  openCase.loaded.set(number, frame);
+  openCase.answers[number - 1] = frame.answer;
+  for (const [key, old] of openCase.loaded) {
+    if (openCase.loaded.size <= MAX_LOADED) break;
+    if (!old.edited && old !== state.frame) openCase.loaded.delete(key);
+  }
+  return frame;
+}
+
+// An answer whose lesions have the numbers that they keep through a cine.
+export function withNumbers(answer, numbers) {
+  if (numbers.length !== answer.lesions.length) return answer;
+  return { ...answer, lesions: answer.lesions.map((lesion, i) => ({ ...lesion, number: numbers[i] })) };
+}
+
+// The number of pixels below which a part of a mask is dropped: the network's share of the smallest region.
+export function minPartPixels({ answer, width, height }) {
+  const areas = answer.regions.map((region) => region.height * region.width);
+  return state.info.smallest * Math.min(...(areas.length ? areas : [width * height]));
+}

@@ -1,0 +1,64 @@
+// Undo and redo for a mask. Of each change the rectangle that differs and the threshold are kept, before and after.
+
+const MAX_CHANGES = 200;
+
+export class UndoHistory {
+  constructor() {
+    this.past = [];
+    this.future = [];
+  }
+
+  // Record the change from `before` to `after`; false where they are equal.
+  record(before, after, width, thresholds = null) {
+    const height = before.length / width;
+    let top = height, bottom = -1, left = width, right = -1;
+    for (let y = 0, i = 0; y < height; y++) {
+      for (let x = 0; x < width; x++, i++) {
+        if (before[i] === after[i]) continue;
+        top = Math.min(top, y);
+        bottom = y;
+        left = Math.min(left, x);
+        right = Math.max(right, x);
+      }
+    }
+    if (bottom < 0) return false;
+    const box = { top, left, width: right - left + 1, height: bottom - top + 1 };
+    this.past.push({ box, before: copyBox(before, width, box), after: copyBox(after, width, box), thresholds });
+    if (this.past.length > MAX_CHANGES) this.past.shift();
+    this.future = [];
+    return true;
+  }
+
+  // Undo or redo the last change of a frame; false where there is none.
+  undo(frame) {
+    return apply(frame, this.past, this.future, "before", 0);
+  }
+
+  redo(frame) {
+    return apply(frame, this.future, this.past, "after", 1);
+  }
+}
+
+function apply(frame, from, to, side, which) {
+  const change = from.pop();
+  if (!change) return false;
+  to.push(change);
+  pasteBox(frame.mask, frame.width, change.box, change[side]);
+  if (change.thresholds) frame.threshold = change.thresholds[which];
+  return true;
+}
+
+function copyBox(mask, width, box) {
+  const values = new Uint8Array(box.width * box.height);
+  for (let y = 0; y < box.height; y++) {
+    const from = (box.top + y) * width + box.left;
+    values.set(mask.subarray(from, from + box.width), y * box.width);
+  }
+  return values;
+}
+
+function pasteBox(mask, width, box, values) {
+  for (let y = 0; y < box.height; y++) {
+    mask.set(values.subarray(y * box.width, (y + 1) * box.width), (box.top + y) * width + box.left);
+  }
+}

@@ -1,0 +1,79 @@
+// The worklist of a folder: its images, to do and done, and the way from one to the next.
+
+import * as api from "./api.js";
+import { byId, createElement } from "./dom.js";
+import { showToast } from "./messages.js";
+import { emit, makeCase, on, state } from "./state.js";
+import { segmentFirstFrame } from "./uploads.js";
+
+let items = [];
+let shownTab = "todo";
+
+export async function initWorklist() {
+  if (!state.info.worklist) return;
+  byId("work").hidden = false;
+  document.querySelectorAll("[data-show]").forEach((button) =>
+    button.addEventListener("click", () => {
+      shownTab = button.dataset.show;
+      render();
+    }));
+  on("cases-changed", render);
+  on("outline-saved", async (openCase) => {
+    if (openCase.work) await refresh();
+  });
+  await refresh();
+  if (!state.current && items.length) await openItem(items.find((item) => !item.done) ?? items[0]);
+}
+
+async function refresh() {
+  items = (await api.worklist()).items;
+  render();
+}
+
+function render() {
+  const done = items.filter((item) => item.done).length;
+  byId("work-count").textContent = `${done} of ${items.length} done`;
+  byId("work-bar").style.width = `${(100 * done) / Math.max(1, items.length)}%`;
+  document.querySelectorAll("[data-show]").forEach((button) =>
+    button.setAttribute("aria-pressed", String(button.dataset.show === shownTab)));
+  byId("work-items").replaceChildren(...items.filter((item) => item.done === (shownTab === "done")).map(itemRow));
+}
+
+function itemRow(item) {
+  const button = createElement("button", { type: "button", title: item.name },
+    createElement("span", {}, createElement("b", { textContent: item.name }), createElement("small", { textContent: item.done ? "done" : "to do" })));
+  if (state.current?.work === item.number) button.setAttribute("aria-current", "true");
+  button.addEventListener("click", () => openItem(item));
+  return createElement("li", { className: item.done ? "saved" : "" }, button);
+}
+
+async function openItem(item) {
+  try {
+    emit("select-case", await prepareCase(item));
+    const following = items.find((other) => !other.done && other.number > item.number);
+    if (following) prepareCase(following).catch(() => {}); // in advance, so that it opens at once
+  } catch (error) {
+    showToast(`${item.name}: ${error.message}`, true);
+  }
+}
+
+// The open image of an item, with its first frame segmented.
+async function prepareCase(item) {
+  const existing = state.cases.find((other) => other.work === item.number);
+  if (existing) return existing;
+  const info = await api.openItem(item.number);
+  const openCase = state.cases.find((other) => other.work === item.number) ?? makeCase(info, item.name);
+  if (!state.cases.includes(openCase)) state.cases.push(openCase);
+  await segmentFirstFrame(openCase);
+  emit("cases-changed");
+  return openCase;
+}
+
+// Open the next image to do, from the current one on, and from the start after the last.
+export async function openNextItem() {
+  const from = state.current?.work ?? 0;
+  const remaining = items.filter((item) => !item.done && item.number !== from);
+  const item = remaining.find((other) => other.number > from) ?? remaining[0];
+  if (item) await openItem(item);
+  else showToast("The worklist is done.");
+}

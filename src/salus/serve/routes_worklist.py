@@ -1,0 +1,47 @@
+"""Routes of the worklist of `salus serve --folder`."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from salus.serve.routes_cases import CaseAnswer, describe_case
+from salus.serve.sessions import NotFound
+from salus.serve.state import ServerState, SessionOrNewDep, StateDep
+from salus.serve.worklist import WorkItem, Worklist
+
+routes = APIRouter(prefix="/v1", tags=["worklist"])
+
+
+@dataclass(frozen=True)
+class WorklistAnswer:
+    """The folder's images, and how many of them are done."""
+
+    items: list[WorkItem]
+    done: int
+
+
+@routes.get("/worklist")
+async def worklist(state: StateDep) -> WorklistAnswer:
+    """List the images of the folder that the server was started with; done are those with a saved outline."""
+    items = await asyncio.to_thread(_get_worklist(state).items)
+    return WorklistAnswer(items, sum(item.done for item in items))
+
+
+@routes.post("/worklist/{item}", status_code=201)
+async def open_item(state: StateDep, session: SessionOrNewDep, item: Annotated[int, Path(ge=1)]) -> CaseAnswer:
+    """Open an image of the worklist in the session."""
+    name_and_path = _get_worklist(state).find(item)
+    if name_and_path is None:
+        raise NotFound(f"no image {item} in the worklist")
+    name, path = name_and_path
+    return describe_case(await asyncio.to_thread(state.sessions.open_worklist_file, session, path, item, name))
+
+
+def _get_worklist(state: ServerState) -> Worklist:
+    if state.worklist is None:
+        raise NotFound("there is no worklist; start the server with: salus serve --folder DIR")
+    return state.worklist

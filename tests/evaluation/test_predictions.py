@@ -1,0 +1,81 @@
+"""Predictions made elsewhere are matched with their images, told apart and read."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from salus.data.case import Case
+from salus.errors import SalusError
+from salus.evaluation.predictions import are_probabilities, match_predictions, read_prediction
+
+
+def save(path, values):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(values).save(path)
+    return path
+
+
+@pytest.fixture
+def cases(tmp_path):
+    image = np.zeros((9, 12), np.uint8)
+    names = {"ward/a": "ward/1.png", "other/a": "other/1.png", "b": "2.png"}
+    return [Case(name, save(tmp_path / "images" / file, image), None, None) for name, file in names.items()]
+
+
+def test_a_file_is_matched_by_the_cases_name_or_by_the_images_stem(tmp_path, cases):
+    b = save(tmp_path / "p" / "2.png", np.zeros((9, 12), np.uint8))
+    assert match_predictions(tmp_path / "p", cases[2:]) == [b]
+    b.rename(tmp_path / "p" / "b.png")
+    assert match_predictions(tmp_path / "p", cases[2:]) == [tmp_path / "p" / "b.png"]
+
+
+def test_a_stem_of_two_images_matches_neither_and_the_images_are_no_predictions(tmp_path, cases):
+    save(tmp_path / "p" / "1.png", np.zeros((9, 12), np.uint8))
+    with pytest.raises(SalusError, match=r"no prediction for 2 of 2 cases, e\.g\. ward/a, other/a; name each"):
+        match_predictions(tmp_path / "p", cases[:2])
+    with pytest.raises(SalusError, match="holds the images themselves"):
+        match_predictions(tmp_path / "images", cases[2:])
+    with pytest.raises(SalusError, match="no such folder of predictions"):
+        match_predictions(tmp_path / "absent", cases)
+
+
+def test_files_are_probabilities_where_one_of_them_has_grades(tmp_path):
+    mask = save(tmp_path / "a.png", np.array([[0, 255]], np.uint8))
+    graded = save(tmp_path / "b.png", np.array([[0, 90, 255]], np.uint8))
+    fraction = save(tmp_path / "c.tif", np.array([[0, 0.5]], np.float32))
+    damaged = tmp_path / "d.png"
+    damaged.write_bytes(b"no image")
+    assert [are_probabilities(paths) for paths in ([mask], [mask, graded], [fraction], [damaged, mask])] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("a.png", np.array([[0, 51, 128]], np.uint8)),
+        ("b.tif", np.array([[0, 13107, 32896]], np.uint16)),
+        ("c.tif", np.array([[0, 0.2, 128 / 255]], np.float32)),
+    ],
+)
+def test_probabilities_are_scaled_by_their_type_and_their_mask_begins_at_one_half(tmp_path, name, values):
+    probability, mask = read_prediction(save(tmp_path / name, values), (1, 3), is_probability=True)
+    np.testing.assert_allclose(probability, [[0, 0.2, 128 / 255]], atol=1e-6)
+    assert mask.tolist() == [[False, False, True]]
+
+
+def test_a_mask_is_where_a_file_is_above_zero(tmp_path):
+    probability, mask = read_prediction(save(tmp_path / "a.png", np.array([[0, 1]], np.uint8)), (1, 2), False)
+    assert probability is None
+    assert mask.tolist() == [[False, True]]
+
+
+def test_another_size_and_values_beyond_one_are_refused(tmp_path):
+    path = save(tmp_path / "a.tif", np.array([[0, 1.5]], np.float32))
+    with pytest.raises(SalusError, match="the prediction is 2 x 1, its image 3 x 1"):
+        read_prediction(path, (1, 3), is_probability=True)
+    with pytest.raises(SalusError, match=r"values from 0 to 1\.5 are no probability"):
+        read_prediction(path, (1, 2), is_probability=True)

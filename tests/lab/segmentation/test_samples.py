@@ -1,0 +1,42 @@
+"""The training batches: repeatable, with targets that agree, and tumour-free where they should be."""
+
+from dataclasses import replace
+
+import numpy as np
+from tests.lab.segmentation.small_training import SMALL, discs
+
+from salus.lab.segmentation.samples import crop_beside_tumour, sample_batch, to_inputs_and_targets
+
+
+def make_batch(images, masks, recipe, step):
+    return to_inputs_and_targets(*sample_batch(images, masks, masks.any(axis=(1, 2)), recipe, step))
+
+
+def test_a_step_always_gives_the_same_batch():
+    images, masks = discs(12, free=3)
+    (inputs, targets), (same_inputs, same_targets) = (make_batch(images, masks, SMALL, 7) for _ in range(2))
+    np.testing.assert_array_equal(inputs, same_inputs)
+    for name in targets:
+        np.testing.assert_array_equal(targets[name], same_targets[name])
+    other_inputs, _ = make_batch(images, masks, SMALL, 8)
+    assert (inputs != other_inputs).any()
+
+
+def test_the_targets_of_the_outputs_agree():
+    images, masks = discs(12, free=3)
+    _, targets = make_batch(images, masks, replace(SMALL, batch=24, free_share=0.5), 0)
+    shares = targets["probability"].reshape(24, 16, 4, 16, 4).mean(axis=(2, 4))
+    np.testing.assert_allclose(targets["saliency"][..., 0], shares, atol=1e-6)
+    assert (targets["presence"][:, 0] == (targets["probability"].sum(axis=(1, 2, 3)) > 0)).all()
+    assert 0.2 < 1 - targets["presence"].mean() < 0.8
+
+
+def test_windows_beside_tumours_hold_none_and_come_from_the_image():
+    images, masks = discs(6)
+    rng = np.random.default_rng(0)
+    windows = [crop_beside_tumour(images, masks, np.arange(6), rng) for _ in range(40)]
+    windows = [window for window in windows if window is not None]
+    assert len(windows) > 10  # the rest found no room in ten tries
+    assert not any(mask.any() for _, mask in windows)
+    assert max(np.mean(image < 60) for image, _ in windows) < 0.01  # discs are below 57, the rest is 90 or more
+    assert crop_beside_tumour(images, np.ones_like(masks), np.arange(6), rng) is None

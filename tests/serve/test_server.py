@@ -1,0 +1,39 @@
+"""Starting and stopping: a port in use, uploads removed at the end."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import httpx
+import pytest
+
+from salus.errors import SalusError
+from salus.serve.server import listen
+from salus.serve.settings import ServeSettings
+
+
+def test_a_port_in_use_is_refused():
+    with listen(ServeSettings(port=0)) as first, pytest.raises(SalusError, match="--port"):
+        listen(ServeSettings(port=first.getsockname()[1]))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals of POSIX")
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGHUP", 0)])
+def test_uploads_are_removed_when_the_server_is_ended(png, tmp_path, name, code):
+    number = getattr(signal, name)
+    server = subprocess.Popen(
+        [sys.executable, "-m", "salus", "serve", "--no-browser", "--port", "0"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(tmp_path)},
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # ignored behind nohup
+    )  # fmt: skip
+    address = re.search(r"http://\S+", server.stdout.readline())[0].rstrip("/")
+    assert httpx.post(f"{address}/v1/cases", files={"file": ("JaneDoe.png", png)}).status_code == 201
+    assert list(tmp_path.glob("salus-serve-*/*/*/source.png"))
+    server.send_signal(number)
+    output = "".join(server.communicate(timeout=30))
+    assert server.returncode == code
+    assert list(tmp_path.glob("salus-serve-*")) == []
+    assert "JaneDoe" not in output
+    assert "Traceback" not in output

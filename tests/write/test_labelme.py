@@ -1,0 +1,22 @@
+"""LabelMe files hold every outline, holes as polygons of their own."""
+
+import json
+
+import numpy as np
+from tests.write.segmentations import fill_polygons, l_and_ring, segmentation_of
+
+from salus.write.labelme import write_labelme
+
+
+def test_every_outline_is_there_and_the_hole_is_the_rings(tmp_path):
+    segmentation = segmentation_of(l_and_ring())
+    write_labelme(tmp_path / "a.json", "a.png", segmentation)
+    content = json.loads((tmp_path / "a.json").read_text())
+    assert (content["imagePath"], content["imageHeight"], content["imageWidth"]) == ("a.png", 40, 64)
+    assert content["imageData"] is None
+    shapes = content["shapes"]
+    assert sorted(shape["label"] for shape in shapes) == ["hole", "lesion", "lesion"]
+    rings = [[tuple(map(int, point)) for point in shape["points"]] for shape in shapes]
+    np.testing.assert_array_equal(fill_polygons((40, 64), rings), segmentation.mask)
+    ring = next(lesion for lesion in segmentation.lesions if lesion.box[1] == 44)
+    assert next(shape for shape in shapes if shape["label"] == "hole")["group_id"] == ring.number
