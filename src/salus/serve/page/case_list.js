@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { byId, createElement } from "./dom.js";
+import { shownCases } from "./list_filter.js";
 import { summarise } from "./messages.js";
 import { emit, on, state } from "./state.js";
 
@@ -10,6 +11,7 @@ const list = byId("cases");
 
 export function initCaseList() {
   on("cases-changed", render);
+  on("select-case", () => list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }));
   on("mask-changed", () => list.querySelector("[aria-current]")?.closest("li").classList.toggle("unsaved", Boolean(state.frame?.edited)));
   on("outline-saved", (openCase) => {
     updateStatus(openCase);
@@ -30,7 +32,7 @@ export function updateStatus(openCase) {
 
 function render() {
   const focused = document.activeElement?.closest?.("#cases li")?.dataset.key;
-  list.replaceChildren(...state.cases.filter((openCase) => !openCase.work).map(caseRow));
+  list.replaceChildren(...shownCases(state.cases.filter((openCase) => !openCase.work)).map(caseRow));
   if (focused) list.querySelector(`[data-key="${CSS.escape(focused)}"] button`)?.focus();
 }
 

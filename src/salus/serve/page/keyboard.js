@@ -2,69 +2,90 @@
 
 import { byId, createElement } from "./dom.js";
 
-// Listen for keys. A row of the table holds the keys as the dialog shows them, what they do, their test and their action.
+// Listen for keys. A row of the table: the keys as the dialog shows them, what they do, and for each key its action.
+// Keys are named by what they type (`event.key`), letters in lower case.
 export function initKeyboard(actions) {
   const table = [
-    ["V", "move the image", (e) => e.key === "v", actions.tool("pan")],
-    ["+ −", "zoom", null, null],
-    ["B", "brush", (e) => e.key === "b", actions.tool("brush")],
-    ["0", "fit to the window", (e) => e.key === "0", actions.fit],
-    ["E", "eraser", (e) => e.key === "e", actions.tool("eraser")],
-    ["O", "outline on or off", (e) => e.key === "o", actions.outline],
-    ["P", "polygon; Enter closes it, Esc drops it", (e) => e.key === "p", actions.tool("polygon")],
-    ["1", "probability on or off", (e) => e.key === "1", actions.probability],
-    ["[ ]", "brush size", null, null],
-    ["2", "saliency on or off", (e) => e.key === "2", actions.saliency],
-    ["Ctrl Z", "undo", null, null],
-    ["← →", "frame of a cine", null, null],
-    ["Ctrl ⇧ Z", "redo", null, null],
-    ["↑ ↓", "previous or next image", null, null],
-    ["S", "save the outline", (e) => e.key === "s", actions.save],
-    ["Space", "play a cine", null, null],
-    ["N", "next of the worklist", (e) => e.key === "n", actions.next],
-    ["T", "light or dark", (e) => e.key === "t", actions.theme],
-    [", .", "threshold lower, higher", null, null],
-    ["?", "this list", (e) => e.key === "?", actions.help],
+    ["S", "save the outline", { s: actions.save }],
+    ["N", "next of the worklist", { n: actions.next }],
+    ["V", "move the image", { v: actions.tool("pan") }],
+    ["↑ ↓ Home End", "previous, next, first, last image", {
+      ArrowUp: actions.image(-1), ArrowDown: actions.image(1), Home: actions.image(-Infinity), End: actions.image(Infinity) }],
+    ["B", "brush", { b: actions.tool("brush") }],
+    ["← →", "frame of a cine", { ArrowLeft: actions.step(-1), ArrowRight: actions.step(1) }],
+    ["E", "eraser", { e: actions.tool("eraser") }],
+    ["Space", "play a cine", {}],
+    ["[ ]", "size of the brush; also Shift and wheel", { "[": actions.size(0.8), "]": actions.size(1.25) }],
+    ["+ −", "zoom", { "+": actions.zoom(1.25), "=": actions.zoom(1.25), "-": actions.zoom(0.8) }],
+    ["P", "polygon; Enter closes it, Esc drops it", { p: actions.tool("polygon"), Enter: actions.closePolygon, Escape: actions.escape }],
+    ["0", "fit to the window", { 0: actions.fit }],
+    ["Backspace", "remove the last corner or caliper", { Backspace: actions.removeLast, Delete: actions.removeLast }],
+    ["F", "full screen", { f: actions.fullScreen }],
+    ["K", "smooth the outline", { k: actions.smooth }],
+    ["O", "outline on or off", { o: actions.outline }],
+    ["H", "fill holes", { h: actions.fillHoles }],
+    ["G", "network’s outline beside it", { g: actions.network }],
+    [", .", "threshold lower, higher", { ",": actions.threshold(-0.05), ".": actions.threshold(0.05) }],
+    ["C", "hold: network’s outline alone", { c: actions.compare }],
+    ["Ctrl Z", "undo", {}],
+    ["L", "calipers of the lesions", { l: actions.calipers }],
+    ["Ctrl ⇧ Z", "redo", {}],
+    ["1 2", "probability, saliency", { 1: actions.probability, 2: actions.saliency }],
+    ["M", "measure with a caliper", { m: actions.tool("caliper") }],
+    ["W", "next window and level", { w: actions.nextPreset }],
+    ["?", "this list", { "?": actions.help }],
+    ["I", "black and white exchanged", { i: actions.invert }],
+    ["Esc", "close a message", {}],
+    ["T", "light or dark", { t: actions.theme }],
   ];
-  const more = [
-    [(e) => e.key === "+" || e.key === "=", actions.zoom(1.25)],
-    [(e) => e.key === "-", actions.zoom(0.8)],
-    [(e) => e.key === "[", actions.size(0.8)],
-    [(e) => e.key === "]", actions.size(1.25)],
-    [(e) => e.key === ",", actions.threshold(-0.05)],
-    [(e) => e.key === ".", actions.threshold(0.05)],
-    [(e) => e.key === "ArrowLeft", actions.step(-1)],
-    [(e) => e.key === "ArrowRight", actions.step(1)],
-    [(e) => e.key === "ArrowUp", actions.image(-1)],
-    [(e) => e.key === "ArrowDown", actions.image(1)],
-    [(e) => e.key === "Enter", actions.closePolygon],
-    [(e) => e.key === "Escape", actions.dropPolygon],
-  ];
+  const actionOf = Object.assign({}, ...table.map(([, , keys]) => keys));
   byId("keys-list").append(...table.flatMap(([keys, what]) => [
     createElement("dt", {}, ...keys.split(" ").map((key) => createElement("kbd", { textContent: key }))),
     createElement("dd", { textContent: what }),
   ]));
 
   addEventListener("keydown", (event) => {
-    const { target } = event, inDialog = document.querySelector("dialog[open]");
-    if (inDialog || event.altKey) return;
-    if (event.ctrlKey || event.metaKey) {
-      if (event.key.toLowerCase() === "z") event.preventDefault(), event.shiftKey ? actions.redo() : actions.undo();
-      if (event.key.toLowerCase() === "y") event.preventDefault(), actions.redo();
-      return;
+    if (document.querySelector("dialog[open]") || event.isComposing || isTyping(event.target)) return;
+    const key = typedKey(event), control = (event.ctrlKey || event.metaKey) && !isAltGraph(event);
+    if (control && (key === "z" || key === "y")) {
+      event.preventDefault();
+      return key === "y" || event.shiftKey ? actions.redo() : actions.undo();
     }
-    const slider = target.matches?.("input[type=range]"), isControl = target.matches?.("button, a, input");
-    if (slider && event.key.startsWith("Arrow")) return;      // moves the slider
-    if (isControl && (event.key === "Enter" || event.key === " ")) return; // presses a button
-    if (event.key === " ") {
+    if (control || (event.altKey && !isAltGraph(event) && !isOption(event, key))) return;
+    const slider = event.target.matches?.("input[type=range], select");
+    if (slider && /^(Arrow|Home|End|Page)/.test(key)) return;                                     // moves the slider
+    if (event.target.matches?.("button, a, input, select, summary") && (key === "Enter" || key === " ")) return; // presses a button
+    if (key === " ") {
       event.preventDefault();
       return actions.space(true, event.repeat);
     }
-    const key = { key: event.key.length === 1 ? event.key.toLowerCase() : event.key };
-    const match = [...table.map(([, , matches, action]) => [matches, action]), ...more].find(([matches]) => matches?.(key));
-    if (!match) return;
+    if (!Object.hasOwn(actionOf, key)) return;
     event.preventDefault();
-    match[1]();
+    actionOf[key](event);
   });
-  addEventListener("keyup", (event) => event.key === " " && actions.space(false));
+  addEventListener("keyup", (event) => {
+    if (event.key === " ") actions.space(false);
+    if (typedKey(event) === "c") actions.endCompare();
+  });
+  addEventListener("blur", () => (actions.space(false), actions.endCompare()));
+}
+
+// Whether text is being typed, in which keys are letters.
+const isTyping = (target) => target.isContentEditable
+  || target.matches?.("textarea, input:not([type=range], [type=checkbox], [type=radio], [type=button], [type=file])");
+
+// AltGr types [ and ] on many keyboards; Windows reports it as Ctrl and Alt together.
+const isAltGraph = (event) => event.getModifierState?.("AltGraph") || (event.ctrlKey && event.altKey && event.key.length === 1 && !/[a-z0-9]/i.test(event.key));
+
+// On a Mac the Option key does what AltGr does elsewhere, and is reported as Alt.
+const isOption = (event, key) => event.altKey && !event.ctrlKey && "[]?+-=,.".includes(key) && !["Bracket", "Slash", "Minus", "Equal", "Comma", "Period"].some((name) => event.code.startsWith(name));
+
+// What a key types. Where it is no Latin letter, digit or sign (a Greek or Cyrillic keyboard, the digits of a French one),
+// what it would type on an English keyboard.
+function typedKey(event) {
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key, code = event.code ?? "";
+  const isForeign = key.length === 1 && key > "~", isFrenchOne = key === "&" && code === "Digit1";
+  if (!isForeign && !isFrenchOne) return key;
+  const letter = /^(?:Key|Digit)([A-Z0-9])$/.exec(code);
+  return letter ? letter[1].toLowerCase() : key;
 }

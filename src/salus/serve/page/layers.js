@@ -8,10 +8,13 @@ export const COLOUR_STOPS = {
   saliency: [[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]],
 };
 
-// Grey values spread so that `level` is middle grey and `window` reaches from black to white.
-export function greyLayer({ image, width, height }, window, level) {
+// Grey values spread so that `level` is middle grey and `window` reaches from black to white, or the other way round.
+export function greyLayer({ image, width, height }, { window, level, invert }) {
   const table = new Uint8ClampedArray(256);
-  for (let v = 0; v < 256; v++) table[v] = window >= 255 && level === 128 ? v : ((v - level) / window + 0.5) * 255;
+  for (let v = 0; v < 256; v++) {
+    table[v] = window >= 255 && level === 128 ? v : ((v - level) / window + 0.5) * 255;
+    if (invert) table[v] = 255 - table[v];
+  }
   return paintCanvas(width, height, (colours) => {
     for (let i = 0; i < image.length; i++) {
       const v = table[image[i]];

@@ -1,20 +1,28 @@
 // Start the page: connect its parts, its buttons and its keys, then load the session.
 
 import * as api from "./api.js";
+import { shownAnswer, spacing } from "./calibration.js";
 import { initCaseList } from "./case_list.js";
 import * as cine from "./cine.js";
+import { initDisplay } from "./display.js";
 import { byId } from "./dom.js";
 import { initDownloads } from "./downloads.js";
 import { loadFrame } from "./frames.js";
+import { initHandCalipers } from "./hand_calipers.js";
 import { initKeyboard } from "./keyboard.js";
-import { announce, describeAnswer, showToast } from "./messages.js";
+import { initListFilter, shownCases } from "./list_filter.js";
+import { initLoop } from "./loop.js";
+import { forgetMarks, handCalipers, setCalipers } from "./marks.js";
+import { fillHoles, smooth } from "./mask_filters.js";
+import { announce, closeToast, describeAnswer, showToast } from "./messages.js";
 import * as outline from "./outline_editor.js";
-import { initDisplay, initPanel } from "./panel.js";
+import { initPanel } from "./panel.js";
 import { PointerTools } from "./pointer_tools.js";
+import { initPrint } from "./print.js";
 import { emit, on, state } from "./state.js";
 import { initTheme, toggleTheme } from "./theme.js";
 import { initUploads, restoreCases } from "./uploads.js";
-import { spacing, Viewer } from "./viewer.js";
+import { Viewer } from "./viewer.js";
 import { initWorklist, openNextItem } from "./worklist.js";
 
 const viewer = new Viewer(byId("canvas"));
@@ -29,12 +37,19 @@ on("select-case", async (openCase) => {
   await goToFrame(1);
 });
 
+// An image that was selected while it waited is shown as soon as it is there.
+on("cases-changed", () => {
+  const { current } = state;
+  if (current?.key && current.answers[0] && !state.frame && current.status !== "failed" && !current.loading) goToFrame(state.number);
+  else if (current?.status === "failed" && !state.frame) emit("frame-changed");
+});
 on("show-frame", (number) => goToFrame(number));
 on("reload-frame", () => goToFrame(state.number));
 
 async function goToFrame(number) {
   const openCase = state.current;
   if (!openCase || !openCase.key) return showFrame(null);
+  openCase.loading = true;
   number = Math.min(openCase.frames, Math.max(1, number));
   state.number = number;
   if (!openCase.loaded.has(number) && !state.frame) showFrame(null);
@@ -48,25 +63,35 @@ async function goToFrame(number) {
     if (!openCase.answers.some(Boolean)) (openCase.status = "failed"), (openCase.statusText = error.message);
     showFrame(null);
     showToast(`${openCase.label}: ${error.message}`, true);
+  } finally {
+    openCase.loading = false;
   }
 }
 
 function showFrame(frame) {
   state.frame = frame;
-  viewer.polygon = null;
   viewer.show(frame);
   const caption = byId("caption");
   caption.hidden = !frame;
-  if (frame) {
-    const step = spacing(frame.answer), scale = step ? `${step[1].toPrecision(2)} mm a pixel` : "not calibrated";
-    caption.textContent = [state.current.label, `${frame.width} × ${frame.height}`, scale].join("  ·  ");
-  }
+  updateCaption();
   emit("frame-changed");
 }
 
+function updateCaption() {
+  const { frame, current } = state;
+  if (!frame) return;
+  const step = spacing(shownAnswer(current, frame.answer)), sides = step && [...new Set([step[1], step[0]].map((side) => side.toPrecision(2)))];
+  const scale = step ? `${sides.join(" × ")} mm a pixel${spacing(frame.answer) ? "" : ", by your calibration"}` : "not calibrated";
+  byId("caption").textContent = [current.label, `${frame.width} × ${frame.height}`, scale].join("  ·  ");
+}
+
+on("calipers-changed", () => (updateCaption(), viewer.draw()));
+on("failed", (error) => showToast(error.message, true));
+on("brush-turned", (larger) => resizeBrush(stepBrush(larger)));
+
 on("mask-changed", () => viewer.invalidate("outline"));
 on("drawing-done", (before) => outline.commitDrawing(before));
-on("display-changed", (name) => viewer.invalidate(name === "window" || name === "level" ? "grey" : "display"));
+on("display-changed", (name) => viewer.invalidate(["window", "level", "invert"].includes(name) ? "grey" : "display"));
 on("zoom-changed", (scale) => (byId("zoom").textContent = scale ? `${Math.round(100 * scale)}%` : "–"));
 on("tool-changed", () => document.querySelectorAll("[data-tool]").forEach((button) => {
   if (button.tagName === "BUTTON") button.setAttribute("aria-pressed", String(button.dataset.tool === state.tool));
@@ -101,6 +126,7 @@ onClick("end", async () => {
   state.cases = [];
   await api.endSession().catch(() => {});
   sessionStorage.clear();
+  forgetMarks();
   location.reload();
 });
 onClick("theme", toggleTheme);
@@ -112,15 +138,35 @@ addEventListener("beforeunload", (event) => {
   if (state.cases.some((openCase) => [...openCase.loaded.values()].some((frame) => frame.edited))) event.preventDefault();
 });
 
-const setDisplay = initDisplay();
-const toggle = (name, high) => () => setDisplay(name, state.display[name] ? 0 : high);
+const stepBrush = (larger) => Math.max(1, Math.round(larger ? state.brushRadius * 1.25 + 0.5 : state.brushRadius * 0.8 - 0.5));
+const toggleFullScreen = () => (document.fullscreenElement ? document.exitFullscreen() : document.querySelector(".stage").requestFullscreen());
+const compare = (on) => {
+  if (viewer.comparing === on || (on && !state.frame)) return;
+  viewer.comparing = on;
+  viewer.draw();
+};
+onClick("full-screen", toggleFullScreen);
+onClick("smooth", () => tools.filter(smooth));
+onClick("fill-holes", () => tools.filter(fillHoles));
+
+const { set: setDisplay, nextPreset } = initDisplay();
+const toggle = (name, high = true) => () => setDisplay(name, state.display[name] ? (high === true ? false : 0) : high);
 let measureTimer;
 initKeyboard({
   tool: (name) => () => tools.use(name),
   fit: () => viewer.fit(),
   zoom: (factor) => () => viewer.zoom(factor),
-  size: (factor) => () => resizeBrush(Math.max(1, Math.round(state.brushRadius * factor + (factor > 1 ? 0.5 : -0.5)))),
-  outline: () => setDisplay("outline", !state.display.outline),
+  size: (factor) => () => resizeBrush(stepBrush(factor > 1)),
+  outline: toggle("outline"),
+  network: toggle("network"),
+  calipers: toggle("calipers"),
+  invert: toggle("invert"),
+  nextPreset,
+  compare: () => compare(true),
+  endCompare: () => compare(false),
+  fullScreen: toggleFullScreen,
+  smooth: () => tools.filter(smooth),
+  fillHoles: () => tools.filter(fillHoles),
   probability: toggle("probability", 0.7),
   saliency: toggle("saliency", 0.7),
   threshold: (step) => () => {
@@ -137,21 +183,35 @@ initKeyboard({
   help: () => byId("keys").showModal(),
   step: (offset) => () => state.current?.frames > 1 && (cine.stop(), goToFrame(state.number + offset)),
   image: (offset) => () => {
-    const sameList = state.cases.filter((openCase) => openCase.key && Boolean(openCase.work) === Boolean(state.current?.work));
-    const openCase = sameList[sameList.indexOf(state.current) + offset];
-    if (openCase) emit("select-case", openCase);
+    const sameList = shownCases(state.cases.filter((openCase) => Boolean(openCase.work) === Boolean(state.current?.work)));
+    const last = sameList.length - 1, openCase = sameList[Math.min(last, Math.max(0, sameList.indexOf(state.current) + offset))];
+    if (openCase && openCase !== state.current) emit("select-case", openCase);
   },
   space: (down, repeated) => {
     tools.spaceHeld = down;
     if (down && !repeated && state.tool === "pan") cine.toggle();
   },
   closePolygon: () => tools.closePolygon(),
-  dropPolygon: () => ((viewer.polygon = null), viewer.draw()),
+  escape: () => {
+    if (!viewer.polygon) return closeToast();
+    viewer.polygon = null;
+    viewer.draw();
+  },
+  removeLast: () => {
+    const { current, frame, tool } = state;
+    if (tool === "polygon" && viewer.polygon) viewer.polygon = viewer.polygon.length > 1 ? viewer.polygon.slice(0, -1) : null;
+    else if (tool === "caliper" && frame) setCalipers(current, frame.number, handCalipers(current, frame.number).slice(0, -1));
+    viewer.draw();
+  },
 });
 
 initTheme();
+initListFilter();
 initCaseList();
 initPanel(viewer);
+initHandCalipers();
+initLoop();
+initPrint(viewer);
 initDownloads();
 cine.initCine();
 initUploads();

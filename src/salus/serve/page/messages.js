@@ -1,10 +1,10 @@
-// Messages in words: short notes on the page, announcements for screen readers, and texts of findings and sizes.
+// Messages in words: notes on the page, announcements for screen readers, and texts of findings and sizes.
 
-import { byId } from "./dom.js";
+import { byId, createElement } from "./dom.js";
 
 const live = byId("live");
-const toast = byId("toast");
-let hideTimer;
+const notes = byId("toast");
+const NOTE_MS = 3500; // that a note stays which is no error; errors stay until they are closed
 
 // Have a screen reader read a text.
 export function announce(text) {
@@ -12,14 +12,55 @@ export function announce(text) {
   setTimeout(() => (live.textContent = text), 50);
 }
 
-// Show a note that disappears by itself.
-export function showToast(text, bad = false) {
-  toast.textContent = text;
-  toast.className = bad ? "toast bad" : "toast";
-  toast.hidden = false;
-  clearTimeout(hideTimer);
-  hideTimer = setTimeout(() => (toast.hidden = true), bad ? 8000 : 3500);
+// Show a note. One that is not `bad` disappears by itself; an error stays until it is closed. The same text is shown once,
+// with the number of times; several errors have a button that closes them all. `action` is { label, run }: a button more.
+export function showToast(text, bad = false, action = null) {
   announce(text);
+  const same = [...notes.querySelectorAll(".toast")].find((note) => note.dataset.text === text);
+  if (same) {
+    const count = (same.dataset.count = Number(same.dataset.count) + 1);
+    same.querySelector("span").textContent = `${text} (${count} times)`;
+    if (!bad) hideLater(same);
+    return;
+  }
+  if (!bad) for (const note of notes.querySelectorAll(".toast:not(.bad)")) note.remove(); // only the last one is news
+  const note = createElement("div", { className: bad ? "toast bad" : "toast" }, createElement("span", { textContent: text }));
+  Object.assign(note.dataset, { text, count: 1 });
+  const close = () => (note.remove(), arrange());
+  if (action) note.append(createElement("button", { type: "button", className: "link", textContent: action.label, onclick: () => (close(), action.run()) }));
+  const closeButton = createElement("button", { type: "button", className: "icon close", title: "Close", onclick: close });
+  closeButton.setAttribute("aria-label", "Close this message");
+  closeButton.innerHTML = '<svg><use href="#i-close"/></svg>';
+  note.append(closeButton);
+  notes.append(note);
+  arrange();
+  if (!bad) hideLater(note, action ? 2 * NOTE_MS : NOTE_MS);
+}
+
+function hideLater(note, delay = NOTE_MS) {
+  clearTimeout(note.timer);
+  note.timer = setTimeout(() => (note.remove(), arrange()), delay);
+}
+
+// Close the newest message; false where there is none.
+export function closeToast() {
+  const last = [...notes.querySelectorAll(".toast")].at(-1);
+  last?.remove();
+  arrange();
+  return Boolean(last);
+}
+
+// Hide the box where it is empty, and offer to close several errors at once.
+function arrange() {
+  notes.querySelector(".all")?.remove();
+  const count = notes.querySelectorAll(".toast.bad").length;
+  if (count > 1) {
+    notes.prepend(createElement("button", {
+      type: "button", className: "all", textContent: `Close all ${count} messages`,
+      onclick: () => (notes.replaceChildren(), arrange()),
+    }));
+  }
+  notes.hidden = !notes.children.length;
 }
 
 export const formatPercent = (fraction) => `${Math.round(100 * fraction)}%`;

@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { minPartPixels, withNumbers } from "./frames.js";
+import { clearOutsideRegions } from "./mask_filters.js";
 import { announce, describeAnswer, showToast } from "./messages.js";
 import { encodeMask, thresholdMask } from "./pixels.js";
 import { emit, state } from "./state.js";
@@ -36,16 +37,6 @@ export async function commitThreshold() {
   }
   emit("mask-changed");
   await requestMeasurement(openCase, frame, (signal) => api.atThreshold(openCase.key, frame.number, frame.threshold, signal));
-}
-
-function clearOutsideRegions({ answer, mask, width }) {
-  if (!answer.regions.length) return;
-  for (let i = 0; i < mask.length; i++) {
-    if (!mask[i]) continue;
-    const x = i % width, y = (i - x) / width;
-    const inside = answer.regions.some((r) => y >= r.top && y < r.top + r.height && x >= r.left && x < r.left + r.width);
-    if (!inside) mask[i] = 0;
-  }
 }
 
 // Take over what was drawn; `before` is the mask from before.

@@ -1,13 +1,14 @@
-// The panel on the right: the finding, each lesion, and the sliders of the display.
+// The panel on the right: the finding, each lesion, and the buttons that depend on them.
 
+import { shownAnswer } from "./calibration.js";
 import { byId, createElement } from "./dom.js";
-import { COLOUR_STOPS } from "./layers.js";
 import { describeAnswer, formatNumber, formatPercent, formatSize, summarise } from "./messages.js";
-import { emit, on, state } from "./state.js";
+import { on, state } from "./state.js";
 
 export function initPanel(viewer) {
   on("answer-changed", () => render(viewer));
   on("frame-changed", () => render(viewer));
+  on("calipers-changed", () => render(viewer));
   on("mask-changed", () => {
     updateButtons();
     byId("lesions").classList.toggle("pending", Boolean(state.frame?.outdated));
@@ -24,9 +25,10 @@ function render(viewer) {
     byId("finding-more").textContent = current?.status === "failed" ? current.statusText : "";
     for (const id of ["flags", "lesions"]) byId(id).replaceChildren();
     byId("confidence").hidden = byId("unit").hidden = true;
+    viewer.canvas.setAttribute("aria-label", current ? `${current.label}: ${byId("finding").textContent}` : "No image is open");
     return;
   }
-  const { answer } = frame;
+  const answer = shownAnswer(current, frame.answer);
   byId("finding").textContent = summarise(answer);
   byId("finding-more").textContent = answer.corrected
     ? frame.edited ? "Drawn by you, not saved" : "Saved by you"
@@ -40,7 +42,7 @@ function render(viewer) {
   byId("lesions").replaceChildren(...answer.lesions.map((lesion) => lesionRow(lesion, answer.corrected, viewer)));
   const calibrated = answer.lesions.every((lesion) => lesion.unit === "mm");
   byId("unit").hidden = !answer.lesions.length || calibrated;
-  byId("unit").textContent = "In pixels: the file does not say how large they are.";
+  byId("unit").textContent = "In pixels: the file does not say how large they are. A caliper (M) over a known length tells it.";
   viewer.canvas.setAttribute("aria-label", `${current.label}: ${describeAnswer(answer)}`);
   viewer.draw();
 }
@@ -64,7 +66,7 @@ const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (text.endsWit
 
 export function updateButtons() {
   const { frame, current } = state, hasFrame = Boolean(frame);
-  for (const id of ["save", "threshold"]) byId(id).disabled = !hasFrame;
+  for (const id of ["save", "threshold", "smooth", "fill-holes", "print"]) byId(id).disabled = !hasFrame;
   byId("reset").disabled = !hasFrame || (!frame.edited && !frame.answer.corrected);
   byId("undo").disabled = !frame?.history.past.length;
   byId("redo").disabled = !frame?.history.future.length;
@@ -76,42 +78,4 @@ export function updateButtons() {
     byId("threshold").value = Math.round(100 * frame.threshold);
     byId("threshold-value").textContent = frame.threshold.toFixed(2);
   }
-}
-
-// Show what the colours of the maps mean, while a map is shown.
-function updateLegend() {
-  const shown = Object.keys(COLOUR_STOPS).filter((kind) => state.display[kind]);
-  byId("legend").hidden = !shown.length;
-  byId("legend").replaceChildren(...shown.map((kind) => {
-    const bar = createElement("i");
-    bar.style.background = `linear-gradient(to right, ${COLOUR_STOPS[kind].map((colour) => `rgb(${colour})`).join(", ")})`;
-    return createElement("li", {}, createElement("span", { textContent: kind }), "0", bar, "1");
-  }));
-}
-
-// Connect the sliders of the display, and give a function that sets one: (name, value).
-export function initDisplay() {
-  const { display } = state;
-  const defaults = { ...display };
-  const fractions = ["fill", "probability", "saliency"];
-  const set = (name, value) => {
-    display[name] = value;
-    const input = byId(name);
-    if (input) {
-      input.value = fractions.includes(name) ? Math.round(100 * value) : value;
-      input.nextElementSibling.textContent = fractions.includes(name) ? formatPercent(value) : Math.round(value);
-    } else byId("outline-on").checked = value;
-    updateLegend();
-    emit("display-changed", name);
-  };
-  for (const name of [...fractions, "window", "level"]) {
-    byId(name).addEventListener("input", (event) => set(name, event.target.value / (fractions.includes(name) ? 100 : 1)));
-  }
-  byId("outline-on").addEventListener("change", (event) => set("outline", event.target.checked));
-  byId("display-reset").addEventListener("click", () => Object.entries(defaults).forEach(([name, value]) => set(name, value)));
-  on("window-dragged", (dx, dy) => {
-    set("window", Math.min(255, Math.max(5, display.window + dx)));
-    set("level", Math.min(255, Math.max(0, display.level - dy / 2)));
-  });
-  return set;
 }

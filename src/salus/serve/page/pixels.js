@@ -31,11 +31,8 @@ export function paintCanvas(width, height, paint) {
   return canvas;
 }
 
-// A mask of 1 where a probability reaches `level`, without connected parts (8 neighbours) of fewer pixels than `minPixels`.
-// The server thresholds the same bytes by the same rule.
-export function thresholdMask(probability, width, height, level, minPixels) {
-  const mask = new Uint8Array(probability.length);
-  for (let i = 0; i < mask.length; i++) mask[i] = probability[i] >= level ? 1 : 0;
+// Call `visit` with the pixels (indices, in any order) of each connected part (8 neighbours) of a mask.
+export function eachComponent(mask, width, height, visit) {
   const visited = new Uint8Array(mask.length);
   const part = new Int32Array(mask.length);
   for (let start = 0; start < mask.length; start++) {
@@ -52,7 +49,16 @@ export function thresholdMask(probability, width, height, level, minPixels) {
         }
       }
     }
-    if (count < minPixels) for (let i = 0; i < count; i++) mask[part[i]] = 0;
+    visit(part.subarray(0, count));
   }
+}
+
+// A mask of 1 where a probability reaches `level`, without connected parts of fewer pixels than `minPixels`.
+// The server thresholds the same bytes by the same rule.
+export function thresholdMask(probability, width, height, level, minPixels) {
+  const mask = new Uint8Array(probability.length), small = [];
+  for (let i = 0; i < mask.length; i++) mask[i] = probability[i] >= level ? 1 : 0;
+  eachComponent(mask, width, height, (pixels) => pixels.length < minPixels && small.push(pixels.slice()));
+  for (const pixels of small) for (const pixel of pixels) mask[pixel] = 0;
   return mask;
 }

@@ -1,12 +1,18 @@
-// The pointer on the canvas: move, zoom, window and level; brush, eraser, polygon.
+// The pointer on the canvas: move, zoom, window and level; brush, eraser, polygon, calipers.
 
+import { DraggedCaliper } from "./dragged_caliper.js";
+import { clearOutsideRegions } from "./mask_filters.js";
+import { showToast } from "./messages.js";
 import { emit, state } from "./state.js";
+
+const OUTSIDE = "Only the ultrasound region is outlined; what was drawn outside of it is not kept.";
 
 export class PointerTools {
   constructor(viewer) {
     this.viewer = viewer;
     this.pointers = new Map();    // pointers that are down: id -> [x, y] on the page
     this.maskBefore = null;       // the mask from before the stroke that is being drawn
+    this.caliper = null;          // the caliper that is being set
     this.spaceHeld = false;       // the space bar is held: moving, whatever the tool
     const { canvas } = viewer;
     canvas.addEventListener("pointerdown", (event) => this.down(event));
@@ -20,7 +26,6 @@ export class PointerTools {
 
   use(tool) {
     state.tool = tool;
-    this.viewer.polygon = null;
     this.viewer.canvas.dataset.tool = tool;
     this.viewer.draw();
     emit("tool-changed");
@@ -39,10 +44,12 @@ export class PointerTools {
     const point = viewer.toImage(event);
     if (state.tool === "polygon") {
       const [first] = viewer.polygon ?? [];
-      const near = first && Math.hypot(first[0] - point[0], first[1] - point[1]) * viewer.scale < 9;
+      const near = first && viewer.distance(first, point) < 9;
       if (near && viewer.polygon.length > 2) this.closePolygon(event.altKey);
       else viewer.polygon = [...(viewer.polygon ?? []), point];
       viewer.draw();
+    } else if (state.tool === "caliper") {
+      this.caliper = new DraggedCaliper(viewer, point);
     } else {
       this.maskBefore = viewer.frame.mask.slice();
       this.last = point;
@@ -59,6 +66,7 @@ export class PointerTools {
     if (this.pointers.size === 2) this.pinch(event.pointerId, from, to);
     else if (this.windowing) emit("window-dragged", to[0] - from[0], to[1] - from[1]);
     else if (this.moving) viewer.move(to[0] - from[0], to[1] - from[1]);
+    else this.caliper?.move(viewer.toImage(event));
     this.pointers.set(event.pointerId, to);
     if (this.maskBefore) {
       for (const moment of event.getCoalescedEvents?.() ?? [event]) {
@@ -71,13 +79,17 @@ export class PointerTools {
 
   up(event) {
     this.pointers.delete(event.pointerId);
+    this.caliper?.release();
+    this.caliper = null;
     if (!this.maskBefore) return;
     const before = this.maskBefore;
     this.maskBefore = null;
-    emit("drawing-done", before);
+    this.finishDrawing(before);
   }
 
   cancelStroke() {
+    this.caliper?.cancel();
+    this.caliper = null;
     if (!this.maskBefore) return;
     this.viewer.frame.mask.set(this.maskBefore);
     this.maskBefore = null;
@@ -93,10 +105,13 @@ export class PointerTools {
     this.viewer.move((to[0] - from[0]) / 2, (to[1] - from[1]) / 2);
   }
 
+  // Zoom; with Shift, change the size of brush and eraser.
   wheel(event) {
     event.preventDefault();
+    const turned = event.deltaY || event.deltaX; // with Shift some systems scroll sideways
+    if (event.shiftKey && (state.tool === "brush" || state.tool === "eraser")) return emit("brush-turned", turned < 0);
     const box = this.viewer.canvas.getBoundingClientRect();
-    this.viewer.zoom(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.0015)), event.clientX - box.left, event.clientY - box.top);
+    this.viewer.zoom(Math.exp(-turned * (event.ctrlKey ? 0.01 : 0.0015)), event.clientX - box.left, event.clientY - box.top);
   }
 
   movePointer(position) {
@@ -104,19 +119,20 @@ export class PointerTools {
     if (state.tool !== "pan") this.viewer.draw();
   }
 
-  // Set or clear discs along a line of the mask.
+  // Set or clear discs along a line of the mask. They are round on the screen, also where pixels are not square.
   paintLine([x0, y0], [x1, y1]) {
-    const { mask, width, height } = this.viewer.frame, value = state.tool === "brush" ? 1 : 0, r = state.brushRadius;
-    const steps = Math.max(1, Math.ceil((2 * Math.hypot(x1 - x0, y1 - y0)) / r));
+    const { frame, pixel } = this.viewer, { mask, width, height } = frame, value = state.tool === "brush" ? 1 : 0;
+    const rx = state.brushRadius / pixel[0], ry = state.brushRadius / pixel[1];
+    const steps = Math.max(1, Math.ceil(2 * Math.hypot((x1 - x0) / rx, (y1 - y0) / ry)));
     for (let k = 0; k <= steps; k++) {
       const cx = x0 + ((x1 - x0) * k) / steps, cy = y0 + ((y1 - y0) * k) / steps;
-      for (let y = Math.max(0, Math.floor(cy - r)); y <= Math.min(height - 1, Math.ceil(cy + r)); y++) {
-        for (let x = Math.max(0, Math.floor(cx - r)); x <= Math.min(width - 1, Math.ceil(cx + r)); x++) {
-          if ((x + 0.5 - cx) ** 2 + (y + 0.5 - cy) ** 2 <= r * r) mask[y * width + x] = value;
+      for (let y = Math.max(0, Math.floor(cy - ry)); y <= Math.min(height - 1, Math.ceil(cy + ry)); y++) {
+        for (let x = Math.max(0, Math.floor(cx - rx)); x <= Math.min(width - 1, Math.ceil(cx + rx)); x++) {
+          if (((x + 0.5 - cx) / rx) ** 2 + ((y + 0.5 - cy) / ry) ** 2 <= 1) mask[y * width + x] = value;
         }
       }
     }
-    this.viewer.frame.outdated = true;
+    frame.outdated = true;
     this.viewer.invalidate("outline");
   }
 
@@ -133,8 +149,23 @@ export class PointerTools {
     context.fill();
     const colours = context.getImageData(0, 0, width, height).data;
     for (let i = 0; i < mask.length; i++) if (colours[4 * i + 3] > 127) mask[i] = erase ? 0 : 1;
-    viewer.frame.outdated = true;
-    viewer.invalidate("outline");
+    this.finishDrawing(before);
+  }
+
+  // Change the whole mask by a function of (mask, width, height) that gives another.
+  filter(change) {
+    const { frame } = this.viewer;
+    if (!frame) return;
+    const before = frame.mask.slice();
+    frame.mask.set(change(before, frame.width, frame.height));
+    this.finishDrawing(before);
+  }
+
+  // Keep what lies within the file's regions, and hand it on.
+  finishDrawing(before) {
+    if (clearOutsideRegions(this.viewer.frame)) showToast(OUTSIDE);
+    this.viewer.frame.outdated = true;
+    this.viewer.invalidate("outline");
     emit("drawing-done", before);
   }
 }

@@ -8,7 +8,7 @@ export const state = {
   frame: null,       // that frame's pixels, masks and answer, see frames.js
   tool: "pan",
   brushRadius: 9,    // in pixels of the image
-  display: { outline: true, fill: 0.1, probability: 0, saliency: 0, window: 255, level: 128 },
+  display: { outline: true, network: false, calipers: false, fill: 0.1, probability: 0, saliency: 0, window: 255, level: 128, invert: false },
 };
 
 const listeners = new Map();
@@ -21,6 +21,8 @@ const listeners = new Map();
 //   drawing-done(mask before)      a stroke or polygon ended  outline-saved(case) the saved outline changed
 //   display-changed(name)          a display slider moved     window-dragged(dx, dy)  window and level by the mouse
 //   tool-changed                   another tool               zoom-changed(scale)
+//   calipers-changed               set, or calibrated         brush-turned(larger)   the wheel was turned with Shift
+//   failed(error)                  a request of the viewer
 
 export function on(name, listener) {
   listeners.set(name, [...(listeners.get(name) ?? []), listener]);

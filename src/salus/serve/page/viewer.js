@@ -1,40 +1,57 @@
-// The canvas: an image with its layers, outline, lesion numbers and ruler, zoomed and moved.
+// The canvas: an image with its layers and what lies over it, zoomed and moved.
 
+import * as api from "./api.js";
+import { spacing } from "./calibration.js";
 import { contour } from "./contour.js";
 import { greyLayer, heatLayer } from "./layers.js";
+import * as overlays from "./overlays.js";
+import { decodeGrey } from "./pixels.js";
 import { emit, state } from "./state.js";
 
-const AMBER = "#ffd60a";
 const MIN_SCALE = 0.05, MAX_SCALE = 40;
+const SQUARE = 0.005; // pixels whose sides differ by a smaller share are drawn square
 
 export class Viewer {
   constructor(canvas) {
     this.canvas = canvas;
     this.context = canvas.getContext("2d");
     this.frame = null;
-    this.scale = 1;
+    this.scale = 1;           // CSS pixels to a display unit, the shorter side of a pixel of the image
+    this.pixel = [1, 1];      // width and height of a pixel of the image in display units
     this.left = this.top = 0; // of the image on the canvas, in CSS pixels
     this.fitted = true;
-    this.polygon = null;      // a polygon that is being drawn, [[x, y], ...]
     this.pointer = null;      // where the brush is, in pixels of the image
     this.highlighted = null;  // number of the lesion that is pointed at
+    this.comparing = false;   // the network's outline is shown in place of the reader's
+    this.size = [0, 0];       // width and height that are painted on, in CSS pixels
     this.scheduled = false;   // a repaint is due
     this.corners = new WeakMap(); // lesion -> see `corner`
     new ResizeObserver(() => (this.fitted ? this.fit() : this.draw())).observe(canvas);
   }
 
   show(frame) {
-    const same = frame && this.frame && frame.width === this.frame.width && frame.height === this.frame.height;
+    const old = this.frame, pixel = frame ? pixelShape(frame.answer) : [1, 1];
+    const same = frame && old && frame.width === old.width && frame.height === old.height && `${pixel}` === `${this.pixel}`;
     this.frame = frame;
+    this.pixel = pixel;
     this.layers = {};
-    this.outlinePath = null;
+    this.paths = {};
     if (!same) this.fit();
     this.draw();
   }
 
+  // A polygon that is being drawn, [[x, y], ...]; it stays with its frame until it is closed or dropped.
+  get polygon() {
+    return this.frame?.sketch ?? null;
+  }
+
+  set polygon(points) {
+    if (this.frame) this.frame.sketch = points;
+  }
+
   // Have a layer made again: "grey", "probability", "saliency", or "outline" where the mask changed.
   invalidate(name) {
-    if (name === "outline") this.outlinePath = null;
+    if (name === "outline") delete this.paths?.outline;
     else delete this.layers?.[name];
     this.draw();
   }
@@ -43,8 +60,8 @@ export class Viewer {
     this.fitted = true;
     const { clientWidth, clientHeight } = this.canvas;
     if (this.frame && clientWidth) {
-      const { width, height } = this.frame;
-      this.scale = Math.min((clientWidth - 24) / width, (clientHeight - 24) / height);
+      const width = this.frame.width * this.pixel[0], height = this.frame.height * this.pixel[1];
+      this.scale = Math.max(MIN_SCALE, Math.min((clientWidth - 24) / width, (clientHeight - 24) / height));
       this.left = (clientWidth - width * this.scale) / 2;
       this.top = (clientHeight - height * this.scale) / 2;
     }
@@ -69,18 +86,28 @@ export class Viewer {
 
   // Zoom to a box (top, left, height, width) of the image.
   zoomTo([top, left, height, width]) {
-    const { clientWidth, clientHeight } = this.canvas;
-    this.scale = Math.min(MAX_SCALE, clientWidth / (width * 2.2), clientHeight / (height * 2.2));
-    this.left = clientWidth / 2 - (left + width / 2) * this.scale;
-    this.top = clientHeight / 2 - (top + height / 2) * this.scale;
+    const { clientWidth, clientHeight } = this.canvas, [w, h] = this.pixel;
+    this.scale = Math.min(MAX_SCALE, clientWidth / (width * w * 2.2), clientHeight / (height * h * 2.2));
+    this.left = clientWidth / 2 - (left + width / 2) * w * this.scale;
+    this.top = clientHeight / 2 - (top + height / 2) * h * this.scale;
     this.fitted = false;
     this.draw();
   }
 
   // The pixel of the image at a pointer event.
   toImage(event) {
-    const box = this.canvas.getBoundingClientRect();
-    return [(event.clientX - box.left - this.left) / this.scale, (event.clientY - box.top - this.top) / this.scale];
+    const box = this.canvas.getBoundingClientRect(), [w, h] = this.pixel;
+    return [(event.clientX - box.left - this.left) / (this.scale * w), (event.clientY - box.top - this.top) / (this.scale * h)];
+  }
+
+  // Where a pixel of the image lies on the canvas, in CSS pixels.
+  toScreen([x, y]) {
+    return [this.left + x * this.scale * this.pixel[0], this.top + y * this.scale * this.pixel[1]];
+  }
+
+  // The distance of two pixels of the image on the canvas, in CSS pixels.
+  distance(from, to) {
+    return Math.hypot((from[0] - to[0]) * this.pixel[0], (from[1] - to[1]) * this.pixel[1]) * this.scale;
   }
 
   draw() {
@@ -99,82 +126,74 @@ export class Viewer {
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, width, height);
     emit("zoom-changed", frame ? this.scale : null);
-    if (!frame) return;
-    const { display } = state;
-    context.setTransform(ratio * this.scale, 0, 0, ratio * this.scale, ratio * this.left, ratio * this.top);
+    this.size = [canvas.clientWidth, canvas.clientHeight];
+    if (frame) this.paintFrame(ratio);
+  }
+
+  // The whole image with what lies over it, `width` CSS pixels wide, twice as fine; for paper.
+  picture(width) {
+    const { context, scale, left, top, size } = this, { frame, pixel: [w, h] } = this, canvas = document.createElement("canvas");
+    this.scale = width / (frame.width * w);
+    this.left = this.top = 0;
+    this.size = [width, frame.height * h * this.scale];
+    [canvas.width, canvas.height] = this.size.map((length) => Math.round(2 * length));
+    this.context = canvas.getContext("2d");
+    this.paintFrame(2);
+    Object.assign(this, { context, scale, left, top, size });
+    return canvas;
+  }
+
+  paintFrame(ratio) {
+    const { context } = this;
+    const scale = ratio * this.scale, left = ratio * this.left, top = ratio * this.top;
+    context.setTransform(scale * this.pixel[0], 0, 0, scale * this.pixel[1], left, top);
+    this.drawLayers();
+    context.setTransform(scale, 0, 0, scale, left, top);
+    overlays.drawRegions(this);
+    overlays.drawOutlines(this);
+    overlays.drawTool(this);
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    overlays.drawCalipers(this);
+    overlays.drawNumbers(this);
+    overlays.drawRuler(this);
+  }
+
+  drawLayers() {
+    const { context, frame } = this, { display } = state;
     context.imageSmoothingEnabled = this.scale < 6;
     context.imageSmoothingQuality = "high";
-    context.drawImage((this.layers.grey ??= greyLayer(frame, display.window, display.level)), 0, 0);
+    context.drawImage((this.layers.grey ??= greyLayer(frame, display)), 0, 0);
     for (const kind of ["saliency", "probability"]) {
       if (!display[kind] || !frame[kind]) continue;
       context.globalAlpha = display[kind];
       context.drawImage((this.layers[kind] ??= heatLayer(frame[kind], frame.width, frame.height, kind)), 0, 0);
     }
     context.globalAlpha = 1;
-    if (display.outline) this.drawOutline();
-    this.drawTool();
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    if (display.outline) this.drawNumbers();
-    this.drawRuler();
   }
 
-  drawOutline() {
-    const { context, frame } = this;
-    this.outlinePath ??= contour(frame.mask, frame.width, frame.height);
-    if (state.display.fill) {
-      context.globalAlpha = state.display.fill;
-      context.fillStyle = AMBER;
-      context.fill(this.outlinePath, "evenodd");
-      context.globalAlpha = 1;
-    }
-    context.lineJoin = "round";
-    for (const [colour, width] of [["rgba(0,0,0,.55)", 3.6], [AMBER, 1.8]]) {
-      context.strokeStyle = colour;
-      context.lineWidth = width / this.scale;
-      context.stroke(this.outlinePath);
-    }
+  // The edge of the mask, in display units.
+  outlinePath() {
+    return (this.paths.outline ??= this.path(this.frame.mask));
   }
 
-  // The brush's circle, the polygon so far.
-  drawTool() {
-    const { context, pointer } = this;
-    context.lineWidth = 1.3 / this.scale;
-    if (pointer && (state.tool === "brush" || state.tool === "eraser")) {
-      context.strokeStyle = state.tool === "brush" ? "#ffffff" : "#ff8a80";
-      context.beginPath();
-      context.arc(...pointer, state.brushRadius, 0, 7);
-      context.stroke();
-    }
-    if (!this.polygon?.length) return;
-    context.strokeStyle = context.fillStyle = "#ffffff";
-    context.beginPath();
-    for (const point of this.polygon) context.lineTo(...point);
-    if (pointer) context.lineTo(...pointer);
-    context.stroke();
-    for (const point of this.polygon) {
-      context.beginPath();
-      context.arc(...point, 3 / this.scale, 0, 7);
-      context.fill();
-    }
+  // The edge of the network's own mask; it is fetched when it is first looked at, and null until then.
+  networkPath() {
+    const { frame } = this;
+    if (frame.networkMask) return (this.paths.network ??= this.path(frame.networkMask));
+    frame.fetching ??= api.picture(state.current.key, frame.number, "network").then(decodeGrey).then(({ values }) => {
+      frame.networkMask = values.map((value) => (value > 127 ? 1 : 0));
+      this.draw();
+    }).catch((error) => {
+      frame.fetching = null;
+      emit("failed", error);
+    });
+    return null;
   }
 
-  // Each lesion's number, to the upper right of it; not while the measurements are of an earlier outline.
-  drawNumbers() {
-    const { context, frame } = this;
-    if (frame.outdated) return;
-    context.font = "600 12px system-ui, sans-serif";
-    context.textAlign = "center";
-    context.textBaseline = "middle";
-    for (const lesion of frame.answer.lesions) {
-      const { number } = lesion, [column, row] = this.corner(lesion);
-      const x = this.left + column * this.scale + 12, y = this.top + row * this.scale - 12;
-      context.fillStyle = number === this.highlighted ? "#ffffff" : AMBER;
-      context.beginPath();
-      context.arc(x, y, 10, 0, 7);
-      context.fill();
-      context.fillStyle = "#1c1600";
-      context.fillText(number, x, y + 1);
-    }
+  path(mask) {
+    const path = new Path2D(), [w, h] = this.pixel;
+    path.addPath(contour(mask, this.frame.width, this.frame.height), new DOMMatrix([w, 0, 0, h, 0, 0]));
+    return path;
   }
 
   // The pixel of a lesion that lies most to the upper right.
@@ -189,32 +208,12 @@ export class Viewer {
     this.corners.set(lesion, corner);
     return corner;
   }
-
-  // A ruler of a round number of millimetres, where the image is calibrated.
-  drawRuler() {
-    const { context, canvas, frame } = this, step = spacing(frame.answer);
-    if (!step) return;
-    const length = (mm) => (mm / step[1]) * this.scale;
-    const mm = [50, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1].find((candidate) => length(candidate) <= 150);
-    if (!mm) return;
-    const right = canvas.clientWidth - 16, left = right - length(mm), y = canvas.clientHeight - 16;
-    context.beginPath();
-    for (const [x, dy] of [[left, -6], [left, 0], [right, 0], [right, -6]]) context.lineTo(x, y + dy);
-    for (const [colour, width] of [["rgba(0,0,0,.7)", 4], ["#dfe6ec", 1.6]]) {
-      context.strokeStyle = colour;
-      context.lineWidth = width;
-      context.stroke();
-    }
-    context.font = "12px system-ui, sans-serif";
-    context.textAlign = "center";
-    context.textBaseline = "bottom";
-    context.lineWidth = 3;
-    context.strokeStyle = "rgba(0,0,0,.7)";
-    context.fillStyle = "#dfe6ec";
-    context.strokeText(`${mm} mm`, (left + right) / 2, y - 5);
-    context.fillText(`${mm} mm`, (left + right) / 2, y - 5);
-  }
 }
 
-// (row, column) size of a pixel in mm, of the image or of its first region; null where neither is known.
-export const spacing = ({ spacing: whole, regions }) => whole ?? regions[0]?.spacing ?? null;
+// Width and height of a pixel in units of its shorter side, so that the image has its true proportions.
+function pixelShape(answer) {
+  const step = spacing(answer);
+  if (!step) return [1, 1];
+  const [down, right] = step, shorter = Math.min(down, right);
+  return Math.abs(down - right) < SQUARE * shorter ? [1, 1] : [right / shorter, down / shorter];
+}

@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { byId, createElement } from "./dom.js";
+import { isNameShown } from "./list_filter.js";
 import { showToast } from "./messages.js";
 import { emit, makeCase, on, state } from "./state.js";
 import { segmentFirstFrame } from "./uploads.js";
@@ -36,7 +37,7 @@ function render() {
   byId("work-bar").style.width = `${(100 * done) / Math.max(1, items.length)}%`;
   document.querySelectorAll("[data-show]").forEach((button) =>
     button.setAttribute("aria-pressed", String(button.dataset.show === shownTab)));
-  byId("work-items").replaceChildren(...items.filter((item) => item.done === (shownTab === "done")).map(itemRow));
+  byId("work-items").replaceChildren(...items.filter((item) => item.done === (shownTab === "done") && isNameShown(item.name)).map(itemRow));
 }
 
 function itemRow(item) {
