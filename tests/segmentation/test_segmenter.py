@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import pickle
 import re
 from pathlib import Path
 
@@ -202,11 +203,10 @@ def test_an_error_of_one_ends_each_but_not_the_segmenter(network, tmp_path):
 @pytest.mark.parametrize(
     ("given", "part"),
     [
-        (np.zeros((20, 20, 3), np.uint8), "give one grey image"),
+        (np.zeros((20, 20, 5), np.uint8), "these are 20 images"),
         (np.zeros((7, 20), np.uint8), "8 or more"),
-        (np.zeros((20, 20), np.int32), "uint8, or floating point"),
-        (np.full((20, 20), np.nan), "uint8, or floating point"),
-        (np.full((20, 20), 2.0), "uint8, or floating point"),
+        (np.full((20, 20), np.nan), "400 values are not finite, the first NaN in row 0, column 0"),
+        (np.full((20, 20), 300.0), "from 300 to 300; floating point must lie in"),
         (Image.new("L", (4, 4)), "8 or more"),
         (Image.new("1", (5000, 5000)), "crop or shrink"),
         ("absent.png", "no such file"),
@@ -249,10 +249,10 @@ def test_the_function_keeps_its_network_and_has_the_segmenters_options(network):
     network.unlink()
     assert salus.segment(image, network=network).found
     assert isinstance(first, salus.Segmentation)
-    options = [inspect.signature(each).parameters for each in (salus.segment, Segmenter)]
-    assert {name: p.default for name, p in options[0].items() if name != "image"} == {
-        name: p.default for name, p in options[1].items()
-    }
+    function, made, called = (inspect.signature(f).parameters for f in (salus.segment, Segmenter, Segmenter.__call__))
+    expected = {name: p.default for options in (made, called) for name, p in options.items()}
+    del expected["self"], expected["prompt"]
+    assert {name: p.default for name, p in function.items()} == expected
 
 
 def test_the_shipped_network_gives_the_same_with_both_engines():
@@ -273,3 +273,18 @@ def test_the_how_to_runs(capsys):
 
 def test_the_network_in_the_package_has_a_name():
     assert Segmenter("shipped").path == Segmenter().path == SHIPPED_NETWORK
+
+
+def test_a_pickled_segmenter_opens_its_network_again_and_carries_no_weights():
+    segmenter = Segmenter(threshold=0.3, tta=True)
+    content = pickle.dumps(segmenter)
+    assert len(content) < 1000
+    image = np.random.default_rng(0).integers(0, 255, (60, 80), dtype=np.uint8)
+    np.testing.assert_array_equal(pickle.loads(content)(image).probability, segmenter(image).probability)
+
+
+def test_a_pickled_segmenter_finds_its_network_from_another_folder(network, tmp_path, monkeypatch):
+    monkeypatch.chdir(network.parent)
+    content = pickle.dumps(Segmenter(network.name))
+    monkeypatch.chdir(tmp_path)
+    assert pickle.loads(content).path == network

@@ -12,23 +12,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from salus.engine import open_network
 from salus.errors import SalusError
 from salus.parallel import map_in_order
-from salus.read.image import scan_from_image
-from salus.read.inputs import as_scan
+from salus.read.inputs import ImageInput, as_scan
 from salus.scan import Region, Scan
 from salus.segmentation.network import OUTPUTS, predict, prepare_image, read_settings
 from salus.segmentation.postprocess import clipped_logit, expected_confidence, measure_regions, outline, resize_map
 from salus.segmentation.result import Segmentation
 from salus.weights import SHIPPED_NETWORK
-
-ImageInput = Scan | np.ndarray | Image.Image | Path | str
-"""A scan; a grey array (height, width), uint8 or floating point in [0, 1]; a Pillow image; or an image file."""
 
 STRANGE = "unlike the breast ultrasound the network knows"
 """The flag of an image that lies beyond what the network was trained on: a photo, text, another organ."""
@@ -73,6 +69,16 @@ class Segmenter:
         device: str = "cpu",
         streams: int = 1,
     ) -> None:
+        self._options = {
+            "network": None if network in (None, "shipped") else Path(str(network)).absolute(),
+            "threshold": threshold,
+            "tta": tta,
+            "engine": engine,
+            "threads": threads,
+            "precision": precision,
+            "device": device,
+            "streams": streams,
+        }
         self.path = path = SHIPPED_NETWORK if network in (None, "shipped") else Path(network)
         self.network = open_network(path, engine, threads=threads, precision=precision, device=device, streams=streams)
         self.settings = read_settings(self.network.settings, path)
@@ -85,17 +91,24 @@ class Segmenter:
         if not set(self.network.outputs) >= OUTPUTS or self.network.inputs.get("image", ())[1:] != (side, side, 1):
             raise SalusError(f"{path}: is no segmentation network of Salus; export it with salus train")
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the options alone: a pickled segmenter opens its network's file again, and carries no weights."""
+        return dict(self._options)
+
+    def __setstate__(self, options: dict[str, Any]) -> None:
+        self.__init__(**options)  # type: ignore[misc]
+
     def __call__(self, image: ImageInput) -> Segmentation:
         """Outline the tumours of one image.
 
         Args:
-            image: a scan; a grey array (height, width), uint8 or floating point in [0, 1]; a Pillow
-                image; or an image file.
+            image: an image file; an array (height, width) or (height, width, 3), uint8, floating point or wider; a
+                tensor; a Pillow image; a scan; or a stream. `segment` has the rule.
 
         Raises:
             SalusError: see `salus.read.inputs.as_scan`.
         """
-        scan = _to_scan(image)
+        scan = as_scan(image)
         results = []
         for region in scan.parts:
             pixels = region.crop(scan.pixels)
@@ -117,7 +130,7 @@ class Segmenter:
             >>> len(Segmenter().batch([make_phantom(3).image, make_phantom(5).image]))
             2
         """
-        scans = [_to_scan(image) for image in images]
+        scans = [as_scan(image) for image in images]
         parts = [(region, region.crop(scan.pixels)) for scan in scans for region in scan.parts]
         if not parts:
             return []
@@ -175,6 +188,7 @@ class Segmenter:
             network=self.settings.name,
             regions=scan.regions,
             frame=scan.frame,
+            pixels=scan.pixels,
         )
 
 
@@ -189,10 +203,6 @@ class _RegionResult:
     saliency: np.ndarray
     presence: float
     strangeness: float
-
-
-def _to_scan(image: ImageInput) -> Scan:
-    return as_scan(scan_from_image(image) if isinstance(image, Image.Image) else image)
 
 
 def _paste(scan: Scan, results: Sequence[_RegionResult], name: str) -> np.ndarray:
@@ -225,8 +235,11 @@ def segment(
     """Outline the tumours of one image; the network is loaded at the first call and kept.
 
     Args:
-        image: a scan; a grey array (height, width), uint8 or floating point in [0, 1]; a Pillow
-            image; or an image file.
+        image: an image file, its bytes or a binary stream of them; a Pillow image; a `Scan`; or an array, a PyTorch or
+            JAX tensor, or anything with `__array__`, by this rule. Shape: (height, width), or (height, width, channels)
+            with 1, 3 or 4 channels; several images go to `Segmenter.batch`. Integers from 0 to 255: 255 is white; wider
+            ones are stretched from 0 to their maximum, as 16-bit files are. Floating point in 0..1: 1 is white; in
+            0..255: 255 is white. NaN, and what fits no line of the rule, is refused.
         network: an .onnx file that `salus train` wrote; None or "shipped" takes the one in the package.
         threshold: probability from which on a pixel is tumour; None takes the network's own.
         tta: also segment the mirrored image and average; None does what the network was calibrated for.
