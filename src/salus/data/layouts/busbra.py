@@ -9,8 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from salus.data.case import LABELS, Case, DataSet
-from salus.data.layouts.files import find_root, images_by_stem, read_table, remark_on
+from salus.data.layouts.files import find_root, images_by_stem, remark_on
 from salus.errors import SalusError
+from salus.read.table import read_table
 
 ADVICE = "take the file from the BUS-BRA archive as it is, or write a manifest.csv with the columns image,mask,patient"
 

@@ -12,8 +12,9 @@ from os.path import isfile  # unlike Path.is_file, returns False for a name that
 from pathlib import Path
 
 from salus.data.case import LABELS, Case, DataSet
-from salus.data.layouts.files import read_table, remark_on
+from salus.data.layouts.files import remark_on
 from salus.errors import SalusError
+from salus.read.table import read_table
 
 ADVICE = "its first line must name the columns image,mask and may add name,saliency,patient,label,fold,source"
 
