@@ -2,14 +2,17 @@
 
 import importlib.util
 import json
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from salus import engine
-from salus.engine import ENGINES, open_network
+from salus.engine import ENGINES, open_network, speed_test
 from salus.errors import SalusError
+from salus.precision import PrecisionTimes
 
 onnx = pytest.importorskip("onnx")
 helper = pytest.importorskip("onnx.helper")
@@ -83,6 +86,9 @@ def test_missing_empty_cut_and_foreign_files_are_errors_of_one_line(tmp_path, na
         ({"engine": "odd"}, "unknown engine 'odd'; choose one of auto, openvino, onnxruntime"),
         ({"precision": "int8"}, "unknown precision"),
         ({"device": "tpu"}, "unknown device"),
+        ({"device": "cuda:x"}, "unknown device"),
+        ({"device": "cpu:1"}, "unknown device"),
+        ({"engine": "openvino", "device": "cuda:1"}, "--engine onnxruntime"),
         ({"engine": "openvino", "device": "gpu"}, "--engine onnxruntime"),
         ({"engine": "onnxruntime", "precision": "bfloat16"}, "bfloat16 is OpenVINO's"),
     ],
@@ -96,8 +102,36 @@ def test_a_missing_gpu_is_an_error(tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     if set(engine.GPU_PROVIDERS) & set(onnxruntime.get_available_providers()):
         pytest.skip("there is a GPU")
-    with pytest.raises(SalusError, match="sees no GPU here"):
-        open_network(write_network(tmp_path / "a.onnx"), device="gpu")
+    for device in ("gpu", "cuda", "cuda:1"):
+        with pytest.raises(SalusError, match="sees no GPU here"):
+            open_network(write_network(tmp_path / "a.onnx"), device=device)
+
+
+@pytest.mark.parametrize(
+    ("device", "available", "first"),
+    [
+        ("gpu", ["CUDAExecutionProvider"], "CUDAExecutionProvider"),
+        ("gpu", ["CoreMLExecutionProvider"], "CoreMLExecutionProvider"),
+        ("cuda", ["CUDAExecutionProvider"], "CUDAExecutionProvider"),
+        ("cuda:1", ["CUDAExecutionProvider"], ("CUDAExecutionProvider", {"device_id": 1})),
+    ],
+)
+def test_a_device_is_asked_of_its_provider_and_falling_back_is_an_error(
+    tmp_path, monkeypatch, device, available, first
+):
+    """ONNX Runtime runs on the processor where its GPU provider does not start, as with a driver of another version."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    real, asked = onnxruntime.InferenceSession, []
+
+    def session(path, options, providers):
+        asked.append(providers)
+        return real(path, options, providers=["CPUExecutionProvider"])
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [*available, "CPUExecutionProvider"])
+    monkeypatch.setattr(onnxruntime, "InferenceSession", session)
+    with pytest.raises(SalusError, match=f"the device {device} cannot be used"):
+        open_network(write_network(tmp_path / "a.onnx"), device=device)
+    assert asked == [[first, "CPUExecutionProvider"]]
 
 
 def test_auto_takes_the_first_engine_that_is_installed(tmp_path, monkeypatch):
@@ -125,3 +159,59 @@ def test_a_network_with_a_number_of_threads_is_not_pinned_to_cores(tmp_path):
     pytest.importorskip("openvino")
     network = open_network(write_network(tmp_path / "a.onnx"), "openvino", threads=1)
     assert network.compiled.get_property("ENABLE_CPU_PINNING") is False
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_a_fixed_number_of_images_a_call_takes_any_batch(tmp_path, size):
+    pytest.importorskip("openvino")
+    asked = []
+    network = open_network(
+        write_network(tmp_path / "a.onnx"), "openvino", images_a_call=lambda settings: asked.append(settings) or size
+    )
+    assert asked == [network.settings]
+    assert network.inputs == {"image": (None, 4, 4, 1)}
+    for n in (1, 2, 3, 7):
+        image = np.random.default_rng(n).random((n, 4, 4, 1), np.float32)
+        np.testing.assert_allclose(network.run({"image": image})["b"], (2 * image + 1) ** 2, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("fastest", "settings", "precision"),
+    [
+        ("bfloat16", {"bfloat16_holds": True}, "bfloat16"),
+        ("float32", {"bfloat16_holds": True}, "float32"),
+        ("bfloat16", {"bfloat16_holds": False}, "float32"),
+        ("bfloat16", {"bfloat16_holds": 1}, "float32"),
+        ("bfloat16", {}, "float32"),
+    ],
+)
+def test_auto_is_bfloat16_where_it_is_faster_and_the_file_says_that_results_stay(
+    tmp_path, monkeypatch, fastest, settings, precision
+):
+    pytest.importorskip("openvino")
+    times = PrecisionTimes({"float32": 2.0, "bfloat16": 1.0 if fastest == "bfloat16" else 3.0})
+    monkeypatch.setattr(speed_test, "measure_precisions", lambda: times)
+    path = write_network(tmp_path / "a.onnx", json.dumps(settings))
+    assert open_network(path, "openvino", precision="auto").precision == precision
+
+
+def test_the_precision_in_force_is_told(tmp_path):
+    core = pytest.importorskip("openvino").Core()
+    path = write_network(tmp_path / "a.onnx")
+    has_bfloat16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    assert open_network(path, "openvino").precision == "float32"
+    assert open_network(path, "openvino", precision="bfloat16").precision == ("bfloat16" if has_bfloat16 else "float32")
+    if importlib.util.find_spec("onnxruntime"):
+        assert open_network(path, "onnxruntime", precision="auto").precision == "float32"
+
+
+def test_openvino_keeps_its_converter_for_other_code():
+    """It is loaded on first use alone, as it takes longer to import than the rest."""
+    pytest.importorskip("openvino")
+    code = (
+        "import sys\nfrom salus.engine.openvino_import import import_openvino\nopenvino = import_openvino()\n"
+        "print('openvino.tools.ovc' in sys.modules, hasattr(openvino, 'odd'))\n"
+        "print(openvino.convert_model.__name__)\nfrom openvino.tools.ovc import convert_model"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False", "convert_model"]

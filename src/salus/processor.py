@@ -15,6 +15,10 @@ FEATURES = {"avx2": ("avx2",), "avx512": ("avx512f",), "bf16": BFLOAT16_FLAGS, "
 """Features that decide the speed of networks; a processor has one if it has any of its flags."""
 
 
+MAX_WORKERS = 8
+"""Largest number of images at a time by default; each takes memory."""
+
+
 def processor_flags() -> list[str]:
     """List the processor's feature flags by their Linux names; empty on other systems."""
     return _field("flags", "Features").split()
@@ -28,6 +32,11 @@ def processor_name() -> str:
 def processor_cores() -> int:
     """Count the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_workers() -> int:
+    """Return the number of images to work on at a time: one a core, `MAX_WORKERS` at most."""
+    return min(processor_cores(), MAX_WORKERS)
 
 
 def processor_features() -> dict[str, bool] | None:
