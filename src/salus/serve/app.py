@@ -10,20 +10,24 @@ from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from starlette.routing import Match, Mount, get_route_path
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from salus import __version__
 from salus.errors import SalusError
 from salus.segmentation.segmenter import Segmenter
-from salus.serve import routes_cases, routes_downloads, routes_segment, routes_status, routes_worklist
+from salus.serve import routes_cases, routes_downloads, routes_outlines, routes_segment, routes_status, routes_worklist
 from salus.serve.admission import AdmissionControl
 from salus.serve.authentication import Authentication
 from salus.serve.guard import RequestGuard
 from salus.serve.metrics import ServerMetrics
 from salus.serve.queue import QueueFull, SegmentationQueue, SegmentationTimeout
+from salus.serve.routes_outlines import OutlineConflict, etag
 from salus.serve.sessions import LimitReached, NotFound, Sessions
 from salus.serve.settings import ServeSettings
 from salus.serve.state import ClientDisconnected, ServerState
+from salus.serve.work_folder import WorkFolder
 from salus.serve.worklist import Worklist
 
 PAGE = Path(str(resources.files("salus"))) / "serve" / "page"
@@ -58,12 +62,16 @@ def create_app(settings: ServeSettings, segmenter: Segmenter) -> RequestGuard:
         segmenter: loaded once, used by all requests.
 
     Raises:
-        SalusError: the worklist's folder is missing or holds no image.
+        SalusError: the worklist's folder is missing or holds no image; or the work folder cannot be used.
     """
     worklist = None
     if settings.folder is not None:
         worklist = Worklist(settings.folder, settings.output or settings.folder / "reviewed")
-    authentication = Authentication(settings.token) if settings.token else None
+    work = WorkFolder(settings.work, settings.port) if settings.work else None
+    authentication = None
+    if settings.token:
+        token = work.token() if work and settings.token_made else settings.token
+        authentication = Authentication(token, work.secret if work else None)
     queue = SegmentationQueue(
         segmenter,
         max_requests=settings.queue_size,
@@ -71,7 +79,7 @@ def create_app(settings: ServeSettings, segmenter: Segmenter) -> RequestGuard:
         workers=settings.workers,
         timeout_seconds=settings.timeout_seconds,
     )
-    sessions = Sessions(settings)
+    sessions = Sessions(settings, work=work, work_files=worklist.files if worklist else None)
     metrics = ServerMetrics(queue, sessions)
     app = FastAPI(
         title="Salus",
@@ -80,19 +88,30 @@ def create_app(settings: ServeSettings, segmenter: Segmenter) -> RequestGuard:
         docs_url=None,  # these pages would load scripts from elsewhere
         redoc_url=None,
         lifespan=_lifespan,
+        servers=[{"url": settings.root_path}] if settings.root_path else None,
     )
     app.state.server = ServerState(settings, segmenter, queue, sessions, metrics, worklist, authentication)
-    for module in (routes_segment, routes_cases, routes_downloads, routes_worklist, routes_status):
+    for module in (routes_segment, routes_cases, routes_outlines, routes_downloads, routes_worklist, routes_status):
         app.include_router(module.routes)
     for kind, status in STATUS_OF_ERROR.items():
         app.add_exception_handler(kind, _error_handler(status))
-    app.mount("/", StaticFiles(directory=PAGE, html=True))
+    app.add_exception_handler(OutlineConflict, _handle_conflict)
+    app.router.routes.append(_PageMount("/", StaticFiles(directory=PAGE, html=True)))
     return RequestGuard(AdmissionControl(app, queue), settings, authentication, metrics)
+
+
+class _PageMount(Mount):
+    """The page's files; what begins with /v1 is left to the interface, which answers 405 to another method."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if get_route_path(scope).startswith("/v1/"):
+            return Match.NONE, {}
+        return super().matches(scope)
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Run the queue and end idle sessions while the server runs; remove all uploads when it stops."""
+    """Run the queue and end idle sessions while the server runs; remove temporary files when it stops."""
     state: ServerState = app.state.server
     state.queue.start()
     expiry = asyncio.create_task(_expire_sessions(state.sessions))
@@ -110,6 +129,14 @@ async def _expire_sessions(sessions: Sessions) -> None:
     while True:
         await asyncio.sleep(EXPIRY_SECONDS)
         await asyncio.to_thread(sessions.expire)
+
+
+async def _handle_conflict(request: Request, error: Exception) -> JSONResponse:
+    """Answer that someone saved another outline, with who, when and its version."""
+    assert isinstance(error, OutlineConflict)
+    record = error.record
+    content = {"detail": str(error), "reader": record.reader, "saved": record.saved, "version": record.version}
+    return JSONResponse(content, 409, {"etag": etag(record.version)})
 
 
 def _error_handler(status: int) -> Callable[[Request, Exception], Awaitable[JSONResponse]]:

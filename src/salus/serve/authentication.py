@@ -5,7 +5,20 @@ from __future__ import annotations
 import hmac
 import secrets
 
+from salus.serve.settings import ServeSettings
+
 TOKEN_COOKIE = "salus_pass"
+"""Name of the cookie of a browser that was let in, without the port; see `cookie_name`."""
+
+
+def cookie_name(name: str, settings: ServeSettings) -> str:
+    """Name a cookie by the server's port, since browsers give the cookies of one port to all ports of a host.
+
+    Example:
+        >>> cookie_name(TOKEN_COOKIE, ServeSettings(port=8000))
+        'salus_pass_8000'
+    """
+    return f"{name}_{settings.port}"
 
 
 class Authentication:
@@ -13,10 +26,11 @@ class Authentication:
 
     Args:
         token: secret that programs send and people type.
+        secret: of the work folder, so that a browser stays let in when the server is started again; None ends that.
 
     Attributes:
         one_time_code: code of the link that works once; None after its use.
-        cookie_value: value of the cookie; random, so that it does not reveal the token and ends with this server.
+        cookie_value: value of the cookie, which does not reveal the token.
 
     Example:
         >>> authentication = Authentication("a token of some length")
@@ -27,10 +41,10 @@ class Authentication:
         (True, False)
     """
 
-    def __init__(self, token: str) -> None:
+    def __init__(self, token: str, secret: bytes | None = None) -> None:
         self.token = token
         self.one_time_code: str | None = secrets.token_urlsafe(24)
-        self.cookie_value = secrets.token_urlsafe(32)
+        self.cookie_value = hmac.digest(secret or secrets.token_bytes(32), token.encode(), "sha256").hex()
 
     def accepts(self, authorization: str, cookie: str = "") -> bool:
         """Tell whether a request may pass.

@@ -1,25 +1,70 @@
 """Corrected cases as a data set that `salus train` takes: images/, masks/ with equal names, and manifest.csv.
 
 A calibrated file may show several B-mode regions among text. Training uses what the network looks at, so each region is
-an image of its own. Frames of one file are one patient, so that no fold separates them.
+an image of its own. Images of one patient have one name in the column patient, so that no fold separates them. Earlier
+versions of an outline stay in history/NAME/, with who saved them; audit.jsonl holds a line for each change.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
+import shutil
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 from zipfile import ZIP_STORED, ZipFile
 
-from salus.atomic import write_text
-from salus.serve.frames import FrameFiles, write_png
+import numpy as np
 
-COLUMNS = ("name", "patient")
+from salus.atomic import write_text
+from salus.read.image import read_mask
+from salus.scan import Region
+from salus.serve.folder_lock import folder_lock
+from salus.serve.frames import FrameFiles, write_png
+from salus.serve.outline_record import OutlineRecord, read_record
+
+COLUMNS = ("name", "patient", "case", "file")
+
+
+@dataclass(frozen=True)
+class CaseIdentity:
+    """What a data set says of a case.
+
+    Attributes:
+        name: of the case.
+        file: name of its file, "" where it is not known.
+        is_cine: whether the file holds several frames, so that the frame's number becomes part of the name.
+        patient: name of the patient, by the reader's pattern; "" where there is none.
+        patient_key: key of the patient, by DICOM tags; "" where there is none.
+    """
+
+    name: str
+    file: str = ""
+    is_cine: bool = False
+    patient: str = ""
+    patient_key: str = ""
+
+    def image_name(self, number: int) -> str:
+        """Name a frame in the data set."""
+        return f"{self.name}-{number:04}" if self.is_cine else self.name
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of manifest.csv."""
+
+    patient: str
+    case: str
+    file: str
 
 
 class DataSetFolder:
-    """A data set on disk that grows case by case.
+    """A data set on disk that grows case by case; several servers may write to it at a time.
 
     Args:
         root: its folder, created when something is added.
@@ -27,44 +72,108 @@ class DataSetFolder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._lock = threading.Lock()
+        self._lock, self._depth = threading.RLock(), 0
 
-    def add(self, case: str, frame: FrameFiles, *, is_cine: bool) -> None:
-        """Add or replace a segmented frame with its current mask.
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep all others from changing the data set."""
+        with self._lock:
+            if self._depth:
+                yield
+                return
+            self.root.mkdir(parents=True, exist_ok=True)
+            with folder_lock(self.root):
+                self._depth += 1
+                try:
+                    yield
+                finally:
+                    self._depth -= 1
+
+    def add(self, case: CaseIdentity, frame: FrameFiles, mask: np.ndarray, record: OutlineRecord) -> None:
+        """Add or replace a segmented frame with an outline; the outline before it is kept in history/.
 
         Args:
-            case: name of its case, and of the patient.
-            frame: image and mask.
-            is_cine: whether its file holds several frames, so that the frame's number becomes part of the name.
+            case: of the frame.
+            frame: with its image and regions.
+            mask: (height, width) bool, the outline.
+            record: of the outline; its version is not used.
 
         Raises:
             OSError: it cannot be written.
         """
-        mask, pixels, regions = frame.mask(), frame.pixels(), frame.answer().parts
-        with self._lock:
+        regions, stem = frame.network_answer().parts, case.image_name(frame.number)
+        with self.locked():
+            self._keep_version(stem, regions, mask.shape)
             for folder in ("images", "masks"):
                 (self.root / folder).mkdir(parents=True, exist_ok=True)
-            old_rows = dict(self._read_manifest())
+            old_rows = self._read_manifest()
+            row = Row(self._patient(case), case.name, case.file)
             rows = dict(old_rows)
-            for index, region in enumerate(regions):
-                name = _image_name(case, frame, is_cine) + (f"-region-{index + 1}" if len(regions) > 1 else "")
-                write_png(self._path("images", name), region.crop(pixels))
+            pixels = frame.pixels() if len(regions) > 1 or regions[0].crop(mask).shape != mask.shape else None
+            for name, region in _region_names(stem, regions):
+                if pixels is None:
+                    shutil.copyfile(frame.picture_path("image"), self._path("images", name))
+                else:
+                    write_png(self._path("images", name), region.crop(pixels))
                 write_png(self._path("masks", name), region.crop(mask))
-                rows[name] = case
+                rows[name] = row
             if rows != old_rows:
                 self._write_manifest(rows)
+            self._keep_version(stem, regions, mask.shape, record)
 
-    def remove(self, case: str, frame: FrameFiles, *, is_cine: bool) -> None:
-        """Remove a frame; the arguments are those of `add`."""
-        stem = _image_name(case, frame, is_cine)
-        with self._lock:
-            for name in self.names():
-                if name == stem or name.rpartition("-region-")[0] == stem:
-                    self._path("masks", name).unlink(missing_ok=True)
-                    self._path("images", name).unlink(missing_ok=True)
-            if self.root.is_dir():
-                names = self.names()
-                self._write_manifest({name: case for name, case in self._read_manifest() if name in names})
+    def remove(self, case: CaseIdentity, frame: FrameFiles) -> None:
+        """Remove a frame; its outline is kept in history/."""
+        stem = case.image_name(frame.number)
+        if not self.root.is_dir():
+            return
+        with self.locked():
+            answer = frame.network_answer()
+            self._keep_version(stem, answer.parts, (answer.height, answer.width))
+            for name in self._names_of(stem):
+                self._path("masks", name).unlink(missing_ok=True)
+                self._path("images", name).unlink(missing_ok=True)
+            names = self.names()
+            self._write_manifest({name: row for name, row in self._read_manifest().items() if name in names})
+
+    def version(self, stem: str) -> str:
+        """Give the version of a frame's outline, by its name in the data set; "" where none is saved."""
+        names = self._names_of(stem)
+        if not names:
+            return ""
+        return hashlib.sha256(b"".join(self._path("masks", name).read_bytes() for name in names)).hexdigest()[:16]
+
+    def record(self, stem: str) -> OutlineRecord:
+        """Read the record of a frame's saved outline; without a name where another program wrote it."""
+        version = self.version(stem)
+        return read_record(self.root / "history" / stem / f"{version}.json") or OutlineRecord(version=version)
+
+    def mask(self, stem: str, regions: tuple[Region, ...], shape: tuple[int, ...]) -> np.ndarray | None:
+        """Read a frame's saved outline, (height, width) bool; None where there is none of this size.
+
+        Args:
+            stem: the frame's name in the data set.
+            regions: of the frame; see `salus.serve.result_json.Answer.parts`.
+            shape: (height, width) of the frame.
+        """
+        mask = np.zeros(shape, bool)
+        for name, region in _region_names(stem, regions):
+            path = self._path("masks", name)
+            if not path.is_file():
+                return None
+            part, place = read_mask(path), region.crop(mask)
+            if part.shape != place.shape:
+                return None
+            place |= part
+        return mask
+
+    def versions(self, stem: str) -> list[OutlineRecord]:
+        """List the kept versions of a frame's outline, the oldest first."""
+        records = (read_record(path) for path in (self.root / "history" / stem).glob("*.json"))
+        return sorted((record for record in records if record), key=lambda record: record.saved)
+
+    def version_path(self, stem: str, version: str) -> Path:
+        """Give the path of a kept version's mask, a PNG of the frame's size."""
+        return self.root / "history" / stem / f"{version}.png"
 
     def names(self) -> set[str]:
         """List the names of the images in it."""
@@ -73,38 +182,95 @@ class DataSetFolder:
     def cases(self) -> set[str]:
         """List the cases with at least one image in it."""
         names = self.names()
-        return {case for name, case in self._read_manifest() if name in names}
+        return {row.case for name, row in self._read_manifest().items() if name in names}
+
+    def rename_patients(self, patients: dict[str, CaseIdentity]) -> None:
+        """Write the patients of cases anew, after the reader gave another pattern.
+
+        Args:
+            patients: by the name of the case.
+        """
+        if not (self.root / "manifest.csv").is_file():
+            return
+        with self.locked():
+            rows = self._read_manifest()
+            for name, row in rows.items():
+                if row.case in patients:
+                    rows[name] = Row(self._patient(patients[row.case]), row.case, row.file)
+            self._write_manifest(rows)
 
     def zip(self, path: Path) -> None:
-        """Write all of it into a ZIP file.
+        """Write all of it but the earlier versions into a ZIP file.
 
         Raises:
             OSError: it cannot be written.
         """
-        with self._lock, ZipFile(path, "w", ZIP_STORED) as archive:
+        with self.locked(), ZipFile(path, "w", ZIP_STORED) as archive:
             for file in sorted(self.root.rglob("*")):
-                if file.is_file() and not file.name.startswith("."):
-                    archive.write(file, f"salus-corrected/{file.relative_to(self.root).as_posix()}")
+                inside = file.relative_to(self.root)
+                if file.is_file() and not file.name.startswith(".") and inside.parts[0] != "history":
+                    archive.write(file, f"salus-corrected/{inside.as_posix()}")
+
+    def _keep_version(
+        self, stem: str, regions: tuple[Region, ...], shape: tuple[int, ...], record: OutlineRecord | None = None
+    ) -> None:
+        """Keep the current outline in history/: with a record, or without one only where it is not there yet."""
+        version = self.version(stem)
+        folder = self.root / "history" / stem
+        if not version or (record is None and (folder / f"{version}.json").is_file()):
+            return
+        mask = self.mask(stem, regions, shape)
+        folder.mkdir(parents=True, exist_ok=True)
+        if mask is not None:
+            write_png(folder / f"{version}.png", mask)
+        replace(record or OutlineRecord(), version=version).write(folder / f"{version}.json")
+
+    def _patient(self, case: CaseIdentity) -> str:
+        """Name a case's patient: by the pattern; else the first case of the same DICOM patient; else by the case."""
+        if case.patient or not case.patient_key:
+            return case.patient or case.name
+        path = self.root / ".patients.json"
+        names = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        if case.patient_key not in names:
+            names[case.patient_key] = case.name
+            write_text(path, json.dumps(names))
+        return str(names[case.patient_key])
+
+    def _names_of(self, stem: str) -> list[str]:
+        """List the images of one frame: itself, or its regions."""
+        if self._path("masks", stem).is_file():
+            return [stem]
+        found: list[str] = []
+        while self._path("masks", f"{stem}-region-{len(found) + 1}").is_file():
+            found.append(f"{stem}-region-{len(found) + 1}")
+        return found
 
     def _path(self, folder: str, name: str) -> Path:
         return self.root / folder / f"{name}.png"
 
-    def _read_manifest(self) -> list[tuple[str, str]]:
+    def _read_manifest(self) -> dict[str, Row]:
         manifest = self.root / "manifest.csv"
         if not manifest.is_file():
-            return []
+            return {}
         with manifest.open(newline="", encoding="utf-8") as file:
-            return [(row["name"], row["patient"]) for row in csv.DictReader(file)]
+            return {
+                row["name"]: Row(row["patient"], row.get("case") or row["patient"], row.get("file") or "")
+                for row in csv.DictReader(file)
+            }
 
-    def _write_manifest(self, rows: dict[str, str]) -> None:
+    def _write_manifest(self, rows: dict[str, Row]) -> None:
         """Write names and their patients, in the order of names."""
         text = StringIO()
-        csv.writer(text, lineterminator="\n").writerows([COLUMNS, *sorted(rows.items())])
+        lines = [(name, row.patient, row.case, row.file) for name, row in sorted(rows.items())]
+        csv.writer(text, lineterminator="\n").writerows([COLUMNS, *lines])
         write_text(self.root / "manifest.csv", text.getvalue())
 
 
-def _image_name(case: str, frame: FrameFiles, is_cine: bool) -> str:
-    return f"{case}-{frame.number:04}" if is_cine else case
+def _region_names(stem: str, regions: tuple[Region, ...]) -> list[tuple[str, Region]]:
+    """Name a frame's regions in the data set."""
+    if len(regions) == 1:
+        return [(stem, regions[0])]
+    return [(f"{stem}-region-{index}", region) for index, region in enumerate(regions, start=1)]
 
 
 def folder_size(folder: Path) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops
 
 from salus.atomic import write_text, write_whole
 from salus.errors import SalusError
@@ -17,10 +17,13 @@ from salus.measure.lesions import Lesion
 from salus.read.frames import read_scan
 from salus.read.image import read_mask
 from salus.scan import Scan, mask_outside_regions
+from salus.segmentation.lesion_masks import lesion_masks
 from salus.segmentation.postprocess import threshold_and_clean
 from salus.segmentation.result import Segmentation, findings_of
+from salus.segmentation.review import Review
 from salus.segmentation.segmenter import Segmenter
-from salus.serve.result_json import Answer, encode_png, make_answer, read_answer, remeasure
+from salus.serve.outline_record import OutlineRecord, read_record
+from salus.serve.result_json import FrameAnswer, encode_png, make_answer, read_frame_answer, remeasure
 
 LEFT_OUT = "what was drawn outside the ultrasound image was left out"
 
@@ -50,6 +53,14 @@ class FrameFiles:
         return self.folder / f"{self.number:05}.json"
 
     @property
+    def _corrected_path(self) -> Path:
+        return self.folder / f"{self.number:05}-corrected.json"
+
+    @property
+    def _record_path(self) -> Path:
+        return self.folder / f"{self.number:05}-record.json"
+
+    @property
     def is_segmented(self) -> bool:
         """Whether the network's answer is there."""
         return self._answer_path.is_file()
@@ -66,7 +77,7 @@ class FrameFiles:
             write_png(self.picture_path(part), getattr(segmentation, part))
         write_text(self._answer_path, json.dumps(asdict(make_answer(segmentation, threshold))))
 
-    def network_answer(self) -> Answer:
+    def network_answer(self) -> FrameAnswer:
         """Read the network's answer.
 
         Raises:
@@ -74,14 +85,22 @@ class FrameFiles:
         """
         if not self.is_segmented:
             raise SalusError("this frame is not segmented yet")
-        return read_answer(json.loads(self._answer_path.read_text(encoding="utf-8")))
+        return read_frame_answer(json.loads(self._answer_path.read_text(encoding="utf-8")))
 
-    def answer(self) -> Answer:
+    def record(self) -> OutlineRecord | None:
+        """Read the record of the reader's outline; None where there is none."""
+        return read_record(self._record_path) if self.is_corrected else None
+
+    def answer(self) -> FrameAnswer:
         """Give the current answer: of the reader's outline, measured, or else the network's."""
         answer = self.network_answer()
-        return self._corrected(answer, self.mask()) if self.is_corrected else answer
+        if not self.is_corrected:
+            return answer
+        if self._corrected_path.is_file():
+            return read_frame_answer(json.loads(self._corrected_path.read_text(encoding="utf-8")))
+        return self._corrected(answer, self.mask(), self.record())
 
-    def answer_at(self, threshold: float, segmenter: Segmenter) -> Answer:
+    def answer_at(self, threshold: float, segmenter: Segmenter) -> FrameAnswer:
         """Measure the probabilities at another threshold, whether or not the network believes in a tumour at all.
 
         Args:
@@ -95,7 +114,7 @@ class FrameFiles:
         mask = mask_outside_regions(threshold_and_clean(probability, float(level) - 1e-6, least), answer.regions)
         return replace(answer, threshold=threshold, **self._measure(answer, mask))
 
-    def measure_drawing(self, content: bytes) -> Answer:
+    def measure_drawing(self, content: bytes) -> FrameAnswer:
         """Measure a drawn outline without saving it.
 
         Args:
@@ -106,15 +125,50 @@ class FrameFiles:
         """
         return self._corrected(*self._decode_mask(content))
 
-    def save_drawing(self, content: bytes) -> Answer:
-        """Save a drawn outline; see `measure_drawing`."""
-        _, mask = self._decode_mask(content)
-        write_png(self.picture_path("corrected"), mask)
-        return self.answer()
+    def decode_drawing(self, content: bytes) -> tuple[FrameAnswer, np.ndarray]:
+        """Decode a drawn mask, cleared outside the ultrasound regions.
 
-    def revert(self) -> Answer:
+        Returns:
+            The network's answer, with a flag where something was cleared, and the mask, (height, width) bool.
+
+        Raises:
+            SalusError: it is no mask of this frame.
+        """
+        return self._decode_mask(content)
+
+    def origin(self, mask: np.ndarray) -> str:
+        """Tell how an outline came about; see `OutlineRecord.origin`."""
+        network = read_mask(self.picture_path("mask"))
+        if np.array_equal(network, mask):
+            return "approved"
+        return "corrected" if (network & mask).any() or not mask.any() else "drawn"
+
+    def save_mask(self, mask: np.ndarray, record: OutlineRecord, answer: FrameAnswer | None = None) -> FrameAnswer:
+        """Save a reader's outline and its record, and measure it.
+
+        Args:
+            mask: (height, width) bool, within the regions.
+            record: of the outline.
+            answer: the network's, with further flags; None takes it as it is.
+        """
+        measured = self._corrected(answer or self.network_answer(), mask, record)
+        self._corrected_path.unlink(missing_ok=True)  # until all is written, the answer is measured anew
+        write_png(self.picture_path("corrected"), mask)
+        record.write(self._record_path)
+        write_text(self._corrected_path, json.dumps(asdict(measured)))
+        return measured
+
+    def name_reader(self, reader: str) -> None:
+        """Write a reader's name into a record that has none."""
+        record = self.record()
+        if record is not None and not record.reader:
+            replace(record, reader=reader).write(self._record_path)
+            self._corrected_path.unlink(missing_ok=True)
+
+    def revert(self) -> FrameAnswer:
         """Go back to the network's outline."""
-        self.picture_path("corrected").unlink(missing_ok=True)
+        for path in (self._corrected_path, self._record_path, self.picture_path("corrected")):
+            path.unlink(missing_ok=True)
         return self.answer()
 
     def mask(self) -> np.ndarray:
@@ -137,21 +191,42 @@ class FrameFiles:
             lesions: in place of the answer's, numbered through a cine.
         """
         answer = self.answer()
-        return Segmentation(
+        segmentation = Segmentation(
             mask=self.mask(),
             probability=self.probability(),
             saliency=read_scan(self.picture_path("saliency")).pixels,
             source=source,
             **findings_of(answer if lesions is None else replace(answer, lesions=lesions)),
         )
+        record = self.record()
+        return segmentation if record is None else replace(segmentation, review=self._review(segmentation, record))
 
-    def _corrected(self, answer: Answer, mask: np.ndarray) -> Answer:
+    def _review(self, segmentation: Segmentation, record: OutlineRecord) -> Review:
+        """Say who saved the outline, and of each lesion how it came about."""
+        network = read_mask(self.picture_path("mask"))
+        methods = tuple(
+            "AUTOMATIC" if record.origin == "approved" else "SEMIAUTOMATIC" if (network & mask).any() else "MANUAL"
+            for _, mask in lesion_masks(segmentation)
+        )
+        return Review(record.reader, record.saved, methods)
+
+    def _corrected(self, answer: FrameAnswer, mask: np.ndarray, record: OutlineRecord | None = None) -> FrameAnswer:
+        if record is not None:
+            answer = replace(
+                answer,
+                version=record.version,
+                reader=record.reader,
+                saved=record.saved,
+                threshold=record.threshold,
+                origin=record.origin,
+                prompts=record.prompts,
+            )
         return replace(answer, corrected=True, **self._measure(answer, mask))
 
-    def _measure(self, answer: Answer, mask: np.ndarray) -> dict[str, Any]:
+    def _measure(self, answer: FrameAnswer, mask: np.ndarray) -> dict[str, Any]:
         return remeasure(answer, mask, self.probability(), self.pixels())
 
-    def _decode_mask(self, content: bytes) -> tuple[Answer, np.ndarray]:
+    def _decode_mask(self, content: bytes) -> tuple[FrameAnswer, np.ndarray]:
         """Decode a drawn mask and clear what lies outside the ultrasound regions.
 
         Returns:
@@ -162,7 +237,8 @@ class FrameFiles:
             with Image.open(BytesIO(content), formats=("PNG",)) as image:
                 if image.size != (answer.width, answer.height):
                     raise SalusError(f"the mask must be {answer.width} x {answer.height}, this one is {image.size}")
-                drawn = np.asarray(image.convert("RGB")).max(axis=2) > 127
+                red, green, blue = image.convert("RGB").split()
+                drawn = np.asarray(ImageChops.lighter(ImageChops.lighter(red, green), blue)) > 127
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
             raise SalusError("the mask is no PNG") from None
         mask = mask_outside_regions(drawn, answer.regions)

@@ -15,13 +15,14 @@ import ipaddress
 import socket
 import sys
 from time import monotonic
+from urllib.parse import urlsplit
 
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from salus.serve.authentication import TOKEN_COOKIE, Authentication
+from salus.serve.authentication import TOKEN_COOKIE, Authentication, cookie_name
 from salus.serve.metrics import ServerMetrics
 from salus.serve.settings import ServeSettings, is_loopback
 
@@ -74,6 +75,9 @@ class RequestGuard:
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = monotonic()
+        if self.settings.root_path and scope["path"].startswith(f"{self.settings.root_path}/"):
+            path = scope["path"].removeprefix(self.settings.root_path)  # a proxy may leave the prefix there
+            scope = {**scope, "path": path, "raw_path": path.encode()}
         body = _LimitedBody(receive, self.settings.max_request_bytes, self.settings.transfer_seconds)
         response = _GuardedResponse(send, self.settings.transfer_seconds, is_interface=scope["path"].startswith("/v1"))
 
@@ -89,7 +93,7 @@ class RequestGuard:
         refusal = self._check(HTTPConnection(scope))
         try:
             if refusal and refusal[0] == 401 and scope["path"] == "/":
-                await RedirectResponse("/enter", 303)(scope, receive, response.send)
+                await RedirectResponse(f"{self.settings.root_path}/enter", 303)(scope, receive, response.send)
             elif refusal:
                 await reply(*refusal)
             else:
@@ -108,23 +112,37 @@ class RequestGuard:
         """Give the status and the reason where a request is refused, None where it may pass."""
         headers, path = request.headers, request.scope["path"]
         host = headers.get("host", "")
+        cookie = request.cookies.get(cookie_name(TOKEN_COOKIE, self.settings), "")
         if not self._is_own_name(host):
             return 400, "this server is not called by that name; start it with --name NAME to allow it"
         origin = headers.get("origin")
-        if origin is not None and origin != f"{self.settings.scheme}://{host}":
+        if origin is not None and not self._is_own_origin(origin, host, headers.get("sec-fetch-site", "")):
             return 403, "a page of another site may not call this server"
         if headers.get("sec-fetch-site", "none") not in ("none", "same-origin") and path not in LINKABLE_PATHS:
             return 403, "a page of another site may not call this server"
         if (
             self.authentication
             and path not in PATHS_WITHOUT_TOKEN
-            and not self.authentication.accepts(headers.get("authorization", ""), request.cookies.get(TOKEN_COOKIE, ""))
+            and not self.authentication.accepts(headers.get("authorization", ""), cookie)
         ):
             return 401, "a token is needed: Authorization: Bearer TOKEN; or open /enter in a browser"
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdigit()) or int(length) > self.settings.max_request_bytes:
             return 413, _too_large(self.settings.max_request_bytes)
         return None
+
+    def _is_own_origin(self, origin: str, host: str, fetch_site: str) -> bool:
+        """Tell whether a page's origin is this server, or a proxy before it that hands on another Host."""
+        if origin == f"{self.settings.scheme}://{host}":
+            return True
+        try:
+            place = urlsplit(origin)
+            name = place.hostname or ""
+        except ValueError:
+            return False
+        if fetch_site == "same-origin":  # the browser's word that no other page is involved
+            return self._is_own_name(place.netloc)
+        return not fetch_site and name in {own.lower() for own in self.settings.names}
 
     def _is_own_name(self, host: str) -> bool:
         name, _, port = host.rpartition(":")

@@ -40,7 +40,8 @@ class Answer:
         frame: number of the frame in its file, from 1; null where the file holds one image.
         network: the name of the network.
         threshold: probability from which on a pixel is tumour.
-        corrected: a reader saved this outline in place of the network's.
+        corrected: a reader saved this outline in place of the network's; confidence then says how far the network
+            agrees with it.
         mask: base64 of an 8-bit PNG (255 tumour), where it was requested.
         probability: the same of the calibrated probability (255 is 1).
         saliency: the same of the saliency map, where the network looked.
@@ -68,6 +69,25 @@ class Answer:
     def parts(self) -> tuple[Region, ...]:
         """The regions; one over the whole image where there are none."""
         return self.regions or (Region(0, 0, self.height, self.width, self.spacing),)
+
+
+@dataclass(frozen=True)
+class FrameAnswer(Answer):
+    """The current answer of a frame of a session's image.
+
+    Attributes:
+        version: of the saved outline, to be sent as If-Match when another one is saved; "" where none is saved.
+        reader: who saved it; "" where no name was given.
+        saved: when, ISO 8601 in UTC; "" where none is saved.
+        origin: of the saved outline: "approved" (the network's as it was), "corrected" or "drawn"; "" for none.
+        prompts: what the reader pointed at to make it.
+    """
+
+    version: str = ""
+    reader: str = ""
+    saved: str = ""
+    origin: str = ""
+    prompts: tuple[Any, ...] = ()
 
 
 def make_answer(segmentation: Segmentation, threshold: float, maps: tuple[str, ...] = ()) -> Answer:
@@ -101,9 +121,41 @@ def read_answer(content: Mapping[str, Any]) -> Answer:
     return Answer(**restore_types(content))
 
 
-def answer_record(answer: Answer, name: str) -> Record:
-    """Make the record that `salus segment` writes for an answer, so that its files use the same words."""
-    return Record(name, name, answer.result, height=answer.height, width=answer.width, **findings_of(answer))
+def read_frame_answer(content: Mapping[str, Any]) -> FrameAnswer:
+    """Read the answer of a frame, or make it of that of an image; see `read_answer`."""
+    return FrameAnswer(**restore_types(content))
+
+
+def answer_record(answer: Answer, name: str, file: str = "") -> Record:
+    """Make the record that `salus segment` writes for an answer, so that its files use the same words.
+
+    Args:
+        answer: of the image.
+        name: of the case.
+        file: the file's own name, "" where it is not known.
+    """
+    return Record(file or name, name, answer.result, height=answer.height, width=answer.width, **findings_of(answer))
+
+
+def add_review(image: dict[str, Any], answer: FrameAnswer) -> None:
+    """Add to an image of lesions.json who saved its outline and from what; its confidence becomes the agreement.
+
+    Args:
+        image: of the answer, in the words of `salus segment`.
+        answer: of the image.
+    """
+    image |= {"corrected": answer.corrected, "threshold": answer.threshold}
+    if not answer.corrected:
+        return
+    image |= {
+        "reader": answer.reader,
+        "saved": answer.saved,
+        "origin": answer.origin,
+        "prompts": list(answer.prompts),
+        "version": answer.version,
+    }
+    for part in (image, *image["lesions"]):
+        part["agreement_with_network"], part["confidence"] = part["confidence"], None
 
 
 def remeasure(answer: Answer, mask: np.ndarray, probability: np.ndarray, pixels: np.ndarray) -> dict[str, Any]:

@@ -8,28 +8,31 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, File, Path, Query, Request, Response, UploadFile
+from fastapi import APIRouter, Body, File, Form, Path, Query, Request, Response, UploadFile
 from fastapi.responses import FileResponse, StreamingResponse
 
 from salus.errors import SalusError
 from salus.measure.lesions import Lesion
 from salus.measure.tracking import assign_track_numbers
-from salus.serve.data_set import DataSetFolder
+from salus.serve.open_case import OpenCase
 from salus.serve.queue import SegmentationTimeout
-from salus.serve.result_json import Answer
+from salus.serve.result_json import FrameAnswer
 from salus.serve.routes_segment import MAX_WAITING, cancel_on_exit
-from salus.serve.sessions import NotFound, OpenCase, Session
-from salus.serve.state import SESSION_COOKIE, ServerState, SessionDep, SessionOrNewDep, StateDep, while_connected
+from salus.serve.state import (
+    ServerState,
+    SessionDep,
+    SessionOrNewDep,
+    StateDep,
+    delete_session_cookie,
+    session_of,
+    while_connected,
+)
 
 routes = APIRouter(prefix="/v1", tags=["session"])
 
 Key = Annotated[str, Path(max_length=64)]
 Number = Annotated[int, Path(ge=1, description="of the frame, from 1")]
 FRAME = "/cases/{key}/frames/{number}"
-
-PNG_BODY = {
-    "requestBody": {"required": True, "content": {"image/png": {"schema": {"format": "binary", "type": "string"}}}}
-}
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class CaseAnswer:
         seconds: from one frame to the next, null where the file does not say.
         dicom: whether DICOM objects can be made for it.
         work: its number in the worklist, null where it was uploaded.
+        label: the file's own name, null where it was not sent.
     """
 
     key: str
@@ -51,11 +55,12 @@ class CaseAnswer:
     seconds: float | None
     dicom: bool
     work: int | None
+    label: str | None
 
 
 def describe_case(case: OpenCase) -> CaseAnswer:
     """Describe a case for the interface."""
-    return CaseAnswer(case.key, case.name, case.count, case.seconds, case.dicom, case.work)
+    return CaseAnswer(case.key, case.name, case.count, case.seconds, case.dicom, case.work, case.label or None)
 
 
 @routes.post("/session", status_code=204)
@@ -65,23 +70,46 @@ async def begin_session(session: SessionOrNewDep) -> None:
 
 @dataclass(frozen=True)
 class SessionAnswer:
-    """How many images are open, and how many are in the session's data set."""
+    """The session.
+
+    Attributes:
+        cases: how many images are open.
+        saved: how many are in the session's data set.
+        reader: name of the person at the browser, "" until it is given.
+        patient_pattern: where file names hold the patient, "" where they do not.
+    """
 
     cases: int
     saved: int
+    reader: str
+    patient_pattern: str
 
 
 @routes.get("/session")
 async def describe_session(session: SessionDep) -> SessionAnswer:
-    """Count the session's images."""
-    return SessionAnswer(len(session.cases), len(await asyncio.to_thread(session.data_set.names)))
+    """Count the session's images, and name its reader."""
+    saved = len(await asyncio.to_thread(session.data_set.names))
+    return SessionAnswer(len(session.cases), saved, session.reader, session.patient_pattern)
+
+
+@routes.put("/session")
+async def change_session(
+    session: SessionOrNewDep,
+    reader: Annotated[str | None, Body(description="name of the person at the browser")] = None,
+    patient_pattern: Annotated[
+        str | None, Body(description="where file names hold the patient, such as bus_{patient}-*")
+    ] = None,
+) -> SessionAnswer:
+    """Say who reads, and where file names hold the patient. What was saved without a reader's name gets this one."""
+    await asyncio.to_thread(session.change, reader, patient_pattern)
+    return await describe_session(session)
 
 
 @routes.delete("/session", status_code=204)
 async def end_session(state: StateDep, session: SessionDep, response: Response) -> None:
     """End the session; all its uploads and outlines are removed."""
     await asyncio.to_thread(state.sessions.end, session.key)
-    response.delete_cookie(SESSION_COOKIE, path="/")
+    delete_session_cookie(response, state.settings)
 
 
 @routes.post("/cases", status_code=201)
@@ -89,15 +117,16 @@ async def add_case(
     state: StateDep,
     session: SessionOrNewDep,
     file: Annotated[UploadFile, File(description="PNG, JPEG, TIFF, BMP, DICOM, NIfTI or NRRD; its name is not kept")],
+    label: Annotated[str, Form(max_length=1000, description="the file's name, where it is to be kept")] = "",
 ) -> CaseAnswer:
     """Upload an image or a cine into the session."""
-    return describe_case(await asyncio.to_thread(state.sessions.add_upload, session, file.file))
+    return describe_case(await asyncio.to_thread(state.sessions.add_upload, session, file.file, label))
 
 
 @routes.get("/cases")
 async def list_cases(request: Request, state: StateDep) -> list[CaseAnswer]:
     """List the session's images in the order in which they came; none where there is no session."""
-    session = state.sessions.find(request.cookies.get(SESSION_COOKIE))
+    session = session_of(request, state)
     return [describe_case(case) for case in session.cases.values()] if session else []
 
 
@@ -129,7 +158,7 @@ async def _segment_frames(state: ServerState, case: OpenCase) -> AsyncIterator[s
         lesions.append(answer.lesions)
         return json.dumps(asdict(answer) | {"frame": frame}) + "\n"
 
-    waiting: list[asyncio.Task[Answer]] = []
+    waiting: list[asyncio.Task[FrameAnswer]] = []
     with cancel_on_exit(waiting):
         for number in range(1, case.count + 1):
             waiting.append(asyncio.create_task(state.frame_answer(case, number)))
@@ -153,11 +182,15 @@ async def ensure_segmented(request: Request, state: ServerState, case: OpenCase,
 
 
 @routes.get(FRAME)
-async def get_frame(request: Request, state: StateDep, session: SessionDep, key: Key, number: Number) -> Answer:
+async def get_frame(
+    request: Request, response: Response, state: StateDep, session: SessionDep, key: Key, number: Number
+) -> FrameAnswer:
     """Give a frame's current answer, of the reader's saved outline or else the network's; the frame is segmented first
-    if it was not yet.
+    if it was not yet. The header ETag holds the version of the saved outline.
     """
-    return await while_connected(request, state.frame_answer(session.case(key), number))
+    answer = await while_connected(request, state.frame_answer(session.case(key), number))
+    response.headers["etag"] = f'"{answer.version or "none"}"'
+    return answer
 
 
 @routes.get(FRAME + "/{part}.png", response_class=FileResponse)
@@ -184,54 +217,7 @@ async def measure_at_threshold(
     key: Key,
     number: Number,
     threshold: Annotated[float, Query(gt=0, lt=1)],
-) -> Answer:
+) -> FrameAnswer:
     """Measure the lesions at another threshold, also where the network does not believe in a tumour."""
     frame = session.case(key).frame(number)
     return await asyncio.to_thread(frame.answer_at, threshold, state.segmenter)
-
-
-@routes.post(FRAME + "/measure", openapi_extra=PNG_BODY)
-async def measure_mask(request: Request, session: SessionDep, key: Key, number: Number) -> Answer:
-    """Measure a drawn mask: a PNG of the frame's size, white is tumour. Nothing is kept."""
-    frame = session.case(key).frame(number)
-    return await asyncio.to_thread(frame.measure_drawing, await request.body())
-
-
-@routes.put(FRAME + "/mask", openapi_extra=PNG_BODY)
-async def save_mask(request: Request, state: StateDep, session: SessionDep, key: Key, number: Number) -> Answer:
-    """Save an outline, corrected or approved: it goes into the session's data set, and for an image of the worklist
-    into the output folder.
-    """
-    case, content = session.case(key), await request.body()
-
-    def save() -> Answer:
-        frame = case.frame(number)
-        answer = frame.save_drawing(content)
-        for data_set in _data_sets(state, session, case):
-            data_set.add(case.name, frame, is_cine=case.is_cine)
-        return answer
-
-    return await asyncio.to_thread(save)
-
-
-@routes.delete(FRAME + "/mask")
-async def revert_mask(state: StateDep, session: SessionDep, key: Key, number: Number) -> Answer:
-    """Go back to the network's outline; what was saved is taken out of the data sets."""
-    case = session.case(key)
-    frame = case.frame(number)
-
-    def revert() -> Answer:
-        for data_set in _data_sets(state, session, case):
-            data_set.remove(case.name, frame, is_cine=case.is_cine)
-        return frame.revert()
-
-    if not frame.is_segmented:
-        raise NotFound("this frame is not segmented yet")
-    return await asyncio.to_thread(revert)
-
-
-def _data_sets(state: ServerState, session: Session, case: OpenCase) -> list[DataSetFolder]:
-    """List the data sets that a case's outlines go into."""
-    if case.work is None or state.worklist is None:
-        return [session.data_set]
-    return [session.data_set, state.worklist.output]

@@ -20,9 +20,9 @@ from salus.measure.lesions import Lesion
 from salus.measure.tracking import assign_track_numbers
 from salus.read.dicom import DicomFrames
 from salus.segmentation.result import Segmentation
-from salus.serve.result_json import Answer, answer_record
+from salus.serve.open_case import NotFound, OpenCase
+from salus.serve.result_json import FrameAnswer, add_review, answer_record
 from salus.serve.routes_cases import FRAME, Key, Number, ensure_segmented
-from salus.serve.sessions import NotFound, OpenCase
 from salus.serve.state import ServerState, SessionDep, StateDep, while_connected
 from salus.write.overlay import QUALITY, draw_overlay
 from salus.write.tables import records_json
@@ -55,12 +55,13 @@ async def get_lesions(request: Request, state: StateDep, session: SessionDep, ke
     """List the current lesions of every frame, as `salus segment` writes them."""
     case = session.case(key)
     answers = await while_connected(request, _all_answers(state, case))
-    return records_json(
-        [
-            answer_record(replace(answer, lesions=lesions), case.name)
-            for answer, lesions in zip(answers, _numbered_lesions(answers), strict=True)
-        ]
-    )
+    numbered = [
+        replace(answer, lesions=lesions) for answer, lesions in zip(answers, _numbered_lesions(answers), strict=True)
+    ]
+    table = records_json([answer_record(answer, case.name, case.label) for answer in numbered])
+    for answer, image in zip(numbered, table["images"], strict=True):
+        add_review(image, answer)
+    return table
 
 
 @routes.get("/cases/{key}/seg.dcm", response_class=FileResponse)
@@ -162,12 +163,12 @@ class _CaseSegmentations(Sequence[Segmentation]):
         return self._case.frame(number).segmentation(str(self._case.source), self._lesions[index])
 
 
-async def _all_answers(state: ServerState, case: OpenCase) -> list[Answer]:
+async def _all_answers(state: ServerState, case: OpenCase) -> list[FrameAnswer]:
     """Give the current answer of every frame; one after another, so that a long cine leaves room for others."""
     return [await state.frame_answer(case, number) for number in range(1, case.count + 1)]
 
 
-def _numbered_lesions(answers: Sequence[Answer]) -> Sequence[tuple[Lesion, ...]]:
+def _numbered_lesions(answers: Sequence[FrameAnswer]) -> Sequence[tuple[Lesion, ...]]:
     """List the lesions of each frame; those of a cine keep their numbers through it."""
     lesions = [answer.lesions for answer in answers]
     return assign_track_numbers(lesions) if len(lesions) > 1 else lesions

@@ -16,11 +16,11 @@ from salus.serve.state import ServerState, StateDep, set_cookie
 routes = APIRouter(tags=["server"])
 
 LOGIN_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Salus</title><link rel="stylesheet" href="/theme.css">
-<link rel="stylesheet" href="/style.css"><meta name="viewport" content="width=device-width">{head}</head>
+<html lang="en"><head><meta charset="utf-8"><title>Salus</title><link rel="stylesheet" href="theme.css">
+<link rel="stylesheet" href="style.css"><meta name="viewport" content="width=device-width">{head}</head>
 <body class="login"><main><h1>Salus</h1><p>{message}</p>{form}</main></body></html>"""
 
-TOKEN_FORM = """<form method="post" action="/enter"><label>Token <input name="token" type="password" autocomplete="off"
+TOKEN_FORM = """<form method="post" action="enter"><label>Token <input name="token" type="password" autocomplete="off"
 autofocus required></label> <button>Open</button></form>"""
 
 
@@ -44,6 +44,7 @@ class Info:
     request_bytes: int
     frames: int
     seconds: float
+    keep_days: float
 
 
 @routes.get("/v1/health")
@@ -67,6 +68,7 @@ async def info(state: StateDep) -> Info:
         request_bytes=settings.max_request_bytes,
         frames=settings.max_frames,
         seconds=settings.timeout_seconds,
+        keep_days=settings.keep_days if settings.work else 0,
     )
 
 
@@ -77,14 +79,19 @@ async def metrics(state: StateDep) -> PlainTextResponse:
 
 
 @routes.get("/enter", include_in_schema=False)
-async def enter(state: StateDep, code: Annotated[str, Query(max_length=200)] = "") -> Response:
-    """Log in by the link that works once, or show the form for the token."""
+async def enter(
+    state: StateDep,
+    code: Annotated[str, Query(max_length=200)] = "",
+    token: Annotated[str, Query(max_length=200)] = "",
+) -> Response:
+    """Log in by the link that was printed, or show the form for the token."""
     authentication = state.authentication
     if authentication is None:
         return _redirect_page()
-    if not code:
+    if not code and not token:
         return _token_form("")
-    return _log_in(state) if authentication.log_in(code=code) else _token_form("This link is spent.")
+    passed = authentication.log_in(code=code, token=token)
+    return _log_in(state) if passed else _token_form("This link is spent.")
 
 
 @routes.post("/enter", include_in_schema=False)
@@ -113,5 +120,5 @@ def _log_in(state: ServerState) -> Response:
 
 def _redirect_page() -> Response:
     """Lead on to the page by a page, since browsers withhold strict cookies in a redirect after a foreign link."""
-    head = '<meta http-equiv="refresh" content="0;url=/">'
-    return HTMLResponse(LOGIN_PAGE.format(head=head, message='<a href="/">Open the page</a>', form=""))
+    head = '<meta http-equiv="refresh" content="0;url=./">'
+    return HTMLResponse(LOGIN_PAGE.format(head=head, message='<a href="./">Open the page</a>', form=""))

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
+from salus.serve.open_case import NotFound
 from salus.serve.routes_cases import CaseAnswer, describe_case
-from salus.serve.sessions import NotFound
 from salus.serve.state import ServerState, SessionOrNewDep, StateDep
 from salus.serve.worklist import WorkItem, Worklist
 

@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 import webbrowser
+from dataclasses import replace
 from typing import Any
 
 import uvicorn
@@ -30,6 +31,7 @@ def start(settings: ServeSettings, network: dict[str, Any], *, browser: bool) ->
     """
     settings = complete_settings(settings)
     with listen(settings) as listener:
+        settings = replace(settings, port=listener.getsockname()[1])
         app = create_app(settings, Segmenter(**network))
         config = uvicorn.Config(
             app,
@@ -46,19 +48,25 @@ def start(settings: ServeSettings, network: dict[str, Any], *, browser: bool) ->
             ssl_keyfile=settings.key,
         )
         host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
-        port = listener.getsockname()[1]
-        link = f"{settings.scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
-        lines = [f"Salus: {link}"]
-        if app.authentication is not None:
-            link += f"enter?code={app.authentication.one_time_code}"
-            lines = [f"Salus: {link}  (this link works once)", f"token, for others and for programs: {settings.token}"]
-        loopback = is_loopback(settings.host)
+        link = f"{settings.scheme}://{f'[{host}]' if ':' in host else host}:{settings.port}{settings.root_path}/"
+        loopback, lines = is_loopback(settings.host), [f"Salus: {link}"]
+        if (authentication := app.authentication) is not None:
+            once = f"{link}enter?code={authentication.one_time_code}"
+            if loopback:  # only this computer's users can follow the link, and only this one sees it
+                lines = [f"Salus: {link}enter?token={authentication.token}"]
+            else:
+                lines = [f"Salus: {once}  (this link works once)"]
+            lines.append(f"token, for others and for programs: {authentication.token}")
+            link = once
         if not loopback and settings.scheme == "http":
             lines.append("the token and the images travel unencrypted; --certificate and --key make it HTTPS")
-        lines.append("Research software, not a medical device. Ctrl-C ends it and removes what was uploaded.")
+        kept = "removes what was uploaded"
+        if settings.work:
+            kept = f"keeps the work of {settings.keep_days:g} days in {settings.work}"
+        lines.append(f"Research software, not a medical device. Ctrl-C ends it and {kept}.")
         server = _AnnouncedServer(config, lines, link if browser and loopback else None)
         if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
-            # the terminal's window was closed: stop, so that uploads are removed then as well
+            # the terminal's window was closed: stop, so that temporary files are removed then as well
             signal.signal(signal.SIGHUP, server.handle_exit)
         server.run([listener])
 

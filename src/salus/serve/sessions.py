@@ -1,6 +1,6 @@
-"""Sessions: what one browser uploaded and corrected, in a temporary folder that is removed with the session.
+"""Sessions: what browsers uploaded and corrected, in the work folder or in a temporary one.
 
-The server chooses every name; the original name of a file is never sent to it.
+The server chooses the name of every file. In a work folder an idle session leaves the memory and stays on the disk.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ import secrets
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import monotonic
 from typing import BinaryIO
@@ -19,10 +17,15 @@ from typing import BinaryIO
 from salus.errors import SalusError
 from salus.read.frames import Frames, detect_format, open_frames
 from salus.read.image import image_size
-from salus.serve.data_set import DataSetFolder, folder_size
-from salus.serve.frames import FrameFiles
+from salus.serve.data_set import folder_size
+from salus.serve.names import case_name, clean_label, distinct_name, patient_key
+from salus.serve.open_case import NotFound, OpenCase, forget_opened_files
+from salus.serve.session import Session, load_session, session_folder_name
 from salus.serve.settings import ServeSettings
 from salus.serve.temporary_files import create_locked_folder, remove_stale_folders
+from salus.serve.work_folder import WorkFolder
+
+__all__ = ["LimitReached", "NotFound", "OpenCase", "Session", "Sessions", "detect_suffix", "open_within_limits"]
 
 CHUNK_BYTES = 1 << 20
 """Bytes of an upload that are copied at a time."""
@@ -33,118 +36,55 @@ MIN_FREE_BYTES = 1 << 30
 MAGIC_BYTES = 400
 """Bytes from the start of a file that `detect_suffix` needs."""
 
-_open_cached = lru_cache(maxsize=2)(open_frames)
-"""Keep the headers of the last files (of NRRD, pixels), so that a cine is not opened anew for each of its frames."""
-
-
-class NotFound(Exception):
-    """There is no such case, frame or file."""
-
 
 class LimitReached(SalusError):
     """A limit of the server is reached."""
 
 
-@dataclass(frozen=True, eq=False)
-class OpenCase:
-    """One open file.
-
-    Attributes:
-        key: its random name in the interface.
-        name: its name in the exported data set.
-        folder: of its frames' files.
-        source: the file itself.
-        count: number of frames.
-        seconds: from one frame to the next, None where the file does not say.
-        dicom: whether the file is DICOM.
-        work: its number in the worklist, None where it was uploaded.
-    """
-
-    key: str
-    name: str
-    folder: Path
-    source: Path
-    count: int
-    seconds: float | None
-    dicom: bool
-    work: int | None = None
-
-    @property
-    def is_cine(self) -> bool:
-        """Whether the file holds several frames."""
-        return self.count > 1
-
-    def frame(self, number: int) -> FrameFiles:
-        """Get a frame by its number, from 1.
-
-        Raises:
-            NotFound: there is no such frame.
-        """
-        if not 1 <= number <= self.count:
-            raise NotFound(f"no frame {number}; there are {self.count}")
-        return FrameFiles(self.folder, number)
-
-    def open(self) -> Frames:
-        """Open the file to read its frames."""
-        return _open_cached(self.source)
-
-
-@dataclass(eq=False)
-class Session:
-    """What one browser works on.
-
-    Attributes:
-        key: random; the value of the session's cookie.
-        folder: of its files.
-        last_used: time of the last request (`time.monotonic`).
-        cases: by key, in the order in which they were opened.
-        opened: number of cases opened so far.
-        lock: for opening cases.
-        data_set: the outlines that were saved.
-    """
-
-    key: str
-    folder: Path
-    last_used: float
-    cases: dict[str, OpenCase] = field(default_factory=dict)
-    opened: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    data_set: DataSetFolder = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.data_set = DataSetFolder(self.folder / "corrected")
-
-    def case(self, key: str) -> OpenCase:
-        """Get a case by its key.
-
-        Raises:
-            NotFound: there is none.
-        """
-        if key not in self.cases:
-            raise NotFound("no such case in this session")
-        return self.cases[key]
-
-
 class Sessions:
-    """All sessions of a server, under one temporary folder.
+    """All sessions of a server.
 
     Args:
         settings: their limits.
         clock: gives the time in seconds.
+        work: folder in which they outlive the server; None takes a temporary one, which ends with it.
+        work_files: of the worklist, by name.
+
+    Attributes:
+        root: temporary folder of the server, for downloads, and for sessions where there is no work folder.
     """
 
-    def __init__(self, settings: ServeSettings, clock: Callable[[], float] = monotonic) -> None:
-        self.settings, self.clock = settings, clock
+    def __init__(
+        self,
+        settings: ServeSettings,
+        clock: Callable[[], float] = monotonic,
+        work: WorkFolder | None = None,
+        work_files: Mapping[str, Path] | None = None,
+    ) -> None:
+        self.settings, self.clock, self.work, self.work_files = settings, clock, work, work_files or {}
         remove_stale_folders()
         self.root, self._lock_file = create_locked_folder()
+        self.folder = self.root if work is None else work.sessions
         self.by_key: dict[str, Session] = {}
         self.lock = threading.Lock()
+        self.expire()
 
     def find(self, key: str | None) -> Session | None:
-        """Find the session of a cookie; None where there is none or it has ended."""
+        """Find the session of a cookie, also one from before a restart; None where there is none or it has ended."""
         session = self.by_key.get(key or "")
+        if session is None and key and self.work is not None:
+            with self.lock:
+                session = self.by_key.get(key) or self._load(key)
         if session is not None:
             session.last_used = self.clock()
+            if self.work is not None:
+                session.touch()
+        return session
+
+    def _load(self, key: str) -> Session | None:
+        session = load_session(self.folder / session_folder_name(key), key, self.clock(), self.work_files)
+        if session is not None:
+            self.by_key[key] = session
         return session
 
     def create(self) -> Session:
@@ -160,7 +100,11 @@ class Sessions:
             if len(self.by_key) >= self.settings.max_sessions:
                 raise LimitReached(f"{len(self.by_key)} sessions are open, no more may be; end one, or try later")
             key = secrets.token_urlsafe(24)
-            session = Session(key, Path(tempfile.mkdtemp(dir=self.root)), self.clock())
+            folder = self.folder / session_folder_name(key)
+            folder.mkdir(mode=0o700)
+            session = Session(key, folder, self.clock())
+            if self.work is not None:
+                session.store()
             self.by_key[key] = session
         return session
 
@@ -177,20 +121,33 @@ class Sessions:
             _remove(session.folder)
 
     def expire(self) -> None:
-        """End the sessions that were unused for too long."""
+        """End the sessions that were unused for too long; in a work folder they leave the memory, and go after days."""
         for key, session in list(self.by_key.items()):
-            if self.clock() - session.last_used > self.settings.idle_seconds:
+            if self.clock() - session.last_used <= self.settings.idle_seconds:
+                continue
+            if self.work is None or not session.opened:
                 self.end(key)
+            else:
+                self.by_key.pop(key, None)
+        if self.work is not None:
+            self.work.remove_old(self.settings.keep_days)
 
     def close(self) -> None:
-        """End all sessions and remove every uploaded file."""
+        """End the server's use of its folders; what is in a work folder stays, all else is removed."""
         self.by_key.clear()
         _remove(self.root)
         if self._lock_file is not None:
             self._lock_file.close()
+        if self.work is not None:
+            self.work.close()
 
-    def add_upload(self, session: Session, content: BinaryIO) -> OpenCase:
+    def add_upload(self, session: Session, content: BinaryIO, label: str = "") -> OpenCase:
         """Store an uploaded file and open it as a case; its first bytes tell its format.
+
+        Args:
+            session: that it goes into.
+            content: of the file.
+            label: the file's own name, of which the case is named; "" gives it a number.
 
         Raises:
             SalusError: it is no image that Salus reads, or a limit is exceeded.
@@ -206,7 +163,7 @@ class Sessions:
                 shutil.copyfileobj(content, file, CHUNK_BYTES)
             return source
 
-        return self._open_case(session, store)
+        return self._open_case(session, store, label=clean_label(label))
 
     def open_worklist_file(self, session: Session, source: Path, number: int, name: str) -> OpenCase:
         """Open a file of the worklist as a case; it is read where it lies. Give the case that is open already, if any.
@@ -223,7 +180,7 @@ class Sessions:
         for case in session.cases.values():
             if case.work == number:
                 return case
-        return self._open_case(session, lambda folder: source, number, name)
+        return self._open_case(session, lambda folder: source, number, name, source.name)
 
     def close_case(self, session: Session, case: OpenCase) -> None:
         """Close a case and remove its files; what was saved of it stays in the session's data set."""
@@ -231,7 +188,12 @@ class Sessions:
         _remove(case.folder)
 
     def _open_case(
-        self, session: Session, store: Callable[[Path], Path], work: int | None = None, name: str | None = None
+        self,
+        session: Session,
+        store: Callable[[Path], Path],
+        work: int | None = None,
+        name: str | None = None,
+        label: str = "",
     ) -> OpenCase:
         """Make a case's folder, have its source stored, and open it; remove the folder where that fails."""
         if len(session.cases) >= self.settings.max_cases:
@@ -249,21 +211,38 @@ class Sessions:
             session.opened += 1
             case = OpenCase(
                 key=secrets.token_urlsafe(12),
-                name=name or f"case-{session.opened:04}",
+                name=name or self._name(session, label, frames.count),
                 folder=folder,
                 source=source,
                 count=frames.count,
                 seconds=frames.seconds,
                 dicom=detect_format(source) == "dicom",
                 work=work,
+                label=label,
+                patient_key=patient_key(getattr(frames, "header", None)),
+                order=session.opened,
             )
+            if self.work is not None:
+                case.store()
+                session.store()
             session.cases[case.key] = case
         return case
+
+    def _name(self, session: Session, label: str, count: int) -> str:
+        """Name an uploaded case after its file, so that no image in the data set takes the name of another."""
+        taken = session.image_names() | session.data_set.cases() | self.work_files.keys()
+        taken.update(case.name for case in session.cases.values())
+
+        def is_taken(name: str) -> bool:
+            frames = {f"{name}-{number:04}" for number in range(1, count + 1)} if count > 1 else set()
+            return not taken.isdisjoint({name} | frames)
+
+        return distinct_name(case_name(label) or f"case-{session.opened:04}", is_taken)
 
 
 def _remove(folder: Path) -> None:
     """Remove a folder of files that may be open for reading."""
-    _open_cached.cache_clear()
+    forget_opened_files()
     shutil.rmtree(folder, ignore_errors=True)
 
 

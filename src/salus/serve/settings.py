@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from salus.errors import SalusError
+from salus.serve.names import check_pattern
 
 MEGABYTE = 1 << 20
 
 MIN_TOKEN_LENGTH = 16
 """Smallest number of characters of a token."""
 
-LIMITS = ("max_request_bytes", "max_frames", "queue_size", "timeout_seconds", "idle_seconds")
+LIMITS = ("max_request_bytes", "max_frames", "queue_size", "timeout_seconds", "idle_seconds", "keep_days")
 """Settings that the command line may change and that must be positive."""
 
 
@@ -26,6 +28,7 @@ class ServeSettings:
         host: address to listen on.
         port: port to listen on; 0 takes a free one.
         token: secret that every request must carry; None demands none.
+        token_made: whether the token was made by the server; one of a work folder then stays the same.
         names: host names by which the server may be called, besides addresses and this computer's own names.
         certificate: PEM file; with it and `key` the server speaks HTTPS.
         key: the certificate's private key, PEM.
@@ -41,12 +44,17 @@ class ServeSettings:
         workers: number of batches that are worked on at a time.
         timeout_seconds: time that an image may take until it is done, waiting included; beyond, 504.
         transfer_seconds: time that a request's body may take to arrive, and each piece of a response to be taken.
-        idle_seconds: time after which an unused session and its files are removed.
+        idle_seconds: time after which an unused session leaves the memory; without a work folder it ends.
+        work: folder in which uploads and outlines outlive the server; None keeps them until the server ends.
+        keep_days: days after which an unused session is removed from the work folder.
+        root_path: path under which a proxy shows the server, such as "/salus"; "" for none.
+        patient_pattern: where file names hold the patient, such as "bus_{patient}-*"; "" where they do not.
     """
 
     host: str = "127.0.0.1"
     port: int = 8765
     token: str | None = None
+    token_made: bool = False
     names: tuple[str, ...] = ()
     certificate: Path | None = None
     key: Path | None = None
@@ -63,6 +71,10 @@ class ServeSettings:
     timeout_seconds: float = 60.0
     transfer_seconds: float = 120.0
     idle_seconds: float = 2 * 3600.0
+    work: Path | None = None
+    keep_days: float = 30.0
+    root_path: str = ""
+    patient_pattern: str = ""
 
     @property
     def scheme(self) -> str:
@@ -71,14 +83,14 @@ class ServeSettings:
 
 
 def complete_settings(settings: ServeSettings) -> ServeSettings:
-    """Check settings, and make a token where other computers can reach the server and none is given.
+    """Check settings, and make a token where others can reach the server or its worklist and none is given.
 
     Raises:
         SalusError: the token is too short, a certificate lacks its key, an output has no folder, a limit is below 1.
     """
-    token = settings.token
-    if token is None and not is_loopback(settings.host):
-        token = secrets.token_urlsafe(24)
+    token, token_made = settings.token, False
+    if token is None and (settings.folder is not None or not is_loopback(settings.host)):
+        token, token_made = secrets.token_urlsafe(24), True
     if token is not None and (len(token) < MIN_TOKEN_LENGTH or not token.isascii() or not token.isprintable()):
         raise SalusError(
             f"the token must have {MIN_TOKEN_LENGTH} ASCII characters or more; leave it out, and one is made"
@@ -94,7 +106,11 @@ def complete_settings(settings: ServeSettings) -> ServeSettings:
         value = getattr(settings, name)
         if not value > 0:
             raise SalusError(f"{name.replace('_', ' ')} {value}: give 1 or more")
-    return replace(settings, token=token)
+    check_pattern(settings.patient_pattern)
+    root_path = settings.root_path.rstrip("/")
+    if root_path and not re.fullmatch(r"(/[\w.~-]+)+", root_path):
+        raise SalusError(f"--root-path {settings.root_path!r}: give a path such as /salus")
+    return replace(settings, token=token, token_made=token_made, root_path=root_path)
 
 
 def is_loopback(host: str) -> bool:

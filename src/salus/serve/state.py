@@ -12,15 +12,17 @@ from weakref import WeakValueDictionary
 from fastapi import Depends, Request, Response
 
 from salus.segmentation.segmenter import Segmenter
-from salus.serve.authentication import Authentication
+from salus.serve.authentication import Authentication, cookie_name
 from salus.serve.metrics import ServerMetrics
 from salus.serve.queue import SegmentationQueue
-from salus.serve.result_json import Answer
+from salus.serve.result_json import FrameAnswer
 from salus.serve.sessions import NotFound, OpenCase, Session, Sessions
 from salus.serve.settings import ServeSettings
+from salus.serve.work_folder import SECONDS_OF_DAY
 from salus.serve.worklist import Worklist
 
 SESSION_COOKIE = "salus_session"
+"""Name of the session's cookie, without the port; see `cookie_name`."""
 
 T = TypeVar("T")
 
@@ -48,7 +50,7 @@ class ServerState:
     authentication: Authentication | None
     _locks: WeakValueDictionary[tuple[str, int], asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
-    async def frame_answer(self, case: OpenCase, number: int) -> Answer:
+    async def frame_answer(self, case: OpenCase, number: int) -> FrameAnswer:
         """Give a frame's current answer; the frame is segmented first if it was not yet.
 
         Raises:
@@ -63,13 +65,22 @@ class ServerState:
                     lambda: case.open().scan(number),
                     lambda scan, segmentation: frame.store(scan, segmentation, self.segmenter.threshold),
                 )
-        return await asyncio.to_thread(frame.answer)
+        return await asyncio.to_thread(self._current_answer, case, number)
+
+    def _current_answer(self, case: OpenCase, number: int) -> FrameAnswer:
+        """Give a segmented frame's answer; of an image of the worklist, with the outline that anyone saved last."""
+        frame = case.frame(number)
+        if case.work is not None and self.worklist is not None:
+            self.worklist.load_outline(case, frame)
+        return frame.answer()
 
     def public_message(self, error: Exception) -> str:
         """Give an error's message without the server's paths."""
         if isinstance(error, OSError):
             return f"the server cannot read or write a file ({error.strerror or type(error).__name__})"
-        message = re.sub(rf"{re.escape(str(self.sessions.root))}[^\s:,;]*", "the file", str(error))
+        message = str(error)
+        for folder in {self.sessions.root, self.sessions.folder}:
+            message = re.sub(rf"{re.escape(str(folder))}[^\s:,;]*", "the file", message)
         if self.settings.folder is not None:
             message = message.replace(f"{self.settings.folder}/", "")
         return message
@@ -81,13 +92,18 @@ def get_state(request: Request) -> ServerState:
     return state
 
 
+def session_of(request: Request, state: ServerState) -> Session | None:
+    """Find the browser's session; None where it has none."""
+    return state.sessions.find(request.cookies.get(cookie_name(SESSION_COOKIE, state.settings)))
+
+
 def get_session(request: Request, state: Annotated[ServerState, Depends(get_state)]) -> Session:
     """Get the browser's session.
 
     Raises:
         NotFound: it has none.
     """
-    session = state.sessions.find(request.cookies.get(SESSION_COOKIE))
+    session = session_of(request, state)
     if session is None:
         raise NotFound("there is no session, or it has expired; upload an image to begin one")
     return session
@@ -97,7 +113,7 @@ def get_or_create_session(
     request: Request, response: Response, state: Annotated[ServerState, Depends(get_state)]
 ) -> Session:
     """Get the browser's session; where it has none, create one and set its cookie."""
-    session = state.sessions.find(request.cookies.get(SESSION_COOKIE))
+    session = session_of(request, state)
     if session is None:
         session = state.sessions.create()
         set_cookie(response, SESSION_COOKIE, session.key, state.settings)
@@ -110,9 +126,21 @@ SessionOrNewDep = Annotated[Session, Depends(get_or_create_session)]
 
 
 def set_cookie(response: Response, name: str, value: str, settings: ServeSettings) -> None:
-    """Set a cookie that no script can read and no other site can send."""
-    secure = settings.scheme == "https"
-    response.set_cookie(name, value, httponly=True, samesite="strict", secure=secure, path="/")
+    """Set a cookie that no script can read and no other site can send; with a work folder it stays as long as that."""
+    response.set_cookie(
+        cookie_name(name, settings),
+        value,
+        httponly=True,
+        samesite="strict",
+        secure=settings.scheme == "https",
+        path=f"{settings.root_path}/",
+        max_age=int(settings.keep_days * SECONDS_OF_DAY) if settings.work else None,
+    )
+
+
+def delete_session_cookie(response: Response, settings: ServeSettings) -> None:
+    """Have the browser forget its session."""
+    response.delete_cookie(cookie_name(SESSION_COOKIE, settings), path=f"{settings.root_path}/")
 
 
 class ClientDisconnected(Exception):

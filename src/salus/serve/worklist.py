@@ -8,6 +8,8 @@ from pathlib import Path
 from salus.errors import SalusError
 from salus.pipeline.jobs import plan_jobs
 from salus.serve.data_set import DataSetFolder
+from salus.serve.frames import FrameFiles
+from salus.serve.open_case import OpenCase
 
 
 @dataclass(frozen=True)
@@ -53,3 +55,21 @@ class Worklist:
         """Find an item's name and file by its number; None where there is no such item."""
         files = list(self.files.items())
         return files[number - 1] if 1 <= number <= len(files) else None
+
+    def load_outline(self, case: OpenCase, frame: FrameFiles) -> None:
+        """Take the outline that was saved last, by anyone, as a frame's corrected one; none where none is saved.
+
+        Args:
+            case: of the worklist.
+            frame: of the case, segmented.
+        """
+        stem, known = case.identity().image_name(frame.number), frame.record()
+        version = self.output.version(stem)
+        if version == (known.version if known else ""):
+            return
+        answer = frame.network_answer()
+        mask = self.output.mask(stem, answer.parts, (answer.height, answer.width)) if version else None
+        if mask is None:
+            frame.revert()
+        else:
+            frame.save_mask(mask, self.output.record(stem))

@@ -1,9 +1,9 @@
 """DICOM Segmentation (PS3.3 A.51): a segment a lesion, by highdicom.
 
-Ultrasound has no frame of reference as a rule; the segmentation then has none either, and refers to the source's
-instance and frame alone. It has the source's grid of pixels, and the source's millimetres hold for it: readers expect
-no pixel size without a slice thickness, which no sonogram has. highdicom makes such objects for one frame, so a cine
-gets an object for each frame; a lesion that keeps its number keeps its tracking UID as well.
+A segmentation has its source's grid of pixels. Where the source says how large they are, it has a plane as well (see
+`salus.write.dicom_plane`), so that other programs can place it on the source; else it refers to the source's instance
+and frame alone. highdicom makes objects for one frame, so a cine gets an object for each frame; a lesion that keeps its
+number keeps its tracking UID as well.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from salus.atomic import write_whole
 from salus.read.dicom import DicomFrames
 from salus.segmentation.result import Segmentation
 from salus.write.dicom_deidentify import deidentify
+from salus.write.dicom_plane import FUNCTIONAL_GROUPS, PLANE_TAGS, find_plane, plane_attributes
 from salus.write.dicom_source import (
     MANUFACTURER,
     US_IMAGE,
@@ -122,25 +123,30 @@ def build_segmentation(header: Any, segmentation: Segmentation, fractional: bool
     values = planes * probability if fractional else planes.astype(np.uint8)
     one_frame = Dataset()
     one_frame.update(header)
-    for name in ("NumberOfFrames", "FrameOfReferenceUID", "SOPClassUID", "PixelSpacing"):
+    for name in ("NumberOfFrames", "SOPClassUID", *FUNCTIONAL_GROUPS, *PLANE_TAGS):
         if name in one_frame:
             delattr(one_frame, name)  # elements are shared with the header, and must not be changed
     one_frame.SOPClassUID = US_IMAGE
+    plane = find_plane(header, segmentation.frame or 1, segmentation.spacing)
+    if plane is not None:
+        one_frame.update(plane_attributes(plane))
     dataset = hd.seg.Segmentation(
         source_images=[one_frame],
         pixel_array=values[None],
         segmentation_type="FRACTIONAL" if fractional else "BINARY",
         segment_descriptions=[
-            _describe_segment(hd, index, lesion.number, segmentation.network, header)
+            _describe_segment(hd, index, lesion.number, segmentation, header)
             for index, lesion in enumerate(segmentation.lesions, 1)
         ],
         content_label="LESIONS",
         content_description="Lesions outlined by Salus; research software",
+        content_creator_name=segmentation.review.person_name if segmentation.review else None,
         omit_empty_frames=False,
         **instance_arguments("seg", header, segmentation.frame),
     )
     copy_lossy_compression(dataset, header)
-    dataset.PatientOrientation = ""  # unknown; type 2C
+    if plane is None:
+        dataset.PatientOrientation = ""  # unknown; type 2C
     dataset.walk(lambda item, element: _refer_to_source(item, element, header, segmentation.frame))
     return dataset
 
@@ -155,18 +161,24 @@ def _refer_to_source(item: Any, element: Any, header: Any, frame: int | None) ->
             element.value[index].ReferencedFrameNumber = frame
 
 
-def _describe_segment(hd: Any, index: int, number: int, network: str, header: Any) -> Any:
+def _describe_segment(hd: Any, index: int, number: int, segmentation: Segmentation, header: Any) -> Any:
     from pydicom.sr.codedict import codes
 
+    review = segmentation.review
+    method = review.methods[index - 1] if review else "AUTOMATIC"
+    algorithm = hd.AlgorithmIdentificationSequence(
+        name=f"Salus {segmentation.network}",
+        family=codes.DCM.ArtificialIntelligence,
+        version=__version__,
+        source=MANUFACTURER,
+    )
     return hd.seg.SegmentDescription(
         segment_number=index,
         segment_label=f"Lesion {number}",
         segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
         segmented_property_type=codes.SCT.Neoplasm,
-        algorithm_type="AUTOMATIC",
-        algorithm_identification=hd.AlgorithmIdentificationSequence(
-            name=f"Salus {network}", family=codes.DCM.ArtificialIntelligence, version=__version__, source=MANUFACTURER
-        ),
+        algorithm_type=method,
+        algorithm_identification=None if method == "MANUAL" else algorithm,
         anatomic_regions=[codes.SCT.Breast],
         tracking_id=f"Lesion {number}",
         tracking_uid=tracking_uid(header, number),

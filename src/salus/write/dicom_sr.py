@@ -1,6 +1,7 @@
 """DICOM Structured Report of the measurements (TID 1500, PS3.16), by highdicom: a group for each lesion of each frame.
 
-A region of interest is the lesion's outer outline. Lengths and areas are in mm where the image says how large its
+A region of interest is the lesion's whole outline: its parts and holes are joined into one line, which, filled, gives
+the mask (`salus.write.joined_outline`). Lengths and areas are in mm where the image says how large its
 pixels are, in pixels elsewhere: never an invented mm. docs/reference/measurements.md defines the measurements.
 """
 
@@ -27,7 +28,8 @@ from salus.write.dicom_source import (
     source_header,
     tracking_uid,
 )
-from salus.write.polygons import lesion_masks, polygons, signed_area
+from salus.write.joined_outline import join_rings
+from salus.write.polygons import lesion_masks, polygons
 
 SCHEME = "99SALUS"
 """Coding scheme of what no standard names."""
@@ -62,9 +64,10 @@ def build_report(header: Any, segmentations: Iterable[Segmentation]) -> Any:
     from pydicom.dataset import Dataset
     from pydicom.sr.codedict import codes
 
-    groups, network = [], ""
+    groups, network, reader = [], "", None
     for segmentation in segmentations:
         network = segmentation.network
+        reader = segmentation.review.person_name if segmentation.review else reader
         groups += [_lesion_group(hd, header, segmentation, lesion, mask) for lesion, mask in lesion_masks(segmentation)]
     device = hd.sr.ObserverContext(
         observer_type=codes.DCM.Device,
@@ -73,7 +76,9 @@ def build_report(header: Any, segmentations: Iterable[Segmentation]) -> Any:
         ),
     )
     content = hd.sr.MeasurementReport(
-        observation_context=hd.sr.ObservationContext(observer_device_context=device),
+        observation_context=hd.sr.ObservationContext(
+            observer_person_context=_person_observer(hd, reader) if reader else None, observer_device_context=device
+        ),
         procedure_reported=hd.sr.CodedConcept("24601-7", "LN", "US Breast"),
         imaging_measurements=groups or [_no_lesion_group(hd, header)],
         title=codes.DCM.ImagingMeasurementReport,
@@ -88,13 +93,23 @@ def build_report(header: Any, segmentations: Iterable[Segmentation]) -> Any:
     return report
 
 
+def _person_observer(hd: Any, name: str) -> Any:
+    """Name the person who saved the outlines."""
+    from pydicom.sr.codedict import codes
+
+    return hd.sr.ObserverContext(
+        observer_type=codes.DCM.Person,
+        observer_identifying_attributes=hd.sr.PersonObserverIdentifyingAttributes(name=name),
+    )
+
+
 def _lesion_group(hd: Any, header: Any, segmentation: Segmentation, lesion: Lesion, mask: np.ndarray) -> Any:
     from pydicom.sr.codedict import codes
 
-    outer = np.array(max(polygons(mask), key=lambda ring: abs(signed_area(ring))), float)
+    outline = np.array(join_rings(polygons(mask)), float)
     region = hd.sr.ImageRegion(
         graphic_type="POLYLINE",
-        graphic_data=np.concatenate([outer, outer[:1]]),
+        graphic_data=np.concatenate([outline, outline[:1]]),
         source_image=hd.sr.SourceImageForRegion(
             header.SOPClassUID, header.SOPInstanceUID, None if segmentation.frame is None else [segmentation.frame]
         ),
@@ -107,7 +122,10 @@ def _lesion_group(hd: Any, header: Any, segmentation: Segmentation, lesion: Lesi
         finding_type=codes.SCT.Neoplasm,
         finding_sites=[hd.sr.FindingSite(codes.SCT.Breast)],
         algorithm_id=hd.sr.AlgorithmIdentification(name=f"Salus {segmentation.network}", version=__version__),
-        measurements=[hd.sr.Measurement(name, value, unit) for name, value, unit in _measurements(hd, lesion)],
+        measurements=[
+            hd.sr.Measurement(name, value, unit)
+            for name, value, unit in _measurements(hd, lesion, segmentation.review is not None)
+        ],
         qualitative_evaluations=list(_evaluations(hd, lesion)),
     )
 
@@ -125,7 +143,7 @@ def _no_lesion_group(hd: Any, header: Any) -> Any:
     )
 
 
-def _measurements(hd: Any, lesion: Lesion) -> Iterator[tuple[Any, float, Any]]:
+def _measurements(hd: Any, lesion: Lesion, reviewed: bool) -> Iterator[tuple[Any, float, Any]]:
     """Yield the coded name, value and coded unit of each measurement."""
     from pydicom.sr.codedict import codes
 
@@ -149,7 +167,10 @@ def _measurements(hd: Any, lesion: Lesion) -> Iterator[tuple[Any, float, Any]]:
     yield _own_code(hd, "irregularity", "Irregularity of the outline"), lesion.irregularity, ratio
     if lesion.contrast is not None:
         yield _own_code(hd, "contrast", "Mean grey less that of the surroundings"), lesion.contrast, ratio
-    yield _own_code(hd, "confidence", "Expected Dice coefficient"), lesion.confidence, ratio
+    if reviewed:
+        yield _own_code(hd, "agreement", "Agreement of the network with the reader's outline"), lesion.confidence, ratio
+    else:
+        yield _own_code(hd, "confidence", "Expected Dice coefficient"), lesion.confidence, ratio
 
 
 def _evaluations(hd: Any, lesion: Lesion) -> Iterator[Any]:

@@ -1,0 +1,42 @@
+"""The audit log: a line of JSON for each outline that was saved or taken back, never changed afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+
+def now() -> str:
+    """Give the time in UTC, to a millisecond, as ISO 8601.
+
+    Example:
+        >>> len(now())
+        24
+    """
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def append_line(path: Path, **content: Any) -> None:
+    """Append a line to an audit log, on the disk when this returns; several processes may do so at a time.
+
+    Args:
+        path: the log, in a folder that exists.
+        content: of the line.
+
+    Raises:
+        OSError: it cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> log = Path(tempfile.mkdtemp()) / "audit.jsonl"
+        >>> append_line(log, action="saved", reader="Jane Doe")
+        >>> log.read_text().splitlines()
+        ['{"action": "saved", "reader": "Jane Doe"}']
+    """
+    line = (json.dumps(content) + "\n").encode()
+    with open(path, "ab", opener=lambda name, flags: os.open(name, flags, 0o600), buffering=0) as file:
+        file.write(line)
+        os.fsync(file.fileno())

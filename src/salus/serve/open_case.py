@@ -1,0 +1,122 @@
+"""One open image of a session: its file, its frames, and what is known of it on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from functools import lru_cache
+from pathlib import Path
+
+from salus.atomic import write_text
+from salus.read.frames import Frames, open_frames
+from salus.serve.data_set import CaseIdentity
+from salus.serve.frames import FrameFiles
+from salus.serve.names import patient_of_name
+
+_open_cached = lru_cache(maxsize=2)(open_frames)
+"""Keep the headers of the last files (of NRRD, pixels), so that a cine is not opened anew for each of its frames."""
+
+CASE_FILE = "case.json"
+
+
+class NotFound(Exception):
+    """There is no such case, frame or file."""
+
+
+@dataclass(frozen=True, eq=False)
+class OpenCase:
+    """One open file.
+
+    Attributes:
+        key: its random name in the interface.
+        name: its name in the exported data set.
+        folder: of its frames' files.
+        source: the file itself.
+        count: number of frames.
+        seconds: from one frame to the next, None where the file does not say.
+        dicom: whether the file is DICOM.
+        work: its number in the worklist, None where it was uploaded.
+        label: the file's own name, "" where it is not known.
+        patient_key: of the patient that DICOM tags name, "" where there is none.
+        order: place among the session's cases.
+    """
+
+    key: str
+    name: str
+    folder: Path
+    source: Path
+    count: int
+    seconds: float | None
+    dicom: bool
+    work: int | None = None
+    label: str = ""
+    patient_key: str = ""
+    order: int = 0
+
+    @property
+    def is_cine(self) -> bool:
+        """Whether the file holds several frames."""
+        return self.count > 1
+
+    def frame(self, number: int) -> FrameFiles:
+        """Get a frame by its number, from 1.
+
+        Raises:
+            NotFound: there is no such frame.
+        """
+        if not 1 <= number <= self.count:
+            raise NotFound(f"no frame {number}; there are {self.count}")
+        return FrameFiles(self.folder, number)
+
+    def open(self) -> Frames:
+        """Open the file to read its frames."""
+        return _open_cached(self.source)
+
+    def identity(self, pattern: str = "") -> CaseIdentity:
+        """Give what a data set says of it.
+
+        Args:
+            pattern: the reader's, of file names; see `salus.serve.names.patient_of_name`.
+        """
+        patient = patient_of_name(self.label or self.name, pattern)
+        return CaseIdentity(self.name, self.label, self.is_cine, patient, self.patient_key)
+
+    def image_names(self) -> set[str]:
+        """List the names that its frames may get in the data set."""
+        identity = self.identity()
+        return {identity.image_name(number) for number in range(1, self.count + 1)}
+
+    def store(self) -> None:
+        """Write what is known of it into its folder, so that it is found after a restart."""
+        content = asdict(self) | {"folder": "", "source": str(self.source)}
+        if self.source.parent == self.folder:
+            content["source"] = self.source.name
+        write_text(self.folder / CASE_FILE, json.dumps(content))
+
+
+def load_case(folder: Path, work_files: Mapping[str, Path]) -> OpenCase | None:
+    """Read a case from its folder; None where it is damaged, or of a file that is not in the worklist any more.
+
+    Args:
+        folder: of the case.
+        work_files: of the worklist, by name.
+    """
+    try:
+        content = json.loads((folder / CASE_FILE).read_text(encoding="utf-8"))
+        known = {field.name for field in fields(OpenCase)}
+        case = OpenCase(**{name: value for name, value in content.items() if name in known})
+        case = replace(case, folder=folder, source=folder / content["source"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    if case.work is not None:
+        names = list(work_files)
+        if work_files.get(case.name) != case.source:
+            return None
+        case = replace(case, work=names.index(case.name) + 1)
+    return case if case.source.is_file() else None
+
+
+def forget_opened_files() -> None:
+    """Close the files whose headers are kept, before they are removed."""
+    _open_cached.cache_clear()
