@@ -57,7 +57,7 @@ def test_one_prediction_does_not_match_two_images(tmp_path, capsys):
     assert "no prediction for 2 of 2 cases, e.g. x_1, y_1" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("scale", [np.float32(1), np.float32(-0.01), np.int32(400)])
+@pytest.mark.parametrize("scale", [np.float32(1.5), np.float32(-0.01), np.int32(-400)])
 def test_values_outside_a_probabilitys_range_are_one_line_each(scale, published, tmp_path, capsys):
     folder = tmp_path / "predictions"
     folder.mkdir()
@@ -65,34 +65,84 @@ def test_values_outside_a_probabilitys_range_are_one_line_each(scale, published,
         values = np.arange(40 * 48).reshape(40, 48).astype(scale.dtype) * scale
         Image.fromarray(values).save(folder / f"{mask.stem}.tif")
     assert main(["evaluate", str(folder), str(published)]) == 3
-    assert capsys.readouterr().err.count("are no probability") == 12
+    assert capsys.readouterr().err.count("are no mask and no probability") == 12
 
 
-def test_a_probability_map_with_a_masks_values_is_told_by_the_other_files(published, tmp_path, capsys):
-    """One file of a folder has the values of a mask; the others tell that all are probabilities."""
+def test_each_file_is_read_by_its_own_values_and_it_is_said_how(published, tmp_path, capsys):
+    """A graded file among masks changes nothing for the others; --mask-values forces a reading."""
     folder = tmp_path / "predictions"
     folder.mkdir()
-    names = sorted(path.name for path in (published / "masks").iterdir())
-    for name in names:
-        graded = np.where(np.arange(40 * 48).reshape(40, 48) % 2, 1, 0).astype(np.uint8)
-        if name != names[0]:
-            graded[0, 0] = 200
-        Image.fromarray(graded).save(folder / name)
-    assert main(["evaluate", str(folder), str(published), "-o", str(tmp_path / "s.csv")]) == 0
-    areas = {r["case"]: r["area_predicted"] for r in read_rows(tmp_path / "s.csv") if r["resolution"] == "native"}
-    assert areas.pop(Path(names[0]).stem) == 0
-    assert set(areas.values()) == {1}
-    capsys.readouterr()
-    for name in names[1:]:
-        (folder / name).write_bytes((folder / names[0]).read_bytes())
-    assert main(["evaluate", str(folder), str(published), "-o", str(tmp_path / "m.csv")]) == 0
-    assert {r["area_predicted"] for r in read_rows(tmp_path / "m.csv") if r["resolution"] == "native"} == {40 * 48 / 2}
+    paths = sorted((published / "masks").iterdir())
+    for path in paths:
+        (folder / path.name).write_bytes(path.read_bytes())
+    truth = np.asarray(Image.open(paths[1])) > 0
+    Image.fromarray((truth * 190 + np.arange(48) % 7).astype(np.uint8)).save(folder / paths[1].name)
+    assert main(["evaluate", str(folder), str(published), "--json"]) == 0
+    out, err = capsys.readouterr()
+    summary = json.loads(out)
+    assert summary["native"]["scores"]["dice"] == {"mean": 1.0, "n": 12}
+    assert summary["read"][0] == "truth: 12 files read as mask of 0 and one value"
+    assert "1 file read as probability or soft edges" in summary["read"][1]
+    assert "6 files of 0 and 1 among probabilities" in err
+
+    table = tmp_path / "s.csv"
+    assert main(["evaluate", str(folder), str(published), "--mask-values", "predictions=half", "-o", str(table)]) == 0
+    areas = {r["case"]: r["area_predicted"] for r in read_rows(table) if r["resolution"] == "native"}
+    assert [areas[path.stem] > 0 for path in paths] == [False, True] * 6  # the masks of 0 and 1 are below one half
+    assert "predictions: 12 files read as --mask-values half says" in capsys.readouterr().out
+
+
+def test_what_cannot_be_decided_is_refused_with_the_way_out(published, tmp_path, capsys):
+    folder = tmp_path / "predictions"
+    folder.mkdir()
+    for path in (published / "masks").iterdir():
+        mask = np.asarray(Image.open(path)) > 0
+        wide = (
+            np.where(np.arange(48) > np.nonzero(mask)[1].mean(), 127, 255) * mask
+        )  # two labels, or half a probability?
+        Image.fromarray(wide.astype(np.uint8)).save(folder / path.name)
+    assert main(["evaluate", str(folder), str(published)]) == 3
+    assert capsys.readouterr().err.count("say it with --mask-values") == 12
+    assert main(["evaluate", str(folder), str(published), "--mask-values", "predictions=127,255", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["native"]["scores"]["dice"]["mean"] == 1.0
+    assert main(["evaluate", str(folder), str(published), "--mask-values", "white"]) == 2
+    assert "white: no way to read masks" in capsys.readouterr().err
 
 
 def test_empty_predictions_are_warned_of(published, tmp_path, capsys):
     folder = tmp_path / "predictions"
     folder.mkdir()
+    faint = np.tile(np.arange(48) + 30, (40, 1)).astype(np.uint8)
     for mask in (published / "masks").iterdir():
-        Image.fromarray((np.arange(40 * 48) % 3).astype(np.uint8).reshape(40, 48)).save(folder / mask.name)
+        Image.fromarray(faint).save(folder / mask.name)
     assert main(["evaluate", str(folder), str(published)]) == 0
     assert "every prediction is empty" in capsys.readouterr().err
+
+
+def test_a_network_that_was_trained_on_the_images_is_warned_of(published, tmp_path, capsys, monkeypatch):
+    """By the digests in its card: of the images, or of the whole set."""
+    from salus.data.fingerprint import fingerprint, image_digests
+    from salus.data.layouts import read_data_set
+
+    cases = read_data_set(published).labelled
+    by_set = {"data": {"published": {"sha256": fingerprint(cases)["sha256"]}}, "trained_on": "every image"}
+    by_image = {"data": {"other": {"sha256": "0", "image_sha256": sorted(image_digests(cases[:5]))}}}
+    for card, text in ((by_set, "every image of published"), (by_image, "trained on 5 of these 12"), ({}, None)):
+        network = write_network(tmp_path / "net.onnx", card)
+        assert main(["evaluate", "--network", str(network), str(published)]) == 0
+        err = capsys.readouterr().err
+        assert ("not of unseen patients" in err) is (text is not None)
+        assert text is None or text in err
+
+
+def write_network(path: Path, card: dict) -> Path:
+    """Write the shipped network with another card."""
+    import onnx
+
+    from salus.weights import SHIPPED_NETWORK
+
+    model = onnx.load(SHIPPED_NETWORK)
+    settings = json.loads(model.metadata_props[0].value)
+    model.metadata_props[0].value = json.dumps(settings | {"card": card})
+    onnx.save(model, path)
+    return path

@@ -6,7 +6,7 @@ from PIL import Image
 
 from salus.data.case import Case
 from salus.errors import SalusError
-from salus.evaluation.predictions import are_probabilities, match_predictions, read_prediction
+from salus.evaluation.predictions import match_predictions, read_prediction
 
 
 def save(path, values):
@@ -39,20 +39,6 @@ def test_a_stem_of_two_images_matches_neither_and_the_images_are_no_predictions(
         match_predictions(tmp_path / "absent", cases)
 
 
-def test_files_are_probabilities_where_one_of_them_has_grades(tmp_path):
-    mask = save(tmp_path / "a.png", np.array([[0, 255]], np.uint8))
-    graded = save(tmp_path / "b.png", np.array([[0, 90, 255]], np.uint8))
-    fraction = save(tmp_path / "c.tif", np.array([[0, 0.5]], np.float32))
-    damaged = tmp_path / "d.png"
-    damaged.write_bytes(b"no image")
-    assert [are_probabilities(paths) for paths in ([mask], [mask, graded], [fraction], [damaged, mask])] == [
-        False,
-        True,
-        True,
-        False,
-    ]
-
-
 @pytest.mark.parametrize(
     ("name", "values"),
     [
@@ -61,21 +47,31 @@ def test_files_are_probabilities_where_one_of_them_has_grades(tmp_path):
         ("c.tif", np.array([[0, 0.2, 128 / 255]], np.float32)),
     ],
 )
-def test_probabilities_are_scaled_by_their_type_and_their_mask_begins_at_one_half(tmp_path, name, values):
-    probability, mask = read_prediction(save(tmp_path / name, values), (1, 3), is_probability=True)
-    np.testing.assert_allclose(probability, [[0, 0.2, 128 / 255]], atol=1e-6)
-    assert mask.tolist() == [[False, False, True]]
+def test_probabilities_are_scaled_by_their_type_and_their_mask_begins_at_one_half(tmp_path, cases, name, values):
+    reading = read_prediction(save(tmp_path / name, values), cases[0], (1, 3))
+    np.testing.assert_allclose(reading.probability, [[0, 0.2, 128 / 255]], atol=1e-6)
+    assert reading.mask.tolist() == [[False, False, True]]
 
 
-def test_a_mask_is_where_a_file_is_above_zero(tmp_path):
-    probability, mask = read_prediction(save(tmp_path / "a.png", np.array([[0, 1]], np.uint8)), (1, 2), False)
-    assert probability is None
-    assert mask.tolist() == [[False, True]]
+def test_a_mask_of_two_values_has_no_probability(tmp_path, cases):
+    reading = read_prediction(save(tmp_path / "a.png", np.array([[0, 1]], np.uint8)), cases[0], (1, 2))
+    assert reading.probability is None
+    assert reading.mask.tolist() == [[False, True]]
 
 
-def test_another_size_and_values_beyond_one_are_refused(tmp_path):
+def test_another_size_and_values_beyond_one_are_refused(tmp_path, cases):
     path = save(tmp_path / "a.tif", np.array([[0, 1.5]], np.float32))
     with pytest.raises(SalusError, match="the prediction is 2 x 1, its image 3 x 1"):
-        read_prediction(path, (1, 3), is_probability=True)
-    with pytest.raises(SalusError, match=r"values from 0 to 1\.5 are no probability"):
-        read_prediction(path, (1, 2), is_probability=True)
+        read_prediction(path, cases[0], (1, 3))
+    with pytest.raises(SalusError, match=r"values from 0 to 1\.5 are no mask and no probability"):
+        read_prediction(path, cases[0], (1, 2))
+
+
+def test_the_layouts_colours_count_in_predictions_too(tmp_path):
+    colours = np.zeros((4, 6, 3), np.uint8)
+    colours[1:3, :2, 0] = colours[1:3, 4:, 1] = 255  # malignant red, benign green
+    path = save(tmp_path / "p" / "a.png", colours)
+    case = Case("a", save(tmp_path / "a.png", colours), (path,), lesion_colours=((0, 255, 0), (255, 0, 0)))
+    np.testing.assert_array_equal(read_prediction(path, case, (4, 6)).mask, case.read_mask((4, 6)))
+    with pytest.raises(SalusError, match="several colours"):
+        read_prediction(path, Case("a", path, ()), (4, 6))

@@ -1,12 +1,16 @@
 """DICOM SEG, SR and secondary capture, dataset back by highdicom's readers and pydicom, and judged by dciodvfy."""
 
+import shutil
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 from tests.read.wrap import US_IMAGE, US_MULTIFRAME, region, wrap_dicom
 from tests.write.dciodvfy import faults
 from tests.write.segmentations import l_and_ring, segmentation_of
@@ -69,6 +73,88 @@ def test_a_segmentation_holds_each_lesion_exactly(fractional, image, tmp_path):
     assert (dataset.Rows, dataset.Columns) == MASK.shape
 
 
+def placed(path, folder):
+    """The segmentation as dcmqi places it: lesion masks by number, and the spacing, origin and directions in mm."""
+    if shutil.which(tool := str(Path(sys.executable).parent / "segimage2itkimage")) is None:
+        pytest.skip("segimage2itkimage is not installed (pip install dcmqi)")
+    folder.mkdir()
+    command = [tool, "--inputDICOM", str(path), "--outputDirectory", str(folder), "--outputType", "nrrd"]
+    subprocess.run(command, check=True, capture_output=True)
+    nrrd = pytest.importorskip("nrrd")
+    files = [nrrd.read(str(file)) for file in sorted(folder.glob("*.nrrd"))]
+    header = files[0][1]
+    assert header["space"] == "left-posterior-superior"
+    return [values[..., 0].T > 0 for values, _ in files], header["space origin"], header["space directions"]
+
+
+def test_other_programs_place_a_segmentation_on_its_source(image, tmp_path):
+    """Where ITK puts a picture without a position: at the origin, rows along x, columns along y."""
+    segmentation = segmentation_of(MASK, SPACING)
+    write_seg(tmp_path / "seg.dcm", open_dicom(image), segmentation)
+    masks, origin, directions = placed(tmp_path / "seg.dcm", tmp_path / "placed")
+    np.testing.assert_array_equal(np.stack(masks, axis=-1), planes(segmentation))
+    np.testing.assert_allclose(origin, [0, 0, 0])
+    np.testing.assert_allclose(directions, np.diag([0.1, 0.2, 1.0]))
+    volume = hd.seg.segread(tmp_path / "seg.dcm").get_volume()
+    np.testing.assert_array_equal(volume.array[0], planes(segmentation))
+    np.testing.assert_allclose(volume.affine @ [0, 39, 63, 1], [6.3, 7.8, 0, 1])
+
+
+@pytest.mark.parametrize("deidentified", [False, True])
+def test_a_segmentation_of_a_volume_lies_in_the_plane_of_its_frame(deidentified, tmp_path):
+    """Positions and directions of an Enhanced US Volume, frame by frame."""
+    path = wrap_dicom(tmp_path / "volume.dcm", np.stack([as_pixels(MASK)] * 3))
+    source = pydicom.dcmread(path)
+    source.SOPClassUID = source.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.6.2"
+    source.FrameOfReferenceUID = "1.2.3.4"
+    measures, orientation, shared = pydicom.Dataset(), pydicom.Dataset(), pydicom.Dataset()
+    measures.PixelSpacing, measures.SliceThickness = list(SPACING), 0.5
+    orientation.ImageOrientationVolume = [0.0, 1.0, 0.0, 0.0, 0.0, -1.0]
+    shared.PixelMeasuresSequence, shared.PlaneOrientationVolumeSequence = [measures], [orientation]
+    source.SharedFunctionalGroupsSequence, source.PerFrameFunctionalGroupsSequence = [shared], []
+    for number in range(3):
+        position, group = pydicom.Dataset(), pydicom.Dataset()
+        position.ImagePositionVolume = [2.0 * number, -3.0, 11.0]
+        group.PlanePositionVolumeSequence = [position]
+        source.PerFrameFunctionalGroupsSequence.append(group)
+    source.save_as(path)
+    opened = open_dicom(path)
+    assert opened.spacing == SPACING
+    for segmentation in frames():
+        write_seg(tmp_path / "seg.dcm", opened, segmentation, deidentified=deidentified)
+        dataset = hd.seg.segread(tmp_path / "seg.dcm")
+        assert (dataset.FrameOfReferenceUID == "1.2.3.4") is not deidentified
+        volume = dataset.get_volume()
+        x = 2.0 * (segmentation.frame - 1)
+        np.testing.assert_allclose(volume.affine @ [0, 0, 0, 1], [x, -3, 11, 1], atol=1e-9)
+        np.testing.assert_allclose(volume.affine @ [0, 10, 20, 1], [x, -3 + 20 * 0.1, 11 - 10 * 0.2, 1])
+        np.testing.assert_array_equal(volume.array[0], planes(segmentation))
+        assert faults(tmp_path / "seg.dcm") == []
+
+
+def test_without_a_calibration_a_segmentation_has_no_plane(image, tmp_path):
+    write_seg(tmp_path / "seg.dcm", open_dicom(image), segmentation_of(MASK))
+    dataset = pydicom.dcmread(tmp_path / "seg.dcm")
+    assert "FrameOfReferenceUID" not in dataset
+    assert "PixelMeasuresSequence" not in dataset.SharedFunctionalGroupsSequence[0]
+
+
+def test_a_report_outlines_parts_and_holes(image, tmp_path):
+    """The line, filled, is the lesion: a ring whose hole is not in it, and a part that touches it by a corner."""
+    mask = np.zeros_like(MASK)
+    mask[4:18, 20:40] = mask[18:24, 40:50] = True
+    mask[8:12, 24:28] = mask[8:12, 32:36] = False
+    write_sr(tmp_path / "sr.dcm", open_dicom(image), [segmentation_of(mask, SPACING)])
+    (group,) = hd.sr.srread(tmp_path / "sr.dcm").content.get_planar_roi_measurement_groups()
+    line = group.roi.value[:, :2]
+    assert (line[0] == line[-1]).all()
+    filled = Image.new("1", (64 * 8, 40 * 8))  # Pillow's own filling, on a finer grid: eight steps a pixel
+    ImageDraw.Draw(filled).polygon([(8 * x, 8 * y) for x, y in line], fill=1)
+    np.testing.assert_array_equal(np.asarray(filled)[4::8, 4::8], mask)
+    x, y = line.T
+    assert abs(np.dot(x[:-1], y[1:]) - np.dot(x[1:], y[:-1])) / 2 == mask.sum()
+
+
 def test_a_segmentation_is_coded_and_says_who_made_it(image, tmp_path):
     write_seg(tmp_path / "seg.dcm", open_dicom(image), segmentation_of(MASK))
     dataset = hd.seg.segread(tmp_path / "seg.dcm")
@@ -92,13 +178,14 @@ def test_each_frame_of_a_cine_has_an_object_that_refers_to_it(reference, cine, t
     if reference:
         source.FrameOfReferenceUID = reference
         source.save_as(cine)
+    spaces = set()
     uids = set()
     for segmentation in frames():
         path = tmp_path / f"{segmentation.frame}.dcm"
         write_seg(path, open_dicom(cine), segmentation)
         dataset = hd.seg.segread(path)
         assert dataset.InstanceNumber == segmentation.frame
-        assert "FrameOfReferenceUID" not in dataset
+        spaces.add(dataset.FrameOfReferenceUID)
         for item in dataset.PerFrameFunctionalGroupsSequence:
             (one,) = item.DerivationImageSequence[0].SourceImageSequence
             assert one.ReferencedSOPInstanceUID == source.SOPInstanceUID
@@ -108,6 +195,8 @@ def test_each_frame_of_a_cine_has_an_object_that_refers_to_it(reference, cine, t
         pixels = dataset.pixel_array.reshape(-1, *MASK.shape)
         np.testing.assert_array_equal(np.moveaxis(pixels, 0, -1), planes(segmentation))
         uids.add((dataset.SeriesInstanceUID, dataset.SegmentSequence[0].TrackingUID))
+    assert len(spaces) == 1  # all frames of a source lie in one space, not in that of the source without a position
+    assert reference not in spaces
     assert len(uids) == 1  # one series; a lesion that keeps its number keeps its UID
     assert pydicom.dcmread(cine) == source  # nothing of the source was touched
 

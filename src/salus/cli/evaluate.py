@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from salus.cli.output import warn
-from salus.cli.shared_options import add_layout
+from salus.cli.progress import Progress
+from salus.cli.shared_options import add_device, add_layout, add_mask_values, add_precision, parse_mask_values
 
 
 def add_parser(commands: Any) -> None:
@@ -31,9 +32,13 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--network", metavar="FILE", help="outline the images with an .onnx file, or with the shipped one"
     )
-    parser.add_argument("-o", "--output", type=Path, metavar="CSV", help="scores of each image")
+    add_device(parser)
+    add_precision(parser)
+    parser.add_argument("-o", "--out", "--output", dest="output", type=Path, metavar="CSV", help="scores of each image")
     add_layout(parser, "TRUTH")
+    add_mask_values(parser)
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.add_argument("-q", "--quiet", action="store_true", help="show no progress")
     parser.set_defaults(run=run)
 
 
@@ -46,16 +51,26 @@ def run(args: argparse.Namespace) -> int:
 
     if len(args.folders) != (1 if args.network else 2):
         raise SalusError("name the folders: salus evaluate PREDICTIONS TRUTH, or salus evaluate --network FILE TRUTH")
+    truth_values, mask_values = parse_mask_values(args.mask_values)
+    remarks: list[str] = []
+    warnings: list[str] = []
+    options: dict[str, Any] = {"layout": args.layout, "truth_values": truth_values}
+    options |= {"remarks": remarks, "warnings": warnings, "on_progress": Progress("images", quiet=args.quiet)}
     if args.network:
-        rows, failures = evaluate_network(args.network, args.folders[0], layout=args.layout)
+        rows, failures = evaluate_network(
+            args.network, args.folders[0], device=args.device, precision=args.precision, **options
+        )
     else:
-        rows, failures = evaluate(*args.folders, layout=args.layout)
-    for failure in failures:
-        warn(failure)
+        rows, failures = evaluate(*args.folders, mask_values=mask_values, **options)
+    for line in (*warnings, *failures):
+        warn(line)
     if args.output:
         write_rows(args.output, rows)
     if rows and not args.network and not any(row["area_predicted"] for row in rows):
-        warn("every prediction is empty; a probability below one half is no lesion")
+        warn("every prediction is empty; a probability below one half is no lesion (--mask-values reads otherwise)")
     summary = summarise_scores(rows)
-    print(json.dumps(summary, indent=1) if args.json else render_summary(summary))
+    if args.json:
+        print(json.dumps(summary | {"read": remarks}, indent=1))
+    else:
+        print("\n".join([render_summary(summary), *remarks]))
     return 3 if failures else 0

@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
-
-from salus.data.case import Case
+from salus.data.case import Case, match_colours
 from salus.data.layouts.files import images_by_stem
 from salus.errors import SalusError
-from salus.read.image import read_values
+from salus.read.image import read_mask_file, read_values
+from salus.read.mask_values import AUTO, COLOURS, MaskDecision, MaskReading
 
 
 def match_predictions(folder: Path, cases: Sequence[Case]) -> list[Path]:
@@ -41,52 +39,25 @@ def match_predictions(folder: Path, cases: Sequence[Case]) -> list[Path]:
     return paths
 
 
-def are_probabilities(paths: Sequence[Path], workers: int = 4) -> bool:
-    """Check whether the files of one folder are probabilities: one of them has more than two values, or fractions.
-
-    A probability map of an image without a tumour may have two values, or one, as a mask has; so all are read.
-    """
-
-    def has_grades(path: Path) -> bool:
-        try:
-            values = np.unique(read_values(path))
-        except SalusError:
-            return False  # reported where the file is scored
-        return len(values) > 2 or bool((values % 1).any())
-
-    with ThreadPoolExecutor(workers) as pool:
-        return any(pool.map(has_grades, paths))
-
-
-def read_prediction(path: Path, shape: tuple[int, int], is_probability: bool) -> tuple[np.ndarray | None, np.ndarray]:
-    """Read a prediction file.
+def read_prediction(path: Path, case: Case, shape: tuple[int, int], mask_values: str = AUTO) -> MaskReading:
+    """Read a prediction file by the rule of `salus.read.mask_values`, which truth is read by as well.
 
     Args:
         path: the file.
+        case: its case; where the data set's layout names the lesion's colours, they count in predictions too.
         shape: (height, width) of the image.
-        is_probability: it holds probabilities (8 bits: value / 255; 16 bits: / 65535; float: as it is), whose mask
-            begins at one half; else it holds a mask, which is where it is above 0.
-
-    Returns:
-        Probability, (height, width) float32 in [0, 1], or None for a mask; mask, (height, width) bool.
+        mask_values: "auto" decides by the file's values; else see `salus.read.mask_values.check_mask_values`.
 
     Raises:
-        SalusError: it is of another size than the image, or neither a mask nor a probability.
+        SalusError: it is of another size than the image, or what is lesion in it cannot be decided.
     """
     values = read_values(path)
-    if values.ndim == 3:
-        values = values.max(axis=2)
-    if values.shape != tuple(shape):
+    if values.shape[:2] != tuple(shape):
         raise SalusError(
             f"{path}: the prediction is {values.shape[1]} x {values.shape[0]}, its image {shape[1]} x {shape[0]}"
         )
-    if not is_probability:
-        return None, values > 0
-    scale = 1 if values.dtype.kind == "f" else 255 if values.dtype == np.uint8 else 65535
-    low, high = values.min(), values.max()
-    if low < 0 or high > scale:
-        raise SalusError(
-            f"{path}: values from {low:g} to {high:g} are no probability; save 8 bits, or floats from 0 to 1"
-        )
-    probability = values.astype(np.float32) / scale
-    return probability, probability >= 0.5
+    if case.lesion_colours is not None and mask_values == AUTO:
+        mask = match_colours(values, case.lesion_colours)
+        if mask.any():
+            return MaskReading(mask, None, MaskDecision(COLOURS, float(values.min()), float(values.max())))
+    return read_mask_file(path, mask_values)

@@ -8,23 +8,42 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from salus.data.case import Case
+from salus.data.fingerprint import fingerprint, image_digests
 from salus.data.layouts import read_data_set
+from salus.engine import open_network
 from salus.errors import SalusError
-from salus.evaluation.predictions import are_probabilities, match_predictions, read_prediction
+from salus.evaluation.predictions import match_predictions, read_prediction
 from salus.metrics.segmentation import score
 from salus.preprocess import resize
+from salus.read.mask_values import AUTO, MaskDecision, check_mask_values, summarise_decisions, warn_of_faint_maps
 from salus.segmentation.result import Segmentation
 from salus.segmentation.segmenter import Segmenter
 
 Row = dict[str, Any]
 """Network, fold, case, patient, label and resolution, then the fields of `salus.metrics.segmentation.Scores`."""
+
+
+@dataclass
+class Decisions:
+    """How the files of truth and predictions were read, by name."""
+
+    truth: dict[str, MaskDecision] = field(default_factory=dict)
+    predictions: dict[str, MaskDecision] = field(default_factory=dict)
+
+    def report(self, remarks: list[str] | None, warnings: list[str] | None) -> None:
+        """Add what was decided to the remarks, and what may have been misread to the warnings."""
+        for role, files in (("truth", self.truth), ("predictions", self.predictions)):
+            if remarks is not None:
+                remarks += summarise_decisions(role, files)
+            if warnings is not None:
+                warnings += warn_of_faint_maps(role, files)
 
 
 def score_cases(
@@ -57,7 +76,14 @@ def score_cases(
 
 
 def score_prediction(
-    name: str, fold: int, case: Case, path: Path, size: int = 256, *, is_probability: bool
+    name: str,
+    fold: int,
+    case: Case,
+    path: Path,
+    size: int = 256,
+    *,
+    mask_values: str = AUTO,
+    decisions: Decisions | None = None,
 ) -> list[Row]:
     """Score one image's prediction made elsewhere (another program, a radiologist), at both resolutions.
 
@@ -67,35 +93,42 @@ def score_prediction(
         case: a labelled case.
         path: the prediction, of the image's size; see `read_prediction`.
         size: height and width of the "network" resolution.
-        is_probability: whether it is a probability, see `are_probabilities`.
+        mask_values: how the prediction's values are read; see `salus.read.mask_values`.
+        decisions: gets how each file was read.
 
     Raises:
-        SalusError: a file is unreadable or of another size than the image.
+        SalusError: a file is unreadable or of another size than the image, or what is lesion cannot be decided.
     """
     shape = case.read_image().shape
-    truth = case.read_mask(shape)
-    probability, mask = read_prediction(path, shape, is_probability)
-    small_truth = resize(truth, (size, size)) >= 0.5
-    small = resize(mask if probability is None else probability, (size, size))
+    truth = _read_truth(case, shape, decisions)
+    prediction = read_prediction(path, case, shape, mask_values)
+    if decisions is not None:
+        decisions.predictions[str(path)] = prediction.decision
+    mask, probability = prediction.mask, prediction.probability
+    small_truth, small_mask = (resize(values, (size, size)) >= 0.5 for values in (truth, mask))
+    small = None if probability is None else np.clip(resize(probability, (size, size)), 0, 1)
     return [
-        _row(name, fold, case, "network", small_truth, small >= 0.5, None if probability is None else small),
+        _row(name, fold, case, "network", small_truth, small_mask, small),
         _row(name, fold, case, "native", truth, mask, probability),
     ]
 
 
-def score_segmentation(segmentation: Segmentation, case: Case, size: int = 256) -> list[Row]:
+def score_segmentation(
+    segmentation: Segmentation, case: Case, size: int = 256, decisions: Decisions | None = None
+) -> list[Row]:
     """Score the outline of a `Segmenter`, by its own mask, at both resolutions.
 
     Args:
         segmentation: of the case's image.
         case: a labelled case.
         size: height and width of the "network" resolution.
+        decisions: gets how the truth was read.
 
     Raises:
         SalusError: a mask is unreadable or of another size than the image.
     """
     network, mask, probability = segmentation.network, segmentation.mask, segmentation.probability
-    truth = case.read_mask(mask.shape)
+    truth = _read_truth(case, mask.shape, decisions)
     small_truth, small_mask, small = (resize(values, (size, size)) for values in (truth, mask, probability))
     return [
         _row(network, 0, case, "network", small_truth >= 0.5, small_mask >= 0.5, np.clip(small, 0, 1)),
@@ -104,7 +137,17 @@ def score_segmentation(segmentation: Segmentation, case: Case, size: int = 256) 
 
 
 def evaluate(
-    predictions: Path | str, truth: Path | str, *, layout: str | None = None, size: int = 256, workers: int = 4
+    predictions: Path | str,
+    truth: Path | str,
+    *,
+    layout: str | None = None,
+    size: int = 256,
+    workers: int = 4,
+    mask_values: str = AUTO,
+    truth_values: str = AUTO,
+    remarks: list[str] | None = None,
+    warnings: list[str] | None = None,
+    on_progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> tuple[list[Row], list[str]]:
     """Score a folder of predictions against a data set.
 
@@ -114,6 +157,11 @@ def evaluate(
         layout: how it is laid out; None detects it.
         size: height and width of the "network" resolution.
         workers: threads.
+        mask_values: how the values of predictions are read; see `salus.read.mask_values`.
+        truth_values: the same of the truth.
+        remarks: gets a line on how the truth was read, and one on the predictions.
+        warnings: gets a line where predictions may have been misread.
+        on_progress: called with the number of cases that are done, and of all.
 
     Returns:
         Two rows for each case that could be scored, and one line for each that could not.
@@ -121,18 +169,32 @@ def evaluate(
     Raises:
         SalusError: a folder is missing, or cases have no prediction.
     """
-    folder, cases = Path(predictions), _labelled_cases(truth, layout)
-    files = match_predictions(folder, cases)
-    path_of, is_probability = dict(zip(cases, files, strict=True)), are_probabilities(files, workers)
-    return _score_each(
-        cases,
-        lambda case: score_prediction(folder.name, 0, case, path_of[case], size, is_probability=is_probability),
-        workers,
-    )
+    check_mask_values(mask_values)
+    folder, cases = Path(predictions), _labelled_cases(truth, layout, truth_values)
+    path_of = dict(zip(cases, match_predictions(folder, cases), strict=True))
+    decisions = Decisions()
+
+    def score_case(case: Case) -> list[Row]:
+        return score_prediction(folder.name, 0, case, path_of[case], size, mask_values=mask_values, decisions=decisions)
+
+    result = _score_each(cases, score_case, workers, on_progress)
+    decisions.report(remarks, warnings)
+    return result
 
 
 def evaluate_network(
-    network: Path | str | None, truth: Path | str, *, layout: str | None = None, size: int = 256, workers: int = 1
+    network: Path | str | None,
+    truth: Path | str,
+    *,
+    layout: str | None = None,
+    size: int = 256,
+    workers: int = 1,
+    device: str = "cpu",
+    precision: str = "float32",
+    truth_values: str = AUTO,
+    remarks: list[str] | None = None,
+    warnings: list[str] | None = None,
+    on_progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> tuple[list[Row], list[str]]:
     """Outline every image of a data set at its own size, as `salus segment` does, and score the outlines.
 
@@ -142,6 +204,12 @@ def evaluate_network(
         layout: how it is laid out; None detects it.
         size: height and width of the "network" resolution.
         workers: images that are worked on at a time; the network takes all cores for one.
+        device: see `salus.engine.open_network`, also for the next.
+        precision: in which the network computes.
+        truth_values: how the values of masks are read; see `salus.read.mask_values`.
+        remarks: gets a line on how the truth was read.
+        warnings: gets a line where the network was trained on these very images.
+        on_progress: called with the number of cases that are done, and of all.
 
     Returns:
         As `evaluate`.
@@ -149,20 +217,55 @@ def evaluate_network(
     Raises:
         SalusError: the folder is missing or nothing in it has a truth; or see `salus.segmentation.segmenter.Segmenter`.
     """
-    cases = _labelled_cases(truth, layout)
-    segmenter = Segmenter(network)
-    return _score_each(cases, lambda case: score_segmentation(segmenter(case.image), case, size), workers)
+    cases = _labelled_cases(truth, layout, truth_values)
+    segmenter, decisions = Segmenter(network, device=device, precision=precision), Decisions()
+
+    def score_case(case: Case) -> list[Row]:
+        return score_segmentation(segmenter(case.image), case, size, decisions)
+
+    result = _score_each(cases, score_case, workers, on_progress)
+    decisions.report(remarks, warnings)
+    if warnings is not None:
+        warnings += _training_warnings(segmenter.path, cases)
+    return result
 
 
-def _labelled_cases(truth: Path | str, layout: str | None) -> tuple[Case, ...]:
-    cases = read_data_set(truth, layout).labelled
+def _training_warnings(network: Path, cases: Sequence[Case]) -> list[str]:
+    """Return a line where the network's card names these very images among those that it was trained on."""
+    settings = open_network(network).settings
+    card = settings.get("card", {})
+    data_set, images = fingerprint(cases)["sha256"], image_digests(cases)
+    lines = []
+    for name, entry in card.get("data", {}).items():
+        known = images.intersection(entry.get("image_sha256", ()))
+        if known or entry.get("sha256") == data_set:
+            lines.append(
+                f"{settings.get('name', network.stem)} was trained on {len(known) or 'most'} of these {len(images)} "
+                f"images (its card: {card.get('trained_on', 'every image')} of {name}); the scores are not of unseen "
+                "patients"
+            )
+    return lines
+
+
+def _read_truth(case: Case, shape: tuple[int, int], decisions: Decisions | None) -> np.ndarray:
+    files = case.read_mask_files(shape)
+    if decisions is not None:
+        decisions.truth.update({path: reading.decision for path, reading in files.items()})
+    return np.any([reading.mask for reading in files.values()], axis=0) if files else np.zeros(shape, bool)
+
+
+def _labelled_cases(truth: Path | str, layout: str | None, mask_values: str) -> tuple[Case, ...]:
+    cases = read_data_set(truth, layout, mask_values).labelled
     if not cases:
         raise SalusError(f"{truth}: no image in it has a truth to score against; salus data check says what is there")
     return cases
 
 
 def _score_each(
-    cases: Sequence[Case], score_case: Callable[[Case], list[Row]], workers: int
+    cases: Sequence[Case],
+    score_case: Callable[[Case], list[Row]],
+    workers: int,
+    on_progress: Callable[[int, int], object],
 ) -> tuple[list[Row], list[str]]:
     """Score all cases; return their rows, and one line for each case that could not be scored."""
 
@@ -172,8 +275,12 @@ def _score_each(
         except SalusError as error:
             return str(error)
 
+    results = []
+    on_progress(0, len(cases))
     with ThreadPoolExecutor(workers) as pool:
-        results = list(pool.map(score_or_error, cases))
+        for done, result in enumerate(pool.map(score_or_error, cases), 1):
+            results.append(result)
+            on_progress(done, len(cases))
     rows = [row for result in results if not isinstance(result, str) for row in result]
     return rows, [result for result in results if isinstance(result, str)]
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from salus import spreadsheet
 from salus.evaluation.scoring import Row
 from salus.metrics.segmentation import SCORES
+from salus.metrics.statistics import bootstrap_interval
 
 
 def summarise_scores(rows: Sequence[Row]) -> dict[str, Any]:
@@ -22,34 +23,49 @@ def summarise_scores(rows: Sequence[Row]) -> dict[str, Any]:
 
     Returns:
         For "network" and "native": the number of images with a lesion, of each score the mean and the number of images
-        in it, and the number of tumour-free images and of those left empty.
+        in it, the number of tumour-free images and of those left empty, and of each score the 95 % interval of its mean
+        (`salus.metrics.statistics.bootstrap_interval` over patients; images count as patients where none is named).
     """
     summary: dict[str, Any] = {}
     tumour_free = {row["case"] for row in rows if row["resolution"] == "native" and not row["area_true"]}
     for resolution in ("network", "native"):
         own = [row for row in rows if row["resolution"] == resolution]
         lesion, free = [r for r in own if r["area_true"]], [r for r in own if r["case"] in tumour_free]
-        scores = {}
+        scores: dict[str, Any] = {}
+        intervals: dict[str, Any] = {}
+        patients = [row.get("patient") or f"image {row['case']}" for row in lesion]
         for name in SCORES:
             values = [float(row[name]) for row in lesion if not np.isnan(row[name])]
             scores[name] = {"mean": float(np.mean(values)) if values else None, "n": len(values)}
+            interval = bootstrap_interval([float(row[name]) for row in lesion], patients) if values else None
+            is_known = interval is not None and not np.isnan(interval.low)
+            intervals[name] = [interval.low, interval.high] if interval is not None and is_known else None
         summary[resolution] = {
             "lesion_images": len(lesion),
             "scores": scores,
+            "intervals": intervals,
+            "patients": len(set(patients)),
             "tumour_free": {"images": len(free), "left_empty": sum(not row["area_predicted"] for row in free)},
         }
     return summary
 
 
 def render_summary(summary: dict[str, Any]) -> str:
-    """Render the summary as a text table."""
-    lines = [f"{'':<34}{'256 x 256':>12}{'native':>12}"]
+    """Render the summary as a text table: means, and in brackets their 95 % intervals."""
+    lines = [f"{'':<34}{'256 x 256':>12}{'native':>12}  {'95 % interval (native)'}"]
     for name, info in SCORES.items():
         means = [summary[resolution]["scores"][name]["mean"] for resolution in ("network", "native")]
         title = f"{info.title} ({info.unit})" if info.unit else info.title
-        lines.append(f"{title:<34}" + "".join(f"{'-' if mean is None else format(mean, '.4f'):>12}" for mean in means))
-    lines.append(f"{summary['native']['lesion_images']} images with a lesion")
-    free = summary["native"]["tumour_free"]
+        interval = summary["native"]["intervals"][name]
+        text = f"  {interval[0]:.4f} to {interval[1]:.4f}" if interval else ""
+        cells = "".join(f"{'-' if mean is None else format(mean, '.4f'):>12}" for mean in means)
+        lines.append(f"{title:<34}{cells}{text}")
+    native = summary["native"]
+    lines.append(
+        f"{native['lesion_images']} images with a lesion, of {native['patients']} patients (or images without one); "
+        "intervals by bootstrap over them"
+    )
+    free = native["tumour_free"]
     if free["images"]:
         lines.append(f"{free['images']} tumour-free images, {free['left_empty']} left empty")
     return "\n".join(lines)
@@ -57,8 +73,7 @@ def render_summary(summary: dict[str, Any]) -> str:
 
 def read_rows(path: Path) -> list[Row]:
     """Read rows from CSV: numbers as float, fold as int, an empty label or patient as None."""
-    with path.open(newline="", encoding="utf-8") as file:
-        return [{key: _parse_value(key, text) for key, text in row.items()} for row in csv.DictReader(file)]
+    return [{key: _parse_value(key, text) for key, text in row.items()} for row in spreadsheet.read_rows(path)]
 
 
 def _parse_value(key: str, text: str) -> Any:

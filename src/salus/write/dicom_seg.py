@@ -145,6 +145,7 @@ def build_segmentation(header: Any, segmentation: Segmentation, fractional: bool
         **instance_arguments("seg", header, segmentation.frame),
     )
     copy_lossy_compression(dataset, header)
+    dataset.ContentCreatorName = ""  # type 2
     if plane is None:
         dataset.PatientOrientation = ""  # unknown; type 2C
     dataset.walk(lambda item, element: _refer_to_source(item, element, header, segmentation.frame))

@@ -1,44 +1,106 @@
 """Masks as NIfTI: labels by lesion number, the frames of a cine along the third axis. Needs nibabel.
 
-The first axis is the column, the second the row, from the upper left corner, as `salus.read.nifti` reads them; pixel
-sizes are in mm where they are known, and no unit is named where they are not. The affine is ITK's for a picture: the
-directions of rows and columns are left and posterior.
+A mask lies on its source: one of a NIfTI file has that file's shape, affine, units and codes, one of an NRRD file its
+origin, directions and units. For other sources the first axis is the column and the second the row, from the upper left
+corner; pixel sizes are in mm where they are known, and no unit is named where they are not. The affine is then ITK's
+for a picture: the directions of rows and columns are left and posterior.
 """
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from salus.atomic import write_whole
 from salus.errors import SalusError
+from salus.read.geometry import Geometry
 from salus.segmentation.result import Segmentation
 from salus.write.polygons import lesion_labels
 
+TEXT_FIELDS = ("data_type", "db_name", "descrip", "aux_file", "intent_name")
+"""Fields of a header that hold text, which may name the patient; a mask has them empty."""
 
-def write_nifti(path: Path, segmentations: Iterable[Segmentation]) -> None:
+
+def write_nifti(path: Path, segmentations: Iterable[Segmentation], geometry: Geometry | None = None) -> None:
     """Write the lesion numbers of an image, or of a cine's frames, as one label file.
 
     Args:
         path: of the file; ends in .nii or .nii.gz.
-        segmentations: of the frames, of one size; one for a single image. One is in memory at a time.
+        segmentations: of the frames, of one size, in the order of their numbers; one for a single image. One is in
+            memory at a time. A frame of `geometry` that has none is empty.
+        geometry: of the source, see `salus.read.geometry.read_geometry`; None puts the mask where ITK puts a picture.
 
     Raises:
-        SalusError: nibabel is not installed.
+        SalusError: nibabel is not installed, or a mask has another size than the source.
         OSError: the file cannot be written.
     """
     try:
         import nibabel
     except ImportError:
         raise SalusError('NIfTI files need nibabel; pip install "salus[dicom]"') from None
-    labels, spacing = [], None
-    for segmentation in segmentations:
-        labels.append(lesion_labels(segmentation).T)
-        spacing = segmentation.spacing
-    down, right = spacing or (1.0, 1.0)
-    values = labels[0] if len(labels) == 1 else np.stack(labels, axis=-1)
-    image = nibabel.Nifti1Image(values, np.diag([-right, -down, 1.0, 1.0]))
-    image.header.set_xyzt_units("mm" if spacing else "unknown")
-    write_whole(path, lambda temporary: nibabel.save(image, temporary))
+
+    def write(temporary: Path) -> None:
+        if geometry is not None:
+            _write_frames(temporary, path, _source_header(nibabel, geometry), segmentations)
+            return
+        labels, spacing = [], None
+        for segmentation in segmentations:
+            labels.append(lesion_labels(segmentation).T)
+            spacing = segmentation.spacing
+        down, right = spacing or (1.0, 1.0)
+        values = labels[0] if len(labels) == 1 else np.stack(labels, axis=-1)
+        image = nibabel.Nifti1Image(values, np.diag([-right, -down, 1.0, 1.0]))
+        image.header.set_xyzt_units("mm" if spacing else "unknown")
+        nibabel.save(image, temporary)
+
+    write_whole(path, write)
+
+
+def _source_header(nibabel: Any, geometry: Geometry) -> Any:
+    """Make the header of a label file on a source's grid."""
+    if geometry.nifti_header is None:
+        header = nibabel.Nifti1Header()
+        header.set_data_shape(geometry.shape)
+        header.set_sform(geometry.affine, code="scanner")
+        header.set_qform(geometry.affine, code="scanner", strip_shears=True)
+        header.set_xyzt_units(geometry.unit)
+    else:
+        header = type(geometry.nifti_header)(geometry.nifti_header.binaryblock, geometry.nifti_header.endianness)
+    header.set_data_dtype(np.uint8)
+    header.set_slope_inter(1, 0)
+    header["cal_max"] = header["cal_min"] = 0
+    header["intent_code"] = 0
+    for name in TEXT_FIELDS:
+        if name in header:
+            header[name] = b""
+    return header
+
+
+def _write_frames(temporary: Path, path: Path, header: Any, segmentations: Iterable[Segmentation]) -> None:
+    """Write a header and the labels of each frame after it, one at a time."""
+    shape = header.get_data_shape()
+    columns, rows = shape[:2]
+    count = int(np.prod(shape[2:], dtype=np.int64))
+    header["magic"] = header.single_magic
+    header["vox_offset"] = header.single_vox_offset
+    is_packed = path.name.endswith(".gz")
+    with gzip.open(temporary, "wb", compresslevel=6) if is_packed else temporary.open("wb") as file:
+        content = header.binaryblock
+        file.write(content + bytes(header.single_vox_offset - len(content)))
+        written = 0
+        for segmentation in segmentations:
+            labels = lesion_labels(segmentation)
+            if labels.shape != (rows, columns):
+                raise SalusError(
+                    f"{path}: the mask is {labels.shape[1]} x {labels.shape[0]}, its source {columns} x {rows}"
+                )
+            for _ in range(written, (segmentation.frame or 1) - 1):  # frames that failed
+                file.write(bytes(rows * columns))
+            file.write(labels.tobytes())
+            written = segmentation.frame or 1
+        for _ in range(written, count):
+            file.write(bytes(rows * columns))
