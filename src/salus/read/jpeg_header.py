@@ -46,3 +46,13 @@ def read_frame_size(stream: bytes) -> tuple[int, int] | None:
         else:
             at += 2 + int.from_bytes(stream[at + 2 : at + 4], "big")
     return None
+
+
+def count_scans(stream: bytes) -> int:
+    """Count the scans of a JPEG stream, 1 or more; a progressive one is decoded whole for each.
+
+    Example:
+        >>> count_scans(b"no JPEG")
+        1
+    """
+    return max(stream.count(b"\xff\xda"), 1) if stream[:2] == JPEG_START else 1

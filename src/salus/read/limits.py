@@ -21,6 +21,15 @@ MAX_VALUES = 2**35
 MAX_INFLATED = 512 * 2**20
 """Largest size that a packed file may unpack to, where it is read whole, in bytes."""
 
+MAX_DEFLATED = 128 * 2**20
+"""Largest size that a deflated DICOM file may unpack to, in bytes; the header is parsed beside it."""
+
+MAX_SECONDS = 4.0
+"""Longest time to decode one frame; a frame of 1 million pixels takes some hundredths of a second."""
+
+MAX_JPEG_PIXELS = 400_000_000
+"""Largest pixels x scans of a progressive JPEG file; usual are 10 scans."""
+
 
 def check_file(path: Path) -> int:
     """Check that a file can be read and is no larger than `MAX_BYTES`.

@@ -2,7 +2,7 @@
 
 pynrrd reads the header; the values are read here, within the limits. The first axis that is not colour is the column,
 the next the row, counted from the upper left corner as stored; see `salus.read.nifti`. Pixel sizes are used where the
-file names a space (ITK writes them in mm) or the unit "mm".
+file names a space (ITK writes them in mm) or a unit of length.
 """
 
 from __future__ import annotations
@@ -11,40 +11,73 @@ import bz2
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from salus.errors import SalusError
+from salus.read.geometry import length_in_mm
 from salus.read.limits import MAX_INFLATED, check_file, check_frame_number, check_size
 from salus.scan import Scan, scan_from_values, valid_spacing
 
-DECODERS: dict[str, Callable[[bytes, int], bytes]] = {
-    "raw": lambda data, limit: data[:limit],
-    "gzip": lambda data, limit: zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(data, limit),
-    "bzip2": lambda data, limit: bz2.BZ2Decompressor().decompress(data, limit),
+UNPACKERS: dict[str, Callable[[], Any]] = {
+    "gzip": lambda: zlib.decompressobj(zlib.MAX_WBITS | 16),
+    "bzip2": bz2.BZ2Decompressor,
 }
-DECODERS |= {"gz": DECODERS["gzip"], "bz2": DECODERS["bzip2"]}
-"""For each encoding, a function (data, limit) that unpacks at most `limit` bytes."""
+UNPACKERS |= {"gz": UNPACKERS["gzip"], "bz2": UNPACKERS["bzip2"]}
+"""For each packed encoding, what unpacks it."""
+
+PIECE = 2**20
+"""Bytes of a packed file that are read at a time."""
+
+MAX_SKIPPED_LINE = 2**20
+"""Longest line that `line skip` passes over, in bytes."""
 
 COLOUR_KINDS = ("RGB-color", "RGBA-color", "3-color", "4-color", "vector", "3-vector")
 
 
 @dataclass(frozen=True, eq=False)
 class NrrdFrames:
-    """Frames of an NRRD file, as `salus.read.frames.Frames`; `values` is (frames, rows, columns[, colours])."""
+    """Frames of an NRRD file, as `salus.read.frames.Frames`.
+
+    Attributes:
+        source: see `Frames`; so are the next two.
+        spacing: (row, column) size of a pixel in mm; None where it is not known.
+        dtype: of a value.
+        shape: of a frame, (rows, columns) or (rows, columns, colours).
+        offset: of the first frame in the file, in bytes.
+        unpacked: the bytes of all frames of a packed file; None for a raw one, of which each frame is read alone.
+    """
 
     source: str
     count: int
     seconds: float | None
     spacing: tuple[float, float] | None
-    values: np.ndarray
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    offset: int
+    unpacked: bytes | None
 
     def scan(self, number: int = 1) -> Scan:
         """Read one frame; see `Frames`."""
         check_frame_number(self.source, number, self.count)
-        return scan_from_values(self.values[number - 1], self.source, self.spacing, number if self.count > 1 else None)
+        size = prod(self.shape) * self.dtype.itemsize
+        start = (number - 1) * size
+        if self.unpacked is None:
+            try:
+                with Path(self.source).open("rb") as file:
+                    file.seek(self.offset + start)
+                    content = file.read(size)
+            except OSError as error:
+                raise SalusError(f"{self.source}: cannot be read ({error.strerror})") from None
+        else:
+            content = self.unpacked[start : start + size]
+        if len(content) < size:
+            raise SalusError(f"{self.source}: the pixel data of frame {number} are cut short; copy it again")
+        values = np.frombuffer(content, self.dtype).reshape(self.shape)
+        return scan_from_values(values, self.source, self.spacing, number if self.count > 1 else None)
 
 
 def open_nrrd(path: Path | str) -> NrrdFrames:
@@ -54,7 +87,7 @@ def open_nrrd(path: Path | str) -> NrrdFrames:
         SalusError: pynrrd is not installed; the file is missing, damaged, no picture, or beyond a limit.
     """
     path = Path(path)
-    check_file(path)
+    file_size = check_file(path)
     try:
         import nrrd
     except ImportError:
@@ -65,12 +98,13 @@ def open_nrrd(path: Path | str) -> NrrdFrames:
             sizes = [int(side) for side in header["sizes"]]
             dtype = np.dtype(nrrd.reader._determine_datatype(header))
             start = file.tell()
+            skipped_lines, skipped_bytes = (_read_skip(header, name) for name in ("line", "byte"))
     except Exception as error:  # pynrrd raises many kinds
         raise SalusError(f"{path}: cannot be read as NRRD ({type(error).__name__})") from None
     if "data file" in header or "datafile" in header:
         raise SalusError(f"{path}: its pixel data lie in another file; save it as one .nrrd file")
     encoding = str(header.get("encoding", "raw"))
-    if encoding not in DECODERS or dtype.kind not in "uif":
+    if encoding not in ("raw", *UNPACKERS) or dtype.kind not in "uif":
         raise SalusError(f"{path}: its encoding is not read; save it as raw or gzip with whole or real numbers")
     kinds = [str(kind) for kind in header.get("kinds", [])]
     channels = sizes[0] if kinds[:1] and kinds[0] in COLOUR_KINDS else 1
@@ -81,19 +115,65 @@ def open_nrrd(path: Path | str) -> NrrdFrames:
     count = int(np.prod(axes[2:], dtype=object))
     check_size(path, rows, columns, count)
     expected = rows * columns * count * channels * dtype.itemsize
-    if expected > MAX_INFLATED:
-        raise SalusError(f"{path}: {expected / 2**20:.0f} MiB of pixels; NRRD is read up to {MAX_INFLATED / 2**20:.0f}")
+    if encoding != "raw" and expected > MAX_INFLATED:
+        raise SalusError(
+            f"{path}: {expected / 2**20:.0f} MiB of packed pixels; they are read up to {MAX_INFLATED / 2**20:.0f}, "
+            "save it as raw"
+        )
+    if skipped_lines < 0 or skipped_bytes < -1:
+        raise SalusError(f"{path}: its line skip or byte skip is negative; it is damaged")
+    unpacked = None
     try:
         with path.open("rb") as file:
             file.seek(start)
-            data = DECODERS[encoding](file.read(), expected)
+            for _ in range(min(skipped_lines, file_size)):
+                if not file.readline(MAX_SKIPPED_LINE).endswith(b"\n"):
+                    raise SalusError(f"{path}: has no {skipped_lines} lines to skip; it is damaged")
+            start = file.tell()
+            if encoding != "raw":
+                unpacked = _unpack(file, UNPACKERS[encoding](), skipped_bytes, expected)
+                available = len(unpacked)
+            else:
+                start = file_size - expected if skipped_bytes == -1 else start + skipped_bytes
+                available = file_size - start if start >= 0 else file_size
     except (OSError, zlib.error, EOFError, ValueError) as error:
         raise SalusError(f"{path}: its pixel data are damaged ({type(error).__name__})") from None
-    if len(data) < expected:
-        raise SalusError(f"{path}: its pixel data are cut short ({len(data):,} of {expected:,} bytes); copy it again")
-    values = np.frombuffer(data, dtype).reshape(count, rows, columns, channels)
+    if available < expected:
+        raise SalusError(f"{path}: its pixel data are cut short ({available:,} of {expected:,} bytes); copy it again")
+    shape = (rows, columns) if channels == 1 else (rows, columns, channels)
     spacing = _read_spacing(header, first_axis=1 if channels > 1 else 0)
-    return NrrdFrames(str(path), count, None, spacing, values[..., 0] if channels == 1 else values)
+    return NrrdFrames(str(path), count, None, spacing, dtype, shape, start, unpacked)
+
+
+def _read_skip(header: dict[str, Any], what: str) -> int:
+    """Read `line skip` or `byte skip`, which is spelled in either way; 0 without it."""
+    return int(header.get(f"{what} skip", header.get(f"{what}skip", 0)))
+
+
+def _unpack(file: BinaryIO, unpacker: Any, skipped: int, expected: int) -> bytes:
+    """Unpack `expected` bytes from a place in a file, behind `skipped` unpacked ones; -1 takes the last ones.
+
+    Raises:
+        ValueError: more than `MAX_INFLATED` are to be skipped.
+    """
+    content, passed = bytearray(), 0
+    while not unpacker.eof and (piece := file.read(PIECE)):
+        while True:
+            unpacked = unpacker.decompress(piece, PIECE)
+            content += unpacked
+            drop = min(skipped - passed, len(content)) if skipped >= 0 else max(len(content) - expected, 0)
+            if drop > PIECE or (drop and skipped >= 0):
+                del content[:drop]
+                passed += drop
+            if passed > MAX_INFLATED:
+                raise ValueError("more bytes to skip than are unpacked")
+            if skipped >= 0 and len(content) >= expected:
+                return bytes(content[:expected])
+            piece = getattr(unpacker, "unconsumed_tail", b"")
+            needs_input = getattr(unpacker, "needs_input", not piece)
+            if unpacker.eof or (needs_input and len(unpacked) < PIECE):
+                break
+    return bytes(content[-expected:] if skipped < 0 else content)
 
 
 def _read_spacing(header: dict[str, Any], first_axis: int) -> tuple[float, float] | None:
@@ -114,4 +194,7 @@ def _read_spacing(header: dict[str, Any], first_axis: int) -> tuple[float, float
             units = list(header.get("units", []))[first_axis:] or (["mm"] * 2 if "space" in header else [""])
     except (KeyError, TypeError, ValueError):
         return None
-    return valid_spacing(down, across) if all(str(unit).strip('"') == "mm" for unit in units[:2]) else None
+    if not units or len(lengths := [length_in_mm(unit) for unit in (units * 2)[:2]]) < 2 or None in lengths:
+        return None
+    across_mm, down_mm = (step * (length or 0) for step, length in zip((across, down), lengths, strict=True))
+    return valid_spacing(down_mm, across_mm)

@@ -1,0 +1,115 @@
+"""NRRD files in every encoding hold what pynrrd reads; only the pixels of a raw file are read."""
+
+import bz2
+import gzip
+import resource
+import time
+
+import nrrd
+import numpy as np
+import pytest
+
+from salus import read_scan
+from salus.errors import SalusError
+from salus.read.frames import open_frames
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (5, 30, 40), np.uint8)
+PIXELS[0, 0, 0] = 255
+
+
+def write(path, *, values=PIXELS, encoding="raw", fields="", before=b"", inside=b"", behind=b"", kind="uint8"):
+    """Write frames as NRRD by hand; the bytes `before` and `behind` lie outside what is packed, `inside` within."""
+    sizes = " ".join(map(str, values.shape[::-1]))
+    header = f"NRRD0004\ntype: {kind}\ndimension: {values.ndim}\nsizes: {sizes}\nencoding: {encoding}\n"
+    header += "endian: big\n" + fields + "\n"
+    pack = {"raw": bytes, "gzip": gzip.compress, "bzip2": bz2.compress}[encoding]
+    content = values.astype(values.dtype.newbyteorder(">")).tobytes()
+    path.write_bytes(header.encode() + before + pack(inside + content) + behind)
+    return path
+
+
+CASES = {
+    "plain": {},
+    "line skip": {"fields": "line skip: 2\n", "before": b"one\ntwo\n"},
+    "lineskip": {"fields": "lineskip: 1\n", "before": b"one\n"},
+    "byte skip": {"fields": "byte skip: 7\n", "before": b"1234567"},
+    "byte skip -1": {"fields": "byte skip: -1\n", "before": b"anything"},
+    "line and byte skip": {"fields": "line skip: 1\nbyte skip: 3\n", "before": b"one\n123"},
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("kind", "dtype"), [("uint8", np.uint8), ("short", np.int16), ("float", np.float32)])
+def test_raw_files_are_read_as_pynrrd_reads_them(name, kind, dtype, tmp_path):
+    values = PIXELS.astype(dtype)
+    path = write(tmp_path / "a.nrrd", values=values, kind=kind, **CASES[name])
+    expected = nrrd.read(str(path), index_order="C")[0]
+    np.testing.assert_array_equal(expected, values)
+    opened = open_frames(path)
+    assert opened.count == len(values)
+    for number in range(1, 6):
+        frame = expected[number - 1]
+        scale = 255 if kind == "uint8" else frame.max()
+        np.testing.assert_allclose(opened.scan(number).pixels, frame / scale, atol=1e-6)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "bzip2"])
+@pytest.mark.parametrize(
+    "skip",
+    [
+        {},
+        {"fields": "line skip: 1\n", "before": b"one\n"},
+        {"fields": "byte skip: -1\n", "inside": b"anything" * 500_000},
+        {"fields": "byte skip: 2500000\n", "inside": bytes(2_500_000)},  # of the unpacked bytes, as the format says
+    ],
+    ids=["plain", "line skip", "byte skip -1", "byte skip"],
+)
+def test_packed_files(encoding, skip, tmp_path):
+    path = write(tmp_path / "a.nrrd", encoding=encoding, **skip)
+    if "byte skip: 2" not in skip.get("fields", ""):  # which pynrrd applies to the packed bytes too
+        np.testing.assert_array_equal(nrrd.read(str(path), index_order="C")[0], PIXELS)
+    opened = open_frames(path)
+    for number in range(1, 6):
+        np.testing.assert_allclose(opened.scan(number).pixels * 255, PIXELS[number - 1], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ({"fields": "line skip: -1\n"}, "negative"),
+        ({"fields": "byte skip: -2\n"}, "negative"),
+        ({"fields": "line skip: 99999999\n"}, "lines to skip"),
+        ({"fields": "byte skip: 9\n"}, "cut short"),
+        ({"fields": "byte skip: 9\n", "encoding": "gzip"}, "cut short"),
+        ({"fields": "byte skip: 99999999999\n", "encoding": "gzip", "inside": bytes(9)}, "cut short"),
+        ({"fields": "line skip: many\n"}, "cannot be read"),
+    ],
+)
+def test_what_cannot_be_skipped_is_refused(damage, message, tmp_path):
+    with pytest.raises(SalusError, match=message):
+        read_scan(write(tmp_path / "a.nrrd", **damage))
+
+
+@pytest.mark.parametrize("skip", ["", "byte skip: -1\n"])
+def test_a_large_file_costs_its_pixels_alone(skip, tmp_path):
+    path = write(tmp_path / "a.nrrd", fields=skip)
+    with path.open("r+b") as file:
+        file.truncate(3 * 2**30)  # sparse: takes no room on the disk
+    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    assert open_frames(path).scan(5).shape == (30, 40)
+    assert time.perf_counter() - start < 1
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # kB
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "bzip2"])
+@pytest.mark.parametrize("skip", ["", "byte skip: -1\n", "byte skip: 99999999999\n"])
+def test_a_packed_bomb_is_refused_before_it_fills_the_memory(encoding, skip, monkeypatch, tmp_path):
+    monkeypatch.setattr("salus.read.nrrd.MAX_INFLATED", 2**22)
+    path = write(tmp_path / "a.nrrd", encoding=encoding, fields=skip, inside=bytes(2**25))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    if skip:
+        with pytest.raises(SalusError, match="damaged"):
+            read_scan(path)
+    else:
+        read_scan(path)  # the pixels alone are unpacked
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 30_000
