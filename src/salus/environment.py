@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -12,10 +13,14 @@ from pathlib import Path
 
 from salus import __version__
 from salus.engine import ENGINES
+from salus.engine.speed_test import earlier_measurement, measure_precisions
+from salus.precision import PrecisionTimes
 from salus.processor import processor_cores, processor_features, processor_name
 from salus.weights import SHIPPED_WEIGHTS
 
 CHECKSUM_TEXT = {True: "checksum ok", False: "DAMAGED, install Salus again", None: "no checksum stated"}
+
+ONE_PRECISION = "float32 is the only one here"
 
 CARDS = ("weights.json", "segment.json")
 """JSON files that state the checksums of shipped networks."""
@@ -47,6 +52,8 @@ class Info:
         features: whether the processor has avx2, avx512, bf16 and amx; None where the system does not say.
         engines: version of each engine; None where it is not installed.
         networks: the networks in the package, sorted by name.
+        precisions: milliseconds that OpenVINO takes for the same work in each precision; None where that was not
+            measured yet.
     """
 
     versions: dict[str, str]
@@ -55,14 +62,17 @@ class Info:
     features: dict[str, bool] | None
     engines: dict[str, str | None]
     networks: tuple[ShippedNetwork, ...]
+    precisions: Mapping[str, float] | None = None
 
 
-def collect_info(folder: Path = SHIPPED_WEIGHTS) -> Info:
-    """Describe this installation; imports neither an engine nor NumPy.
+def collect_info(folder: Path = SHIPPED_WEIGHTS, *, measure: bool = False) -> Info:
+    """Describe this installation; imports neither an engine nor NumPy unless it measures.
 
     Args:
         folder: folder of the shipped networks; need not exist.
+        measure: measure the precisions now, also where they were measured before.
     """
+    times = measure_precisions(again=True) if measure else earlier_measurement()
     return Info(
         versions={"salus": __version__, "python": platform.python_version(), "numpy": _version("numpy") or "missing"},
         processor=processor_name(),
@@ -70,6 +80,7 @@ def collect_info(folder: Path = SHIPPED_WEIGHTS) -> Info:
         features=processor_features(),
         engines={name: _version(name) for name in ENGINES},
         networks=check_shipped_networks(folder),
+        precisions=None if times is None else times.milliseconds,
     )
 
 
@@ -90,12 +101,21 @@ def render_info(info: Info) -> str:
         ("processor", f"{info.processor}, {info.cores} {'core' if info.cores == 1 else 'cores'}"),
         ("features", features),
         *((name, engine_version or "not installed") for name, engine_version in info.engines.items()),
+        ("precision", _render_precisions(info.precisions)),
         *((n.name, f"{n.size / 1e6:.1f} MB, {CHECKSUM_TEXT[n.intact]}") for n in info.networks),
     ]
     if not info.networks:
         rows.append(("networks", "none shipped"))
     width = max(len(name) for name, _ in rows) + 2
     return "\n".join(f"{name:<{width}}{value}" for name, value in rows)
+
+
+def _render_precisions(milliseconds: Mapping[str, float] | None) -> str:
+    if milliseconds is None:
+        return "not measured yet; salus info --measure does"
+    times = PrecisionTimes(milliseconds)
+    others = [f"{name} {times.speed_up(name):.1f} times as fast" for name in milliseconds if name != "float32"]
+    return f"{times.fastest} is the faster here ({', '.join(others)}, float32 1)" if others else ONE_PRECISION
 
 
 def _version(package: str) -> str | None:

@@ -69,9 +69,37 @@ def test_the_text_table():
         "features     not known",
         "openvino     5",
         "onnxruntime  not installed",
+        "precision    not measured yet; salus info --measure does",
         "a.onnx       14.0 MB, checksum ok",
         "b.onnx       0.0 MB, DAMAGED, install Salus again",
     ]
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"),
+    [
+        ({"float32": 9.0, "bfloat16": 5.0}, "bfloat16 is the faster here (bfloat16 1.8 times as fast, float32 1)"),
+        ({"float32": 5.0, "bfloat16": 10.0}, "float32 is the faster here (bfloat16 0.5 times as fast, float32 1)"),
+        ({"float32": 5.0}, "float32 is the only one here"),
+    ],
+)
+def test_the_faster_precision_is_shown(milliseconds, text):
+    info = Info({"salus": "1"}, "Chip", 2, None, {}, (), milliseconds)
+    assert f"precision  {text}" in render_info(info).splitlines()
+
+
+def test_precisions_are_measured_on_request_and_then_known(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("openvino")
+    if sys.platform != "linux":
+        pytest.skip("XDG_CACHE_HOME is Linux's")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    contents = []
+    for options in ([], ["--measure"], []):
+        assert main(["info", "--json", *options]) == 0
+        contents.append(json.loads(capsys.readouterr().out)["precisions"])
+    assert contents[0] is None
+    assert contents[1] == contents[2]
+    assert contents[1]["float32"] > 0
 
 
 def test_an_engine_under_another_package_name_is_installed_and_a_missing_one_is_not(monkeypatch):

@@ -12,8 +12,14 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "info",
         help="versions, processor, engines and shipped networks",
-        description="What is installed here, for a look or a bug report. Nothing is loaded, so it takes a moment.",
+        description="What is installed here, for a look or a bug report. Nothing is loaded, so it takes a moment, "
+        "unless it measures.",
         epilog="example: salus info --json",
+    )
+    parser.add_argument(
+        "--measure",
+        action="store_true",
+        help="measure which precision is faster here (else done once, where it is needed)",
     )
     parser.add_argument("--json", action="store_true", help="print it as JSON")
     parser.set_defaults(run=run)
@@ -25,5 +31,5 @@ def run(args: argparse.Namespace) -> None:
 
     from salus.environment import collect_info, render_info
 
-    environment = collect_info()
+    environment = collect_info(measure=args.measure)
     print(json.dumps(asdict(environment), indent=1) if args.json else render_info(environment))

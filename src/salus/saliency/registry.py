@@ -46,10 +46,10 @@ def _load_regions() -> Method:
     return RegionSaliency.load(find_weights("regions.npz"))
 
 
-def _load_learned() -> Method:
+def _load_learned(device: str = "cpu") -> Method:
     from salus.saliency.methods.learned import LearnedSaliency
 
-    return LearnedSaliency(find_weights("saliency.onnx"))
+    return LearnedSaliency(find_weights("saliency.onnx"), device=device)
 
 
 METHODS: dict[str, Callable[[], Method]] = {
@@ -63,15 +63,23 @@ METHODS: dict[str, Callable[[], Method]] = {
 
 
 @cache
-def get_method(name: str) -> Method:
+def get_method(name: str, device: str = "cpu") -> Method:
     """Return a shipped method; it is made once.
 
+    Args:
+        name: of `METHODS`.
+        device: where the network of "learned" runs, see `salus.engine.open_network`; the others need the cpu.
+
     Raises:
-        SalusError: the name is unknown, or the method's file of weights is missing or damaged.
+        SalusError: the name is unknown, the method's file of weights is missing or damaged, or it cannot run there.
     """
     if name not in METHODS:
         raise SalusError(f"unknown saliency method {name!r}; choose one of {', '.join(METHODS)}, file")
-    return METHODS[name]()
+    if device == "cpu":
+        return METHODS[name]()
+    if name != "learned":
+        raise SalusError(f"the saliency method {name!r} runs on the processor alone; leave out the device {device}")
+    return _load_learned(device)
 
 
 @cache

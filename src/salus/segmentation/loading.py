@@ -35,7 +35,13 @@ def load_network(network: Path | str | None, tta: bool | None, **options: Any) -
 
 
 def start_loading(network: Path | str | None, tta: bool | None, **options: Any) -> None:
-    """Start to load a network in another thread; `load_network` with equal arguments then returns it."""
+    """Start to load a network in another thread; `load_network` with equal arguments then returns it.
+
+    Most of the work needs no lock of Python's, so that the rest of a program can be imported meanwhile.
+    """
+    import numpy as np  # by one thread: two would import it at once
+
+    _ = np.__version__
     pool = ThreadPoolExecutor(1)
     _loading[_key(network, tta, options)] = pool.submit(_load, network, tta, options)
     pool.shutdown(wait=False)

@@ -12,11 +12,13 @@ import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from salus import __version__
 from salus.errors import SalusError
+from salus.precision import measure_once, time_in_turn
 from salus.processor import BFLOAT16_FLAGS, processor_cores, processor_flags, processor_name
 
 if TYPE_CHECKING:
@@ -66,7 +68,7 @@ def set_up(seed: int, precision: str = "auto", threads: int | None = None) -> st
 
     Args:
         seed: of Python, NumPy and the backend.
-        precision: one of `PRECISIONS`; "auto" is mixed_bfloat16 where the processor or GPU has it.
+        precision: one of `PRECISIONS`; "auto" is mixed_bfloat16 on a GPU, and where it was measured to be faster.
         threads: of TensorFlow; None leaves the number to it.
 
     Returns:
@@ -157,8 +159,32 @@ def litert_converter_options(precision: str) -> dict[str, Any]:
 
 
 def has_bfloat16() -> bool:
-    """Tell whether bfloat16 arithmetic is fast here: on a GPU, or on a processor with AMX or AVX512-BF16."""
-    return _jax_with_gpu() or not set(BFLOAT16_FLAGS).isdisjoint(processor_flags())
+    """Tell whether bfloat16 is the faster precision here: on a GPU, else where a measurement says so.
+
+    The measurement, a convolution and a matrix product, is made once and kept; see `salus.precision`.
+    """
+    if _jax_with_gpu():
+        return True
+    import keras
+
+    backend = keras.backend.backend()
+    versions = {name: version for name, version in package_versions().items() if name in ("salus", "keras", backend)}
+    return measure_once(backend, versions, _time_precisions).fastest == "bfloat16"
+
+
+def _time_precisions() -> dict[str, float]:
+    """Time the same layers in float32 and bfloat16; milliseconds."""
+    from keras import ops, random
+
+    shapes = {"image": (1, 64, 64, 64), "kernel": (3, 3, 64, 64), "rows": (1024, 512), "matrix": (512, 512)}
+    tensors = {name: random.normal(shape, seed=0) for name, shape in shapes.items()}
+
+    def compute(image: Any, kernel: Any, rows: Any, matrix: Any) -> None:
+        for result in (ops.conv(image, kernel, padding="same"), ops.matmul(rows, matrix)):
+            ops.convert_to_numpy(ops.cast(result[0, 0], "float32"))  # waits for what is computed in the background
+
+    cast = {name: [ops.cast(tensor, name) for tensor in tensors.values()] for name in ("float32", "bfloat16")}
+    return time_in_turn({name: partial(compute, *arrays) for name, arrays in cast.items()})
 
 
 def package_versions() -> dict[str, str]:

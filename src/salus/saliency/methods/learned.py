@@ -26,13 +26,14 @@ class LearnedSaliency:
     Args:
         path: the .onnx file.
         threads: processor threads of one inference.
+        device: see `salus.engine.open_network`.
 
     Raises:
         SalusError: no engine is installed, or the file is missing, damaged or of another contract.
     """
 
-    def __init__(self, path: Path | str, threads: int = 1) -> None:
-        self.network = open_network(path, threads=threads)
+    def __init__(self, path: Path | str, threads: int = 1, device: str = "cpu") -> None:
+        self.network = open_network(path, threads=threads, device=device)
         shape = self.network.inputs.get("image", ())
         side = shape[1] if len(shape) == 4 else None
         fits = len(self.network.inputs) == 1 and "saliency" in self.network.outputs
