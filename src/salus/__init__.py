@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from salus.evaluation.scoring import evaluate
     from salus.measure.lesions import Lesion
     from salus.metrics.segmentation import Scores, score
+    from salus.prompts.prompt import Prompt
     from salus.read.frames import read_scan
     from salus.saliency.estimate import estimate_saliency
     from salus.saliency.map import SaliencyMap
     from salus.scan import Scan
+    from salus.segmentation.prompt_session import PromptSession
     from salus.segmentation.result import Segmentation
     from salus.segmentation.segmenter import Segmenter, segment
 
@@ -29,6 +31,8 @@ _MODULES = {
     "Case": "salus.data.case",
     "DataSet": "salus.data.case",
     "Lesion": "salus.measure.lesions",
+    "Prompt": "salus.prompts.prompt",
+    "PromptSession": "salus.segmentation.prompt_session",
     "SalusError": "salus.errors",
     "SaliencyMap": "salus.saliency.map",
     "Scan": "salus.scan",
@@ -49,6 +53,8 @@ __all__ = [
     "Case",
     "DataSet",
     "Lesion",
+    "Prompt",
+    "PromptSession",
     "SaliencyMap",
     "SalusError",
     "Scan",

@@ -14,6 +14,8 @@ def test_the_mean_with_the_mirrored_image_has_a_closed_form():
     ramp = np.linspace(0, 1, 8, dtype=np.float32)[:, None]
 
     class Ramp:
+        inputs = ("image",)
+
         def run(self, values):
             x = values["image"]
             scalars = x.mean(axis=(1, 2)) * np.arange(1, len(x) + 1, dtype=np.float32)[:, None]

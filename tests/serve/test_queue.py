@@ -21,7 +21,7 @@ class BlockedSegmenter:
     def __init__(self):
         self.unblocked, self.batches = threading.Event(), []
 
-    def __call__(self, scan):
+    def __call__(self, scan, prompt):
         return self.batch([scan])[0]
 
     def batch(self, scans):

@@ -93,7 +93,7 @@ def test_what_is_no_record_is_refused(content):
 
 
 def test_keys_of_lesions_json_stay(records):
-    assert list(asdict(records[0])) == [
+    assert list(records_json(records)["images"][0]) == [
         "image", "name", "result", "error", "height", "width", "spacing", "regions", "frame", "presence", "confidence",
         "strangeness", "flags", "lesions", "network", "sha256", "size", "modified", "seconds",
     ]  # fmt: skip

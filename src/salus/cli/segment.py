@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from salus.cli import shared_options
+from salus.cli.prompt_options import PROMPT_OPTIONS, add_prompts, apply_prompts
 
 RUN_OPTIONS = ("fractional", "whole_image", "deidentify", "preview", "report", "resume", "overwrite", "workers")
 """Options of the command that are passed on to `salus.pipeline.options.RunOptions` as they are."""
 
 LOCAL_OPTIONS = (
     "probability", "saliency", "preview", "report", "json", "output", "fractional", "num_parts", "workers",
-    "whole_image", "deidentify",
+    "whole_image", "deidentify", *PROMPT_OPTIONS,
 )  # fmt: skip
 """Options of the command that --engine ray refuses."""
 
@@ -92,6 +93,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--workers", type=int, metavar="N", help="images at a time (default: as the processor has cores)"
     )
+    add_prompts(parser)
     parser.set_defaults(run=run)
 
 
@@ -125,6 +127,7 @@ def _run_here(args: argparse.Namespace) -> int:
     )
     folder = Path(args.out)
     jobs = plan_jobs(list(map(Path, args.inputs)), folder, args.frames)
+    jobs, unmatched = apply_prompts(args, jobs)
     if options.part:
         jobs = select_part(jobs, *options.part)
     segmenter = Segmenter(**_segmenter_options(args), streams=min(len(jobs), args.workers or default_workers()))
@@ -143,6 +146,9 @@ def _run_here(args: argparse.Namespace) -> int:
     def on_warning(line: str) -> None:
         print(f"salus: {line}", file=sys.stderr, flush=True)
 
+    if unmatched:
+        others = f" and {len(unmatched) - 1} more" if len(unmatched) > 1 else ""
+        on_warning(f"{args.prompts}: prompts for {unmatched[0]}{others} are left out; it is no image of this run")
     if options.part and (options.preview or "coco" in options.outputs):
         on_warning("coco.json and contact sheets are of all parts: salus merge OUT --coco --preview makes them")
     result = run_jobs(jobs, folder, segmenter, options, on_record, on_warning)

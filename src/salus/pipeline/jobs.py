@@ -12,6 +12,7 @@ from zlib import crc32
 
 from salus.errors import SalusError
 from salus.pipeline.source_file import source_file
+from salus.prompts.prompt import NO_PROMPT, Prompt
 from salus.read.find import exclude_masks, find_images
 from salus.read.frames import detect_format
 
@@ -33,12 +34,14 @@ class Job:
         name: of its outputs, which may hold folders; of a frame FILE/NUMBER.
         file_name: the name without the frame's number.
         frame: its number in the file, from 1; None where the file holds one image.
+        prompt: what a person points at in it.
     """
 
     image: Path
     name: str
     file_name: str
     frame: int | None = None
+    prompt: Prompt = NO_PROMPT
 
 
 def plan_jobs(inputs: Sequence[Path], folder: Path, frames: str | None = None) -> list[Job]:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from salus.atomic import name_file, write_text
 from salus.errors import SalusError
-from salus.write.tables import Record, read_record
+from salus.write.tables import Record, read_record, record_json
 
 END = {"end": True}
 """Last line of the journal of a run that went through all its images."""
@@ -42,13 +41,13 @@ class Journal:
 
     def __init__(self, path: Path, settings: dict[str, Any], records: Iterable[Record] = ()) -> None:
         self.path = path
-        lines = [json.dumps({"settings": settings}), *(json.dumps(asdict(record)) for record in records)]
+        lines = [json.dumps({"settings": settings}), *(json.dumps(record_json(record)) for record in records)]
         write_text(path, "\n".join(lines) + "\n")
         self.file = path.open("a", encoding="utf-8")
 
     def add(self, record: Record) -> None:
         """Add a record; it is in the file when this returns."""
-        self._add_line(asdict(record))
+        self._add_line(record_json(record))
 
     def end(self) -> None:
         """Mark the run as complete."""

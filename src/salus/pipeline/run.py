@@ -32,6 +32,7 @@ from salus.pipeline.options import CSV, DEFAULT_OPTIONS, JOURNAL, JSON, PREVIEW,
 from salus.pipeline.outputs import COCO, write_products
 from salus.pipeline.source_file import compute_sha256, source_file
 from salus.processor import processor_cores
+from salus.prompts.prompt import describe_prompt
 from salus.read.inputs import as_scan
 from salus.scan import Scan
 from salus.segmentation.result import Segmentation
@@ -100,6 +101,8 @@ def run_jobs(
     began, at = datetime.now(UTC), time.perf_counter()
     if options.deidentify:
         require_neutral_paths(jobs)
+    if any(job.prompt for job in jobs):
+        segmenter.require_prompts()
     settings = segmenter_settings(segmenter) | options.output_settings
     earlier = _earlier_records(jobs, folder, settings, options)
     finished = {job.name: earlier[job.name] for job in jobs if _is_finished(job, folder, options, earlier)}
@@ -194,13 +197,13 @@ def segment_job(job: Job, segmenter: Segmenter) -> tuple[Record, Scan | None, Se
     at, file = time.perf_counter(), source_file(job.image)
     try:
         scan = as_scan(file.frames().scan(job.frame or 1))
-        segmentation = segmenter(scan)
+        segmentation = segmenter(scan, job.prompt)
         identity = file.identity()
     except SalusError as error:
         line, seconds = " ".join(str(error).split()), time.perf_counter() - at
         return Record(str(job.image), job.name, FAILED, line, frame=job.frame, seconds=seconds), None, None
-    seconds = time.perf_counter() - at
-    return make_record(segmentation, str(job.image), job.name, **identity, seconds=seconds), scan, segmentation
+    identity |= {"seconds": time.perf_counter() - at, "prompt": describe_prompt(job.prompt)}
+    return make_record(segmentation, str(job.image), job.name, **identity), scan, segmentation
 
 
 def _earlier_records(
@@ -240,6 +243,8 @@ def _earlier_records(
 def _is_finished(job: Job, folder: Path, options: RunOptions, earlier: dict[str, Record]) -> bool:
     record = earlier.get(job.name)
     if record is None or record.result == FAILED or not job.image.is_file() or not _is_unchanged(job, record):
+        return False
+    if record.prompt != describe_prompt(job.prompt):  # what a person points at has changed
         return False
     return all(output_path(folder, kind, job.name).is_file() for kind in options.picture_kinds)
 

@@ -2,7 +2,8 @@
 
 It is one ONNX file with its settings inside, under the metadata key "salus":
 
-    input   "image"        (n, S, S, 1) float32 in [0, 1]
+    inputs  "image"        (n, S, S, 1) float32 in [0, 1];  and where the network takes prompts, "prompt" (n, S, S, 1)
+            float32 in [-1, 1], as `salus.prompts.render` draws it, all zeros without a prompt
     outputs "probability"  (n, S, S, 1);  "saliency" (n, T, T, 1), T = S or less;  "presence" (n, 1), that there is a
             tumour at all;  "strangeness" (n, 1), how far the image lies from those the network knows, 1 at the limit
     settings size, threshold, temperature, presence, strange, smallest, name (`NetworkSettings`), and the card's figures
@@ -21,6 +22,9 @@ from salus.errors import SalusError
 from salus.preprocess import resize, to_uint8
 
 OUTPUTS = {"probability", "saliency", "presence", "strangeness"}
+
+PROMPT = "prompt"
+"""Name of the input for a prompt, which a network may have."""
 
 
 @dataclass(frozen=True)
@@ -77,20 +81,32 @@ def prepare_image(pixels: np.ndarray, size: int) -> np.ndarray:
     return to_uint8(resize(pixels, (size, size)))[..., None] / np.float32(255)
 
 
-def predict(network: Network, images: np.ndarray, tta: bool) -> dict[str, np.ndarray]:
+def takes_prompts(network: Network) -> bool:
+    """Tell whether a network has an input for prompts."""
+    return PROMPT in network.inputs
+
+
+def predict(
+    network: Network, images: np.ndarray, tta: bool, prompts: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
     """Run a network on a batch of images.
 
     Args:
         network: an open segmentation network.
         images: (n, S, S, 1) float32 in [0, 1].
         tta: run the mirrored images too and average (test-time augmentation); the strangeness is the images' own.
+        prompts: (n, S, S, 1) float32 in [-1, 1], for a network that takes them; None gives it no prompt.
 
     Returns:
         The outputs by name, as the head of this file describes them.
     """
+    inputs = {"image": images}
+    if takes_prompts(network):
+        inputs[PROMPT] = np.zeros_like(images) if prompts is None else prompts
     if not tta:
-        return network.run({"image": images})
-    n, outputs = len(images), network.run({"image": np.concatenate([images, images[:, :, ::-1]])})
+        return network.run(inputs)
+    n = len(images)
+    outputs = network.run({name: np.concatenate([values, values[:, :, ::-1]]) for name, values in inputs.items()})
     maps = {name: (outputs[name][:n] + outputs[name][n:, :, ::-1]) / 2 for name in ("probability", "saliency")}
     presence = (outputs["presence"][:n] + outputs["presence"][n:]) / 2
     return maps | {"presence": presence, "strangeness": outputs["strangeness"][:n]}

@@ -16,15 +16,17 @@ from typing import Any
 
 import numpy as np
 
-from salus.engine import open_network
 from salus.errors import SalusError
 from salus.parallel import map_in_order
+from salus.prompts.prompt import NO_PROMPT, Numbers, Prompt, check_prompt, make_prompt
+from salus.prompts.render import render_prompts
 from salus.read.inputs import ImageInput, as_scan
 from salus.scan import Region, Scan
-from salus.segmentation.network import OUTPUTS, predict, prepare_image, read_settings
+from salus.segmentation.loading import load_network, network_path
+from salus.segmentation.network import OUTPUTS, PROMPT, predict, prepare_image, read_settings, takes_prompts
 from salus.segmentation.postprocess import clipped_logit, expected_confidence, measure_regions, outline, resize_map
+from salus.segmentation.prompt_session import PromptSession
 from salus.segmentation.result import Segmentation
-from salus.weights import SHIPPED_NETWORK
 
 STRANGE = "unlike the breast ultrasound the network knows"
 """The flag of an image that lies beyond what the network was trained on: a photo, text, another organ."""
@@ -43,8 +45,8 @@ class Segmenter:
             the network was calibrated for.
         engine: "openvino", "onnxruntime" or "auto"; see `salus.engine.open_network`, also for the next four.
         threads: of the processor; None takes all cores.
-        precision: "float32" or "bfloat16".
-        device: "cpu" or "gpu".
+        precision: "float32", "bfloat16" or "auto".
+        device: "cpu", "gpu", "cuda" or "cuda:1".
         streams: images that the engine runs at a time.
 
     Raises:
@@ -79,17 +81,22 @@ class Segmenter:
             "device": device,
             "streams": streams,
         }
-        self.path = path = SHIPPED_NETWORK if network in (None, "shipped") else Path(network)
-        self.network = open_network(path, engine, threads=threads, precision=precision, device=device, streams=streams)
+        self.path = path = network_path(network)
+        self.network = load_network(
+            network, tta, engine=engine, threads=threads, precision=precision, device=device, streams=streams
+        )
         self.settings = read_settings(self.network.settings, path)
         self.threshold = self.settings.threshold if threshold is None else threshold
         if not 0 < self.threshold < 1:
             raise SalusError(f"threshold {self.threshold}: give a number between 0 and 1")
         self.tta = self.settings.tta if tta is None else tta
-        self.precision, self.device = precision, device
+        self.precision, self.device = self.network.precision, device
+        self._options["precision"] = self.precision  # a copy in another process computes in the same
         side = self.settings.size
         if not set(self.network.outputs) >= OUTPUTS or self.network.inputs.get("image", ())[1:] != (side, side, 1):
             raise SalusError(f"{path}: is no segmentation network of Salus; export it with salus train")
+        if self.takes_prompts and self.network.inputs[PROMPT][1:] != (side, side, 1):
+            raise SalusError(f"{path}: its input for prompts has not the image's size; export the network again")
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the options alone: a pickled segmenter opens its network's file again, and carries no weights."""
@@ -98,32 +105,107 @@ class Segmenter:
     def __setstate__(self, options: dict[str, Any]) -> None:
         self.__init__(**options)  # type: ignore[misc]
 
-    def __call__(self, image: ImageInput) -> Segmentation:
+    @property
+    def takes_prompts(self) -> bool:
+        """Whether the network takes prompts: points, boxes, scribbles and maps beside the image."""
+        return takes_prompts(self.network)
+
+    def require_prompts(self) -> None:
+        """Check that the network takes prompts.
+
+        Raises:
+            SalusError: it does not.
+        """
+        if not self.takes_prompts:
+            raise SalusError(
+                f"the network {self.settings.name} takes no prompts (points, boxes, scribbles, maps); leave them out, "
+                "or name a network that was trained with them"
+            )
+
+    def __call__(
+        self,
+        image: ImageInput,
+        prompt: Prompt = NO_PROMPT,
+        *,
+        points: Numbers = (),
+        not_points: Numbers = (),
+        box: Numbers | None = None,
+        scribble: Numbers | None = None,
+        prompt_map: np.ndarray | Path | str | None = None,
+    ) -> Segmentation:
         """Outline the tumours of one image.
 
         Args:
-            image: an image file; an array (height, width) or (height, width, 3), uint8, floating point or wider; a
-                tensor; a Pillow image; a scan; or a stream. `segment` has the rule.
+            image: a scan; a grey array (height, width), uint8 or floating point in [0, 1]; a Pillow
+                image; or an image file.
+            prompt: what a person points at; the next arguments add to it.
+            points: places (x, y) inside the lesion, in pixels from the image's upper left corner; see
+                `salus.prompts.prompt.make_prompt`, also for the next four.
+            not_points: places (x, y) outside it.
+            box: (x0, y0, x1, y1) around it.
+            scribble: places (x, y) along a line inside it.
+            prompt_map: (height, width) in [0, 1], high where the lesion is; or the image file of one.
+
+        Raises:
+            SalusError: see `salus.read.inputs.as_scan`; or the prompt lies outside the image, or the network takes no
+                prompts.
+        """
+        prompt += make_prompt(points, not_points, box, scribble, prompt_map)
+        return self.segment_prepared(self.prepare(image), prompt)
+
+    def open(self, image: ImageInput) -> PromptSession:
+        """Open an image to point at its lesions, one click after another.
+
+        Args:
+            image: as for one image.
+
+        Raises:
+            SalusError: see `salus.read.inputs.as_scan`; or the network takes no prompts.
+        """
+        self.require_prompts()
+        return PromptSession(self, self.prepare(image))
+
+    def prepare(self, image: ImageInput) -> PreparedScan:
+        """Read an image, and make the network's input of each of its regions.
+
+        Args:
+            image: as for one image.
 
         Raises:
             SalusError: see `salus.read.inputs.as_scan`.
         """
         scan = as_scan(image)
+        inputs = [prepare_image(region.crop(scan.pixels), self.settings.size) for region in scan.parts]
+        return PreparedScan(scan, tuple(inputs))
+
+    def segment_prepared(self, prepared: PreparedScan, prompt: Prompt = NO_PROMPT) -> Segmentation:
+        """Outline the tumours of an image that `prepare` made.
+
+        Args:
+            prepared: of this segmenter, or of one whose network has the same input.
+            prompt: what a person points at.
+
+        Raises:
+            SalusError: the prompt lies outside the image, or the network takes none.
+        """
+        scan = prepared.scan
+        prompts = self._render([scan], [prompt])
         results = []
-        for region in scan.parts:
-            pixels = region.crop(scan.pixels)
-            outputs = predict(self.network, prepare_image(pixels, self.settings.size)[None], self.tta)
-            results.append(self._interpret(region, pixels, outputs))
+        for i, (region, image) in enumerate(zip(scan.parts, prepared.inputs, strict=True)):
+            drawn = None if prompts is None else prompts[i : i + 1]
+            outputs = predict(self.network, image[None], self.tta, drawn)
+            results.append(self._interpret(region, region.crop(scan.pixels), outputs))
         return self._combine(scan, results)
 
-    def batch(self, images: Sequence[ImageInput]) -> list[Segmentation]:
+    def batch(self, images: Sequence[ImageInput], prompts: Sequence[Prompt] | None = None) -> list[Segmentation]:
         """Outline the tumours of several images in one pass of the network; all of them are in memory at a time.
 
         Args:
             images: each as for one image.
+            prompts: one for each image; None gives none.
 
         Raises:
-            SalusError: one of them cannot be read; none is then segmented.
+            SalusError: one of them cannot be read, or its prompt does not suit it; none is then segmented.
 
         Example:
             >>> from salus import Segmenter, make_phantom
@@ -135,7 +217,8 @@ class Segmenter:
         if not parts:
             return []
         prepared = np.stack([prepare_image(pixels, self.settings.size) for _, pixels in parts])
-        outputs = predict(self.network, prepared, self.tta)
+        drawn = self._render(scans, [NO_PROMPT] * len(scans) if prompts is None else prompts)
+        outputs = predict(self.network, prepared, self.tta, drawn)
         results = iter(
             [
                 self._interpret(region, pixels, {name: values[i : i + 1] for name, values in outputs.items()})
@@ -155,6 +238,18 @@ class Segmenter:
             SalusError: at the image that cannot be read. To go on after bad files call the segmenter for each instead.
         """
         return map_in_order(self, images, workers)
+
+    def _render(self, scans: Sequence[Scan], prompts: Sequence[Prompt]) -> np.ndarray | None:
+        """Draw the prompts of scans for every one of their regions; None where there is nothing to draw."""
+        if not any(prompts):
+            return None
+        self.require_prompts()
+        parts = []
+        for scan, prompt in zip(scans, prompts, strict=True):
+            check_prompt(prompt, scan)
+            parts += [(prompt, region) for region in scan.parts]
+        drawn, regions = zip(*parts, strict=True)
+        return render_prompts(drawn, regions, self.settings.size)
 
     def _interpret(self, region: Region, pixels: np.ndarray, outputs: dict[str, np.ndarray]) -> _RegionResult:
         """Turn the network's outputs for one region into arrays of the region's size."""
@@ -193,6 +288,14 @@ class Segmenter:
 
 
 @dataclass(frozen=True, eq=False)
+class PreparedScan:
+    """A scan, and the network's input of each of its regions, (S, S, 1) float32 in [0, 1]."""
+
+    scan: Scan
+    inputs: tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class _RegionResult:
     """The network's result for one region of a scan; arrays are of the region's size."""
 
@@ -223,6 +326,11 @@ _cached_segmenter = lru_cache(maxsize=4)(Segmenter)
 def segment(
     image: ImageInput,
     *,
+    points: Numbers = (),
+    not_points: Numbers = (),
+    box: Numbers | None = None,
+    scribble: Numbers | None = None,
+    prompt_map: np.ndarray | Path | str | None = None,
     network: Path | str | None = None,
     threshold: float | None = None,
     tta: bool | None = None,
@@ -240,6 +348,12 @@ def segment(
             with 1, 3 or 4 channels; several images go to `Segmenter.batch`. Integers from 0 to 255: 255 is white; wider
             ones are stretched from 0 to their maximum, as 16-bit files are. Floating point in 0..1: 1 is white; in
             0..255: 255 is white. NaN, and what fits no line of the rule, is refused.
+        points: places (x, y) inside the lesion, in pixels from the image's upper left corner; for a network that takes
+            prompts, as for the next four. See `salus.prompts.prompt.make_prompt`.
+        not_points: places (x, y) outside it.
+        box: (x0, y0, x1, y1) around it.
+        scribble: places (x, y) along a line inside it.
+        prompt_map: (height, width) in [0, 1], high where the lesion is; or the image file of one.
         network: an .onnx file that `salus train` wrote; None or "shipped" takes the one in the package.
         threshold: probability from which on a pixel is tumour; None takes the network's own.
         tta: also segment the mirrored image and average; None does what the network was calibrated for.
@@ -263,4 +377,4 @@ def segment(
         device=device,
         streams=streams,
     )
-    return segmenter(image)
+    return segmenter(image, points=points, not_points=not_points, box=box, scribble=scribble, prompt_map=prompt_map)

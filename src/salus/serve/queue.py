@@ -12,6 +12,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from salus.errors import SalusError
+from salus.prompts.prompt import NO_PROMPT, Prompt
 from salus.scan import Scan
 from salus.segmentation.result import Segmentation
 from salus.segmentation.segmenter import Segmenter
@@ -43,6 +44,7 @@ class _Job:
     finish: Callable[[Scan, Segmentation], Any]
     future: asyncio.Future[Any]
     threshold: float | None
+    prompt: Prompt
 
 
 class SegmentationQueue:
@@ -119,7 +121,11 @@ class SegmentationQueue:
             self.admitted -= 1
 
     async def submit(
-        self, read: Callable[[], Scan], finish: Callable[[Scan, Segmentation], T], threshold: float | None = None
+        self,
+        read: Callable[[], Scan],
+        finish: Callable[[Scan, Segmentation], T],
+        threshold: float | None = None,
+        prompt: Prompt = NO_PROMPT,
     ) -> T:
         """Have one image read, segmented and finished in a worker's thread.
 
@@ -127,12 +133,13 @@ class SegmentationQueue:
             read: reads the scan.
             finish: turns the scan and its segmentation into what is returned.
             threshold: in place of the segmenter's own.
+            prompt: what a person points at in the image.
 
         Raises:
-            SalusError: the image cannot be read.
+            SalusError: the image cannot be read, or the prompt does not suit it.
             SegmentationTimeout: it took longer than `timeout_seconds`.
         """
-        job = _Job(read, finish, asyncio.get_running_loop().create_future(), threshold)
+        job = _Job(read, finish, asyncio.get_running_loop().create_future(), threshold, prompt)
         self._jobs.put_nowait(job)
         try:
             async with asyncio.timeout(self.timeout_seconds):
@@ -181,15 +188,17 @@ class SegmentationQueue:
 
     def _segment(self, jobs: Sequence[_Job], scans: Sequence[Scan]) -> Sequence[Any]:
         """Segment scans in one pass where they fit together, or one after another."""
-        same_threshold = len({job.threshold for job in jobs}) == 1
-        if same_threshold and len(scans) > 1 and sum(scan.pixels.size for scan in scans) <= BATCH_PIXELS:
+        alike = len({job.threshold for job in jobs}) == 1 and not any(job.prompt for job in jobs)
+        if alike and len(scans) > 1 and sum(scan.pixels.size for scan in scans) <= BATCH_PIXELS:
             batch = _call(self._with_threshold(jobs[0].threshold).batch, list(scans))
             if not isinstance(batch, Exception):
                 return list(batch)
             if not isinstance(batch, SalusError):
                 return [batch] * len(scans)
             # one of the scans has no shape that can be segmented; the others are not to fail with it
-        return [_call(self._with_threshold(job.threshold), scan) for job, scan in zip(jobs, scans, strict=True)]
+        return [
+            _call(self._with_threshold(job.threshold), scan, job.prompt) for job, scan in zip(jobs, scans, strict=True)
+        ]
 
     def _with_threshold(self, threshold: float | None) -> Segmenter:
         """Give the segmenter with another threshold and the same network."""

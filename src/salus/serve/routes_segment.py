@@ -12,10 +12,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, File, Query, Request, UploadFile
+from fastapi import APIRouter, File, Form, Query, Request, UploadFile
 from fastapi.responses import StreamingResponse
 
 from salus.errors import SalusError
+from salus.prompts.heat_map import read_heat_map
+from salus.prompts.json_file import read_prompt
+from salus.prompts.prompt import NO_PROMPT, Prompt
 from salus.read.frames import Frames
 from salus.serve.queue import SegmentationTimeout
 from salus.serve.result_json import Answer, make_answer
@@ -39,13 +42,26 @@ async def segment(
     threshold: Threshold = None,
     frame: Annotated[int, Query(ge=1, description="of a file with several, from 1")] = 1,
     maps: Maps = [],  # noqa: B006  (FastAPI copies it)
+    prompt: Annotated[
+        str,
+        Form(
+            description="what a person points at, in pixels of the image, as JSON: points and not_points "
+            "[[x, y], ...], box [x0, y0, x1, y1], scribble [[x, y], ...]; for a network that takes prompts"
+        ),
+    ] = "",
+    prompt_map: Annotated[
+        UploadFile | None, File(description="a heat map in grey, of the image's size, high where the lesion is")
+    ] = None,
 ) -> Answer:
     """Outline the tumours of one image; the same numbers as `salus.segment`."""
-    storage = _store_uploads(state, [file])
-    (path,) = await asyncio.to_thread(storage.__enter__)
+    pointed = _read_prompt(prompt)
+    storage = _store_uploads(state, [file] if prompt_map is None else [file, prompt_map])
+    path, *map_path = await asyncio.to_thread(storage.__enter__)
     try:
         frames = await asyncio.to_thread(_open, state, path)
-        return await while_connected(request, _segment_frame(state, frames, frame, threshold, tuple(maps)))
+        if map_path:
+            pointed += await asyncio.to_thread(_read_map, state, map_path[0])
+        return await while_connected(request, _segment_frame(state, frames, frame, threshold, tuple(maps), pointed))
     finally:
         storage.__exit__(None, None, None)
 
@@ -118,8 +134,28 @@ def cancel_on_exit(tasks: Sequence[asyncio.Task[Any]]) -> Iterator[None]:
             task.cancel()
 
 
+def _read_prompt(text: str) -> Prompt:
+    """Read the field `prompt` of a request; nothing is no prompt."""
+    if not text.strip():
+        return NO_PROMPT
+    try:
+        return read_prompt(json.loads(text), "the prompt")
+    except (ValueError, RecursionError):
+        raise SalusError('the prompt is not JSON; give it as {"points": [[213, 140]]}') from None
+
+
+def _read_map(state: ServerState, path: Path) -> Prompt:
+    """Read an uploaded heat map within the limits of images."""
+    return Prompt(map=read_heat_map(_open(state, path).source))
+
+
 async def _segment_frame(
-    state: ServerState, frames: Frames, number: int, threshold: float | None, maps: tuple[str, ...]
+    state: ServerState,
+    frames: Frames,
+    number: int,
+    threshold: float | None,
+    maps: tuple[str, ...],
+    prompt: Prompt = NO_PROMPT,
 ) -> Answer:
     if number > frames.count:
         raise SalusError(f"no frame {number}; there are {frames.count}")
@@ -128,6 +164,7 @@ async def _segment_frame(
         lambda: frames.scan(number),
         lambda scan, segmentation: make_answer(segmentation, effective_threshold, maps),
         threshold,
+        prompt,
     )
     return replace(answer, frame=number if frames.count > 1 else None)
 

@@ -32,6 +32,8 @@ class Record:
         size: size of the file in bytes.
         modified: when the file was modified, in nanoseconds.
         seconds: time that reading, segmenting and writing took.
+        prompt: what a person pointed at, see `salus.prompts.prompt.describe_prompt`; None without a prompt, and the key
+            is then absent in JSON.
     """
 
     image: str
@@ -53,6 +55,7 @@ class Record:
     size: int = 0
     modified: int = 0
     seconds: float = 0.0
+    prompt: dict[str, Any] | None = None
 
     def __str__(self) -> str:
         """Describe the result in one line."""
@@ -71,7 +74,7 @@ def make_record(segmentation: Segmentation, image: str, name: str, **file: Any) 
         segmentation: of the image.
         image: its file.
         name: name of its outputs.
-        file: sha256, size, modified and seconds of `Record`.
+        file: sha256, size, modified, seconds and prompt of `Record`.
 
     Example:
         >>> from salus.data.phantom.make import make_phantom
@@ -85,8 +88,21 @@ def make_record(segmentation: Segmentation, image: str, name: str, **file: Any) 
     return Record(image, name, result, height=height, width=width, **findings_of(segmentation), **file)
 
 
+def record_json(record: Record) -> dict[str, Any]:
+    """Make the JSON of a record, as lesions.json and the journal hold it.
+
+    Example:
+        >>> "prompt" in record_json(Record("scan.png", "scan", FAILED))
+        False
+    """
+    content = asdict(record)
+    if content["prompt"] is None:
+        del content["prompt"]
+    return content
+
+
 def read_record(content: Mapping[str, Any]) -> Record:
-    """Read a record from the JSON of its `dataclasses.asdict`; older ones without regions and frame too.
+    """Read a record from the JSON of `record_json`; older ones without regions and frame too.
 
     Raises:
         TypeError, ValueError, KeyError: it is no record.
@@ -141,7 +157,7 @@ def write_csv(path: Path, records: Iterable[Record]) -> None:
 
 def records_json(records: Sequence[Record]) -> dict[str, Any]:
     """Make the content of lesions.json, which --json prints too: each record in full."""
-    return {"images": [asdict(record) for record in records]}
+    return {"images": [record_json(record) for record in records]}
 
 
 def _lesion_columns(lesion: Lesion) -> dict[str, Any]:

@@ -31,6 +31,9 @@ SHARDS = "shards"
 FETCHERS = 4
 """Files that are fetched at a time, while others are segmented."""
 
+LEFT_OUT = ("name", "prompt")
+"""Fields of `Record` that a shard has no column for: it names no output files, and takes no prompts."""
+
 TRIES, PAUSE = 3, 2.0
 """Attempts to fetch a file, and the seconds between them."""
 
@@ -46,7 +49,7 @@ def shard_name(shard: int) -> str:
 
 
 def schema() -> pa.Schema:
-    """Return the columns of a shard: the fields of `Record`, except the name of output files, and the mask.
+    """Return the columns of a shard: the fields of `Record` that a shard has, and the mask.
 
     Example:
         >>> schema().field("spacing").type, schema().names[-1]
@@ -55,7 +58,7 @@ def schema() -> pa.Schema:
     import pyarrow as pa
 
     hints = get_type_hints(Record)
-    columns = [(field.name, _arrow(hints[field.name])) for field in fields(Record) if field.name != "name"]
+    columns = [(field.name, _arrow(hints[field.name])) for field in fields(Record) if field.name not in LEFT_OUT]
     return pa.schema([*columns, ("mask", pa.binary())])
 
 
@@ -147,8 +150,7 @@ def _fetch(numbered_image: tuple[int, str], folder: Path) -> Path | SalusError:
 
 
 def _row(record: Record, mask: bytes | None) -> dict[str, Any]:
-    row = asdict(record)
-    del row["name"]
+    row = {name: value for name, value in asdict(record).items() if name not in LEFT_OUT}
     return {**row, "mask": mask}
 
 

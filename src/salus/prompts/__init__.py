@@ -1,0 +1,1 @@
+"""What a person points at in an image: clicks, boxes, scribbles and heat maps, read, checked and drawn as one map."""

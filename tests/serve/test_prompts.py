@@ -1,0 +1,92 @@
+"""Prompts in a request give the library's numbers; a network without them, and a damaged prompt, refuse in one line."""
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx")
+
+from fastapi.testclient import TestClient
+from tests.prompts.networks import write_prompt_network
+from tests.serve.conftest import BASE_URL, png_of
+
+from salus import Segmenter
+from salus.serve.app import create_app
+from salus.serve.settings import ServeSettings
+
+
+@pytest.fixture(scope="module")
+def pointed(tmp_path_factory):
+    return Segmenter(write_prompt_network(tmp_path_factory.mktemp("network") / "pointed.onnx"))
+
+
+@pytest.fixture
+def client(pointed):
+    with TestClient(create_app(ServeSettings(), pointed), base_url=BASE_URL) as client:
+        yield client
+
+
+@pytest.fixture
+def image():
+    image = np.full((64, 64), 255, np.uint8)
+    image[20:32, 8:20] = image[20:32, 40:52] = 0
+    return image
+
+
+def ask(client, image, prompt=None, heat_map=None):
+    files = {"file": ("a.png", png_of(image))}
+    if heat_map is not None:
+        files["prompt_map"] = ("b.png", heat_map)
+    data = {} if prompt is None else {"prompt": prompt if isinstance(prompt, str) else json.dumps(prompt)}
+    return client.post("/v1/segment", files=files, data=data)
+
+
+def test_a_prompt_gives_the_same_numbers_as_from_the_library(client, pointed, image):
+    prompt = {"points": [[46, 26]], "not_points": [[14, 26]], "box": [38, 18, 54, 34], "scribble": [[42, 22], [50, 30]]}
+    answer = ask(client, image, prompt).json()
+    expected = pointed(image, **prompt)
+    assert answer["lesions"] == json.loads(json.dumps([asdict(lesion) for lesion in expected.lesions]))
+    assert [lesion["box"] for lesion in answer["lesions"]] == [[20, 40, 12, 12]]
+    for nothing in (None, "", " "):
+        assert ask(client, image, nothing).json()["lesions"] == []
+
+
+def test_a_heat_map_is_uploaded_beside_the_image(client, image):
+    heat = np.zeros((64, 64), np.uint8)
+    heat[18:34, 5:22] = 255
+    answer = ask(client, image, heat_map=png_of(heat)).json()
+    assert [lesion["box"] for lesion in answer["lesions"]] == [[20, 8, 12, 12]]
+    jet = np.dstack([heat, heat // 2, heat])
+    for wrong, part in ((png_of(heat[:9]), "64 x 9"), (b"no image", "not an image"), (png_of(jet), "in colours")):
+        refused = ask(client, image, heat_map=wrong)
+        assert refused.status_code == 422
+        assert part in refused.json()["detail"]
+        assert "/tmp" not in refused.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "part"),
+    [
+        ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ("7", "holds no prompt"),
+        ({}, "empty prompt"),
+        ({"points": [[64, 3]]}, "outside the image of 64 x 64"),
+        ({"points": [[1, None]]}, "give 2 numbers"),
+        ('{"points": [[NaN, 1]]}', "give 2 numbers"),
+        ({"map": "/etc/passwd"}, "has the key 'map'"),
+        ({"scribble": [[1, 1]] * 3000}, "2,000 at most"),
+    ],
+)
+def test_what_is_no_prompt_is_refused_in_one_line(client, image, prompt, part):
+    refused = ask(client, image, prompt)
+    assert refused.status_code == 422
+    assert part in refused.json()["detail"]
+
+
+def test_the_shipped_network_says_that_it_takes_none(serve, image):
+    refused = ask(serve(), image, {"points": [[14, 26]]})
+    assert refused.status_code == 422
+    assert "takes no prompts" in refused.json()["detail"]
