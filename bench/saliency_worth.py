@@ -19,6 +19,7 @@ import numpy as np
 from salus.lab.benchmark.config import split_method_name
 from salus.lab.report.run_data import method_title
 from salus.metrics.statistics import bootstrap_interval, holm, paired_difference
+from salus.spreadsheet import read_rows
 
 Scores = dict[str, dict[str, float]]
 
@@ -28,11 +29,10 @@ def read(runs: list[Path], resolution: str) -> tuple[Scores, dict[str, str]]:
     scores: dict[str, dict[str, list[float]]] = {}
     patients = {}
     for run in runs:
-        with (run / "scores.csv").open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                if row["resolution"] == resolution and float(row["area_true"]) > 0:
-                    scores.setdefault(row["network"], {}).setdefault(row["case"], []).append(float(row["dice"]))
-                    patients[row["case"]] = row["patient"] or row["case"]
+        for row in read_rows(run / "scores.csv"):
+            if row["resolution"] == resolution and float(row["area_true"]) > 0:
+                scores.setdefault(row["network"], {}).setdefault(row["case"], []).append(float(row["dice"]))
+                patients[row["case"]] = row["patient"] or row["case"]
     means = {name: {case: float(np.mean(v)) for case, v in by_case.items()} for name, by_case in scores.items()}
     return means, patients
 

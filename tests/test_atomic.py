@@ -61,7 +61,7 @@ def test_the_temporary_file_is_hidden_and_keeps_the_suffixes(tmp_path, name):
 def test_rows_are_written_as_csv(tmp_path):
     path = tmp_path / "a.csv"
     write_rows(path, [{"name": "ü, 1", "value": 0.5}, {"name": "b", "value": ""}])
-    assert path.read_bytes().decode() == 'name,value\r\n"ü, 1",0.5\r\nb,\r\n'
+    assert path.read_bytes().decode("utf-8-sig") == 'name,value\r\n"ü, 1",0.5\r\nb,\r\n'
     write_rows(path, [])
     assert path.read_bytes() == b""
     write_rows(path, [], ("name",))

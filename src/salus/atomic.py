@@ -12,6 +12,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from salus.spreadsheet import BYTE_ORDER_MARK, protect_cell
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -76,7 +78,8 @@ def write_json(path: Path, content: Any) -> None:
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> None:
     """Write a CSV file of a header and a line for each row; see `write_whole`.
 
-    Links and devices (/dev/stdout) are written to, not replaced.
+    Links and devices (/dev/stdout) are written to, not replaced. Cells and encoding are such that spreadsheets open the
+    file safely, see `salus.spreadsheet`, whose `read_rows` reads it back.
 
     Args:
         path: file in a folder that exists.
@@ -84,12 +87,16 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[
         columns: in their order; None takes those of the first row, and writes an empty file without one.
     """
 
+    is_file = path.is_file() or not path.exists()
+
     def write(file_path: Path) -> None:
         with file_path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+            if is_file and not all(str(value).isascii() for row in rows for value in row.values()):
+                file.write(BYTE_ORDER_MARK)
             if names := list(columns or (rows[0] if rows else ())):
                 writer = csv.DictWriter(file, names)
                 writer.writeheader()
-                writer.writerows(rows)
+                writer.writerows({name: protect_cell(value) for name, value in row.items()} for row in rows)
 
     if path.is_symlink() or (path.exists() and not path.is_file()):
         with name_file(path):

@@ -10,7 +10,6 @@ the run's maps, which are out of fold. `weights.json` holds the data, the scores
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -30,6 +29,7 @@ from salus.lab.training.progress import Log
 from salus.lab.training.run_folder import SCORES, read_json
 from salus.saliency.confidence import fit_confidence
 from salus.saliency.methods.prior import PriorSaliency
+from salus.spreadsheet import read_rows
 from salus.weights import SHIPPED_NETWORK
 
 CARD = "weights.json"
@@ -122,11 +122,10 @@ def read_scores(run: Path) -> dict[str, dict[str, dict[str, float]]]:
     if not path.is_file():
         raise SalusError(f"{path}: not there yet; salus saliency-benchmark --resume {run}")
     values: dict[tuple[str, str, str], list[float]] = {}
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            for name in SCORE_NAMES:
-                if row[name]:
-                    values.setdefault((row["method"], row["set"], name), []).append(float(row[name]))
+    for row in read_rows(path):
+        for name in SCORE_NAMES:
+            if row[name]:
+                values.setdefault((row["method"], row["set"], name), []).append(float(row[name]))
     means: dict[str, dict[str, dict[str, float]]] = {}
     for (method, data_set, name), scores in values.items():
         means.setdefault(method, {}).setdefault(data_set, {})[name] = round(float(np.mean(scores)), 4)

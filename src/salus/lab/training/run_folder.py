@@ -12,17 +12,14 @@ RUN/scores.csv          scores of every image
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from salus.atomic import write_json
-from salus.data.case import Case
 from salus.errors import SalusError
+from salus.spreadsheet import read_rows
 
 RUN_FILE = "run.json"
 FOLDS = "folds.json"
@@ -127,33 +124,13 @@ def read_history(folder: Path) -> list[dict[str, float]]:
     if not path.is_file():
         return []
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+        rows = [{name: float(value) for name, value in row.items()} for row in read_rows(path)]
         missing = {"epoch", "seconds", "loss", "val_loss"} - set(rows[0] if rows else ())
         if rows and missing:
             raise ValueError(f"no column {min(missing)}")
         return rows
     except (OSError, ValueError, TypeError) as error:
         raise SalusError(f"{path}: unreadable ({error}); remove its folder, then resume the run") from None
-
-
-def fingerprint(cases: Sequence[Case]) -> dict[str, Any]:
-    """Compute the SHA-256 of each case's image, masks and saliency map, and one of all cases.
-
-    Returns:
-        "sha256" of all cases, and "cases", the digest by name.
-    """
-
-    def digest_of(case: Case) -> str:
-        digest = hashlib.sha256()
-        for path in (case.image, *(case.masks or ()), *((case.saliency,) if case.saliency else ())):
-            digest.update(path.read_bytes() if path.is_file() else b"absent")
-        return digest.hexdigest()
-
-    with ThreadPoolExecutor(4) as threads:
-        digests = dict(zip((c.name for c in cases), threads.map(digest_of, cases), strict=True))
-    joined = "".join(f"{name}{digest}" for name, digest in sorted(digests.items()))
-    return {"sha256": hashlib.sha256(joined.encode()).hexdigest(), "cases": digests}
 
 
 def read_json(path: Path) -> dict[str, Any]:
