@@ -8,28 +8,25 @@ nothing of the file's text, which may name the patient.
 
 from __future__ import annotations
 
-from collections.abc import MutableSequence
+from collections.abc import Iterator, MutableSequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from math import isfinite, nan
+from math import isfinite, nan, prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from salus.errors import SalusError
-from salus.read.dicom_header import (
-    DEFLATED,
-    UNDEFINED_LENGTH,
-    DicomHeader,
-    import_pydicom,
-    read_header,
-    read_transfer_syntax,
-)
-from salus.read.dicom_pixels import apply_grey_transforms
-from salus.read.dicom_regions import read_regions
-from salus.read.jpeg_header import read_frame_size
-from salus.read.limits import check_file, check_frame_number, check_size
-from salus.scan import Region, Scan, valid_spacing
+from salus.read.decode_process import DecodingError, decode_apart
+from salus.read.dicom_decode import JPEG_2000, JPEG_LS, RUN_LENGTH, check_pixel_description, decode_frame
+from salus.read.dicom_fragments import check_frame_count, read_fragments
+from salus.read.dicom_header import UNDEFINED_LENGTH, DicomHeader, import_pydicom, open_data_set, read_header
+from salus.read.dicom_pixels import apply_grey_transforms, describe_ignored_windows
+from salus.read.dicom_regions import read_pixel_spacing, read_regions
+from salus.read.jpeg_header import count_scans, read_frame_size
+from salus.read.limits import MAX_JPEG_PIXELS, check_file, check_frame_number, check_size
+from salus.scan import Region, Scan
 
 MODALITIES_WITHOUT_IMAGE = (
     "SR", "SEG", "PR", "KO", "DOC", "RTSTRUCT", "REG", "AU", "ECG", "HD", "PLAN", "FID", "SMR", "M3D",
@@ -38,6 +35,12 @@ MODALITIES_WITHOUT_IMAGE = (
 
 LOSSLESS_JPEG = ("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
 """Transfer syntaxes that python-gdcm decodes."""
+
+SLOW_PIXELS = 2_000_000
+"""Compressed frames from this size on are decoded in a process apart, as JPEG-LS and JPEG 2000 always are."""
+
+DICOMDIR = "1.2.840.10008.1.3.10"
+"""SOP class of a directory of files."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +55,7 @@ class DicomFrames:
         regions: see `salus.read.dicom_regions.read_regions`.
         spacing: (row, column) size of a pixel in mm where all regions agree; None elsewhere.
         notes: remarks for the reader, one line each.
-        header: the pydicom Dataset, without pixels.
-        pixel_offset: byte offset of the pixel data's value; None where the file is deflated.
+        file_header: the header as read, and where the pixel data lie.
     """
 
     source: str
@@ -63,38 +65,53 @@ class DicomFrames:
     regions: tuple[Region, ...]
     spacing: tuple[float, float] | None
     notes: tuple[str, ...]
-    header: Any
-    pixel_offset: int | None
+    file_header: DicomHeader
+
+    @property
+    def header(self) -> Any:
+        """The pydicom Dataset, without pixels."""
+        return self.file_header.dataset
 
     def scan(self, number: int = 1) -> Scan:
         """Decode one frame; see `Frames`."""
         check_frame_number(self.source, number, self.count)
         try:
             self._check_encoded_size(number)
-            grey = apply_grey_transforms(_decode_frame(Path(self.source), number - 1, self.header), self.header)
-            self._check_shape(number, grey.shape)
+            values = self._decode(number - 1)
         except SalusError:
             raise
         except MemoryError:
             raise SalusError(f"{self.source}: frame {number} does not fit into memory") from None
         except Exception as error:  # pydicom and the decoders raise many kinds; their words may quote the file
-            name = type(error).__name__
+            name = str(error) if isinstance(error, DecodingError) else type(error).__name__
             raise SalusError(f"{self.source}: the pixel data of frame {number} are damaged ({name})") from None
+        self._check_shape(number, values.shape[:2])
+        with _naming(self.source):
+            grey = apply_grey_transforms(values, self.header, number - 1)
         frame = number if self.count > 1 else None
         return Scan(grey, self.source, self.spacing, self.regions, frame, self.notes)
 
+    def _decode(self, index: int) -> np.ndarray:
+        syntax = self.header.file_meta.TransferSyntaxUID
+        is_slow = syntax in (*JPEG_LS, *JPEG_2000) or (syntax.is_encapsulated and prod(self.shape) > SLOW_PIXELS)
+        if is_slow:
+            return decode_apart(self.source, index)
+        return decode_frame(Path(self.source), self.file_header, self.count, index)
+
     def _check_encoded_size(self, number: int) -> None:
-        """Check the size in a compressed frame's own header, before a decoder takes memory for it."""
+        """Check the size in a compressed frame's own header, before a decoder takes memory and time for it."""
         from pydicom.encaps import get_frame
 
-        if self.pixel_offset is None or not self.header.file_meta.TransferSyntaxUID.is_encapsulated:
+        if not self.header.file_meta.TransferSyntaxUID.is_encapsulated:
             return
-        with Path(self.source).open("rb") as file:
-            file.seek(self.pixel_offset)
+        with open_data_set(Path(self.source)) as file:
+            file.seek(self.file_header.pixel_offset)
             stream = get_frame(file, number - 1, number_of_frames=self.count)
         size = read_frame_size(stream)
         if size is not None:
             self._check_shape(number, size)
+            if prod(size) * count_scans(stream) > MAX_JPEG_PIXELS:
+                raise SalusError(f"{self.source}: frame {number} is a JPEG of too many scans; save it otherwise")
 
     def _check_shape(self, number: int, shape: tuple[int, ...]) -> None:
         if shape != self.shape:
@@ -114,45 +131,50 @@ def open_dicom(path: Path | str) -> DicomFrames:
         salus.errors.SalusError: no.dcm: no such file
     """
     path = Path(path)
-    file_size = check_file(path)
+    check_file(path)
     header = read_header(path)
     try:
-        return _check_header(path, file_size, header)
+        with _naming(path):
+            return _check_header(path, header)
     except SalusError:
         raise
     except Exception as error:  # a tag is parsed when it is read, and pydicom raises many kinds
         raise SalusError(f"{path}: its DICOM header is damaged ({type(error).__name__})") from None
 
 
-def _check_header(path: Path, file_size: int, header: DicomHeader) -> DicomFrames:
+@contextmanager
+def _naming(path: Path | str) -> Iterator[None]:
+    """Put the file before the message of an error that names none."""
+    try:
+        yield
+    except SalusError as error:
+        message = str(error)
+        raise SalusError(message if message.startswith(f"{path}: ") else f"{path}: {message}") from None
+
+
+def _check_header(path: Path, header: DicomHeader) -> DicomFrames:
     """Check that a header is that of an image within the limits, and gather what it says of the frames."""
     dataset = header.dataset
+    if dataset.file_meta.get("MediaStorageSOPClassUID") == DICOMDIR:
+        raise SalusError(f"{path}: is a DICOMDIR, which lists the files of a disc; name the folder, or its files")
     modality = str(dataset.get("Modality", "") or "")
     if modality in MODALITIES_WITHOUT_IMAGE:
         raise SalusError(f"{path}: is a DICOM object of kind {modality}, no image")
     rows, columns = (_integer(dataset, name, 0) for name in ("Rows", "Columns"))
-    frames = _integer(dataset, "NumberOfFrames", 1)
     if header.pixel_bytes is None or not rows or not columns:
         raise SalusError(f"{path}: is a DICOM object without an image")
-    check_size(path, rows, columns, frames)
-    samples, bits = _integer(dataset, "SamplesPerPixel", 1), _integer(dataset, "BitsAllocated", 8)
-    if samples not in (1, 3) or bits not in (8, 16):
-        raise SalusError(f"{path}: {samples} values of {bits} bits a pixel are not read; convert it to 8 or 16 bits")
+    check_size(path, rows, columns, _integer(dataset, "NumberOfFrames", 1))
+    check_pixel_description(path, dataset)
     _check_decoder(path, dataset)
-    if header.pixel_bytes != UNDEFINED_LENGTH:
-        is_subsampled = str(dataset.get("PhotometricInterpretation", "")) in ("YBR_FULL_422", "YBR_PARTIAL_422")
-        expected = rows * columns * (2 if is_subsampled and samples == 3 else samples) * (bits // 8) * frames
-        available = header.pixel_bytes
-        if header.pixel_offset is not None:
-            available = min(available, file_size - header.pixel_offset)
-        if available < expected:
-            raise SalusError(
-                f"{path}: its pixel data are cut short ({available:,} of {expected:,} bytes); copy it again"
-            )
+    frames, frame_notes = _count_frames(path, header, rows, columns)
+    check_size(path, rows, columns, frames)
     regions, notes = read_regions(dataset, rows, columns)
     if modality not in ("US", "IVUS", ""):
         notes = (f"not an ultrasound image: its modality is {modality[:16]}", *notes)
-    spacings = {region.spacing for region in regions} or {_pixel_spacing(dataset)}
+    notes = (*notes, *frame_notes, *describe_ignored_windows(dataset))
+    pixel_spacing, spacing_notes = (None, ()) if regions else read_pixel_spacing(dataset)
+    notes = (*notes, *spacing_notes)
+    spacings = {region.spacing for region in regions} or {pixel_spacing}
     return DicomFrames(
         source=str(path),
         count=frames,
@@ -161,9 +183,40 @@ def _check_header(path: Path, file_size: int, header: DicomHeader) -> DicomFrame
         regions=regions,
         spacing=spacings.pop() if len(spacings) == 1 else None,
         notes=notes,
-        header=dataset,
-        pixel_offset=header.pixel_offset,
+        file_header=header,
     )
+
+
+def _count_frames(path: Path, header: DicomHeader, rows: int, columns: int) -> tuple[int, tuple[str, ...]]:
+    """Count the frames, where the header does not by what the pixel data hold; and make a note where the two differ."""
+    dataset = header.dataset
+    stated = dataset.get("NumberOfFrames") not in (None, "")
+    frames = _integer(dataset, "NumberOfFrames", 1)
+    note = "the header does not say how many frames there are: {} were found"
+    if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        with open_data_set(path) as file:
+            fragments = read_fragments(file, header.pixel_offset, header.size)
+        if stated:
+            check_frame_count(fragments, frames)
+            return frames, ()
+        frames = fragments.count_frames(dataset.file_meta.TransferSyntaxUID == RUN_LENGTH)
+        check_frame_count(fragments, 1)
+        return frames, (note.format(frames),) if frames > 1 else ()
+    samples, bits = _integer(dataset, "SamplesPerPixel", 1), _integer(dataset, "BitsAllocated", 8)
+    is_subsampled = str(dataset.get("PhotometricInterpretation", "")) == "YBR_FULL_422"
+    frame_bytes = rows * columns * (2 if is_subsampled and samples == 3 else samples) * (bits // 8)
+    available = header.size - header.pixel_offset
+    if header.pixel_bytes is not None and header.pixel_bytes != UNDEFINED_LENGTH:
+        available = min(available, header.pixel_bytes)
+    if available < frame_bytes * frames:
+        raise SalusError(
+            f"{path}: its pixel data are cut short ({available:,} of {frame_bytes * frames:,} bytes); copy it again"
+        )
+    held = available // frame_bytes
+    if stated:
+        more = f"the pixel data hold {held} frames and the header says {frames}: the others were left out"
+        return frames, (more,) if held > frames else ()
+    return held, (note.format(held),) if held > 1 else ()
 
 
 def _check_decoder(path: Path, dataset: Any) -> None:
@@ -176,23 +229,6 @@ def _check_decoder(path: Path, dataset: Any) -> None:
     if not decoder.is_available:
         package = "python-gdcm" if syntax in LOSSLESS_JPEG else "'salus[dicom]'"
         raise SalusError(f"{path}: no decoder for {_plain(syntax.name)} is installed; pip install {package}")
-
-
-def _decode_frame(path: Path, index: int, dataset: Any) -> np.ndarray:
-    """Decode one frame to values as stored, colour as RGB."""
-    pydicom = import_pydicom()
-    source: Any = str(path)
-    if dataset.file_meta.TransferSyntaxUID == DEFLATED or read_transfer_syntax(path) is None:
-        # pydicom cannot read a single frame of such files.
-        source = pydicom.dcmread(path, force=True)
-        source.file_meta = dataset.file_meta
-    return np.asarray(pydicom.pixels.pixel_array(source, index=index))
-
-
-def _pixel_spacing(dataset: Any) -> tuple[float, float] | None:
-    """Read the (row, column) size of a pixel in mm of an image without regions; None without one."""
-    numbers = _numbers(dataset, "PixelSpacing")
-    return valid_spacing(*numbers) if len(numbers) == 2 else None
 
 
 def _frame_seconds(dataset: Any) -> float | None:

@@ -6,13 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from salus.read.formats import DICOM, NIFTI, NRRD, detect_format, may_hold_frames
 from salus.read.image import read_image
 from salus.scan import Scan
-
-DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
-NIFTI_SUFFIXES = (".nii", ".nii.gz")
-NRRD_SUFFIXES = (".nrrd", ".nhdr")
-CLINICAL_SUFFIXES = (*DICOM_SUFFIXES, *NIFTI_SUFFIXES, *NRRD_SUFFIXES)
 
 
 class Frames(Protocol):
@@ -45,7 +41,7 @@ class Frames(Protocol):
 
 @dataclass(frozen=True)
 class SingleImage:
-    """A file of a single image (PNG, JPEG, TIFF, BMP) as `Frames`."""
+    """A picture of a single page or frame as `Frames`."""
 
     source: str
     count: int = 1
@@ -56,34 +52,6 @@ class SingleImage:
         return read_image(self.source)
 
 
-def detect_format(path: Path | str) -> str:
-    """Detect a file's format by its suffix; without a suffix, by its first bytes.
-
-    Returns:
-        "dicom", "nifti", "nrrd" or "image".
-
-    Example:
-        >>> detect_format("a/scan.dcm"), detect_format("volume.nii.gz"), detect_format("scan.png")
-        ('dicom', 'nifti', 'image')
-    """
-    name = Path(path).name.lower()
-    for file_format, suffixes in (("dicom", DICOM_SUFFIXES), ("nifti", NIFTI_SUFFIXES), ("nrrd", NRRD_SUFFIXES)):
-        if name.endswith(suffixes):
-            return file_format
-    return "dicom" if not Path(name).suffix and _has_dicom_prefix(Path(path)) else "image"
-
-
-def _has_dicom_prefix(path: Path) -> bool:
-    """Tell whether a file starts with DICOM's preamble and prefix; scanners write such files without a suffix."""
-    try:
-        if not path.is_file():
-            return False
-        with path.open("rb") as file:
-            return file.read(132)[128:] == b"DICM"
-    except OSError:
-        return False
-
-
 def open_frames(path: Path | str) -> Frames:
     """Open any file that Salus reads: check its header against the limits, decode no pixel.
 
@@ -91,18 +59,22 @@ def open_frames(path: Path | str) -> Frames:
         SalusError: it is missing, damaged, beyond a limit or no image; or the package that reads it is not installed.
     """
     file_format = detect_format(path)
-    if file_format == "dicom":
+    if file_format == DICOM:
         from salus.read.dicom import open_dicom
 
         return open_dicom(path)
-    if file_format == "nifti":
+    if file_format == NIFTI:
         from salus.read.nifti import open_nifti
 
         return open_nifti(path)
-    if file_format == "nrrd":
+    if file_format == NRRD:
         from salus.read.nrrd import open_nrrd
 
         return open_nrrd(path)
+    if may_hold_frames(Path(path)):
+        from salus.read.pages import open_pages
+
+        return open_pages(path) or SingleImage(str(path))
     return SingleImage(str(path))
 
 
@@ -114,7 +86,8 @@ def read_scan(path: Path | str) -> Scan:
     DICOM files go through their own transforms instead; see `salus.read.dicom_pixels`.
 
     Args:
-        path: a PNG, JPEG, TIFF, BMP, DICOM, NIfTI or NRRD file. Of several pages or frames the first is read.
+        path: a PNG, JPEG, TIFF, BMP, GIF, WebP, JPEG 2000, DICOM, NIfTI or NRRD file. Of several pages or frames the
+            first is read.
 
     Raises:
         SalusError: the file is missing, unreadable, truncated, not an image, or larger than `MAX_PIXELS`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from PIL import Image, PngImagePlugin
 from salus.atomic import write_picture
 from salus.errors import SalusError
 from salus.preprocess import to_uint8
-from salus.read.find import list_images
+from salus.read.find import Omission, describe_omissions, find_images
+from salus.read.formats import strip_suffix
 from salus.read.inputs import as_scan
 from salus.saliency.estimate import estimate_saliency
 from salus.saliency.map import SaliencyMap
@@ -34,6 +35,7 @@ class SaliencyOptions:
     gate: bool = False
     one_contour: str | None = None
     folder: Path | None = None
+    device: str = "cpu"
 
     @property
     def note(self) -> str:
@@ -56,18 +58,28 @@ class Job:
 
 
 def plan_jobs(
-    inputs: Sequence[Path], folder: Path, options: SaliencyOptions, *, previews: bool = False, overwrite: bool = False
+    inputs: Sequence[Path],
+    folder: Path,
+    options: SaliencyOptions,
+    *,
+    previews: bool = False,
+    overwrite: bool = False,
+    recursive: bool = False,
+    verbose: bool = False,
+    on_warning: Callable[[str], object] = lambda line: None,
 ) -> list[Job]:
     """List the files to write for images and for folders of images, in the order given.
 
     Args:
-        inputs: image files and folders. Of a folder the images directly in it are taken; where masks lie beside their
-            images (NAME.png, NAME_mask.png), the masks are left out. Whether a file can be read shows when its turn
-            comes.
+        inputs: image files, folders and patterns; see `salus.read.find.find_images`. Whether a file can be read shows
+            when its turn comes.
         folder: where the maps go.
         options: how maps are made.
         previews: write a preview of each map too, in `PREVIEWS`.
         overwrite: write again what exists.
+        recursive: folders within the folders are searched too; maps lie in the same folders.
+        verbose: a line for each file that is left out, in place of one for many.
+        on_warning: called with one line for what is left out.
 
     Raises:
         SalusError: two images have the same name, a folder has no images, an output would replace an input, a file
@@ -78,10 +90,19 @@ def plan_jobs(
     if options.folder is not None and not options.folder.is_dir():
         raise SalusError(f"{options.folder}: no such folder of maps")
     images: dict[str, Path] = {}
-    for path in (image for entry in inputs for image in (list_images(entry) if entry.is_dir() else [entry])):
-        first = images.setdefault(path.stem, path)
-        if os.path.realpath(first) != os.path.realpath(path):
-            raise SalusError(f"{first} and {path} have the same name, so one map would replace the other; do one apart")
+    omissions: list[Omission] = []
+    for entry in inputs:
+        for path in find_images(entry, recursive=recursive, on_omission=omissions.append):
+            inside = path.parent.relative_to(entry) if entry.is_dir() else Path()
+            first = images.setdefault((inside / strip_suffix(path)).as_posix(), path)
+            if os.path.realpath(first) != os.path.realpath(path):
+                raise SalusError(
+                    f"{first} and {path} have the same name, so one map would replace the other; do one apart"
+                )
+    named = {os.path.abspath(entry) for entry in inputs}
+    left_out = [omission for omission in omissions if os.path.abspath(omission.path) not in named]
+    for line in describe_omissions(left_out, verbose):
+        on_warning(line)
     jobs = [
         Job(path, folder / f"{stem}.png", folder / PREVIEWS / f"{stem}_preview.jpg" if previews else None)
         for stem, path in images.items()
@@ -109,11 +130,17 @@ def write_map(job: Job, options: SaliencyOptions) -> SaliencyMap:
     """
     scan = as_scan(job.image)
     saliency = estimate_saliency(
-        scan, options.method, gate=options.gate, one_contour=options.one_contour, folder=options.folder
+        scan,
+        options.method,
+        gate=options.gate,
+        one_contour=options.one_contour,
+        folder=options.folder,
+        device=options.device,
     )
     if job.preview is not None:  # before the map, so that a map that exists says that the job is done
-        job.preview.parent.mkdir(exist_ok=True)
+        job.preview.parent.mkdir(parents=True, exist_ok=True)
         write_picture(job.preview, Image.fromarray(draw_preview(scan, saliency)), "JPEG", quality=90)
+    job.map.parent.mkdir(parents=True, exist_ok=True)
     note = PngImagePlugin.PngInfo()
     note.add_text(NOTE, options.note)
     write_picture(job.map, Image.fromarray(to_uint8(saliency.values)), "PNG", pnginfo=note)

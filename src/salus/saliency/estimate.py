@@ -8,8 +8,8 @@ import numpy as np
 
 from salus.errors import SalusError
 from salus.preprocess import resize, to_uint8
+from salus.read.formats import IMAGE_SUFFIXES, strip_suffix
 from salus.read.frames import read_scan
-from salus.read.image import IMAGE_SUFFIXES
 from salus.read.inputs import as_scan
 from salus.saliency.confidence import gate_maps
 from salus.saliency.contour import FORMS
@@ -31,6 +31,7 @@ def estimate_saliency(
     gate: bool = False,
     one_contour: str | None = None,
     folder: Path | str | None = None,
+    device: str = "cpu",
 ) -> SaliencyMap:
     """Estimate where in an image a tumour is.
 
@@ -40,6 +41,7 @@ def estimate_saliency(
         gate: move the map toward the location prior, the more the lower its confidence.
         one_contour: "hard" or "soft" keeps the strongest region; see `salus.saliency.contour`. It precedes the gate.
         folder: for the method "file": the folder with a map of the image's name, whatever its suffix and size.
+        device: where the method "learned" runs: "cpu", "gpu", "cuda" or "cuda:1".
 
     Raises:
         SalusError: the image cannot be read, is no grey image, has a side below 8 or more than 16 million pixels; the
@@ -62,13 +64,18 @@ def estimate_saliency(
         maps, confidence = postprocess(_read_map(folder, scan)[None], FILES, gate, one_contour)
     else:
         image = to_uint8(resize(scan.pixels, (SIZE, SIZE)))
-        maps, confidence = estimate_maps(image[None], method, gate=gate, one_contour=one_contour)
+        maps, confidence = estimate_maps(image[None], method, gate=gate, one_contour=one_contour, device=device)
     values = np.clip(resize(maps[0], scan.shape), 0, 1)
     return SaliencyMap(values, method, None if confidence is None else float(confidence[0]), scan.source)
 
 
 def estimate_maps(
-    images: np.ndarray, method: str = "learned", *, gate: bool = False, one_contour: str | None = None
+    images: np.ndarray,
+    method: str = "learned",
+    *,
+    gate: bool = False,
+    one_contour: str | None = None,
+    device: str = "cpu",
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Estimate the maps of many prepared images.
 
@@ -77,6 +84,7 @@ def estimate_maps(
         method: a name in `salus.saliency.registry.METHODS`.
         gate: as in `estimate_saliency`.
         one_contour: as in `estimate_saliency`.
+        device: as in `estimate_saliency`.
 
     Returns:
         Maps (n, s, s) float32 in [0, 1]; and their confidences (n,) in [0, 1], None where the method has none fitted.
@@ -84,7 +92,7 @@ def estimate_maps(
     Raises:
         SalusError: as `estimate_saliency`.
     """
-    return postprocess(get_method(method).estimate(images), method, gate, one_contour)
+    return postprocess(get_method(method, device).estimate(images), method, gate, one_contour)
 
 
 def postprocess(
@@ -110,14 +118,16 @@ def postprocess(
     return (gate_maps(maps, confidence, prior) if gate and confidence is not None else maps), confidence
 
 
-def check_method(method: str, gate: bool = False) -> None:
+def check_method(method: str, gate: bool = False, device: str = "cpu") -> None:
     """Check that a method, and its gate where one is wanted, can be used.
 
     Raises:
-        SalusError: the method is unknown, or a file that it or its gate needs is missing.
+        SalusError: the method is unknown or cannot run on the device, or a file that it or its gate needs is missing.
     """
     if method != FILES:
-        get_method(method)
+        get_method(method, device)
+    elif device != "cpu":
+        raise SalusError("maps from files need no device; leave out --device")
     if gate:
         get_prior()
         if get_confidence(method) is None:
@@ -128,7 +138,7 @@ def _read_map(folder: Path | str | None, scan: Scan) -> np.ndarray:
     """Read the map in a folder that has the name of the scan's file; (h, w) float32 in [0, 1]."""
     if folder is None:
         raise SalusError("the method 'file' reads maps from a folder; name it (folder=..., or --maps-from FOLDER)")
-    folder, stem = Path(folder), Path(scan.source).stem
+    folder, stem = Path(folder), strip_suffix(Path(scan.source))
     if not folder.is_dir():
         raise SalusError(f"{folder}: no such folder of saliency maps")
     for suffix in (*IMAGE_SUFFIXES, *map(str.upper, IMAGE_SUFFIXES)):

@@ -1,0 +1,118 @@
+"""Decode frames in a process apart, with a limit of time: a damaged JPEG-LS or JPEG 2000 stream can take minutes."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from threading import Lock, Timer
+from typing import Any
+
+import numpy as np
+
+from salus.errors import SalusError
+from salus.read.limits import MAX_SECONDS
+
+WORKER = "salus.read.decode_worker"
+
+
+class DecodingError(Exception):
+    """A frame could not be decoded; its text is the name of the decoder's exception."""
+
+
+def decode_apart(path: Path | str, index: int | None = None) -> np.ndarray:
+    """Decode a frame of a DICOM file, or an image file, in a process that is kept for the next one.
+
+    Args:
+        path: the file.
+        index: of the frame in a DICOM file, from 0; None for an image file.
+
+    Returns:
+        The values, as `salus.read.dicom_decode.decode_frame` and `salus.read.image.decode_file` return them.
+
+    Raises:
+        SalusError: the file is refused, takes longer than `MAX_SECONDS`, or no process can be started.
+        DecodingError: it is damaged.
+    """
+    worker = _IDLE.pop() if _IDLE else _Worker()
+    values = worker.decode(path, index)
+    with _LOCK:
+        _IDLE.append(worker)
+    return values
+
+
+class _Worker:
+    """A running `salus.read.decode_worker`."""
+
+    def __init__(self) -> None:
+        # One thread is enough for what numpy does there, and the path is that of this process.
+        environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL, env=environment,
+            )  # fmt: skip
+        except OSError as error:
+            raise SalusError(f"no process can be started to decode an image ({error.strerror})") from None
+        self._read_head("the process that decodes images")
+
+    def decode(self, path: Path | str, index: int | None) -> np.ndarray:
+        """See `decode_apart`. After a `SalusError` because of time, the process has ended."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        timer = Timer(MAX_SECONDS, self._process.kill)
+        timer.start()
+        try:
+            self._process.stdin.write(json.dumps({"path": os.path.abspath(path), "index": index}).encode() + b"\n")
+            self._process.stdin.flush()
+            head = self._read_head(str(path))
+            values = np.empty(0, np.uint8)
+            if "type" in head:
+                size = int(np.prod(head["shape"], dtype=object)) * np.dtype(head["type"]).itemsize
+                content = self._process.stdout.read(size)
+                if len(content) < size:
+                    raise self._ended(str(path))
+                values = np.frombuffer(bytearray(content), head["type"]).reshape(head["shape"])
+        except BrokenPipeError:
+            raise self._ended(str(path)) from None
+        finally:
+            timer.cancel()
+        if "type" in head:
+            return values
+        with _LOCK:
+            _IDLE.append(self)
+        raise SalusError(head["message"]) if "message" in head else DecodingError(head["error"])
+
+    def _read_head(self, name: str) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line.endswith(b"\n"):
+            raise self._ended(name)
+        head: dict[str, Any] = json.loads(line)
+        return head
+
+    def _ended(self, name: str) -> SalusError:
+        self.close()
+        return SalusError(f"{name}: takes more than {MAX_SECONDS:.0f} s or 1 GB to decode; it is damaged")
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.communicate()
+
+
+_LOCK = Lock()
+_IDLE: list[_Worker] = []
+
+
+@atexit.register
+def _close_all() -> None:
+    while _IDLE:
+        _IDLE.pop().close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_IDLE.clear)
