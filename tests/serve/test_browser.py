@@ -260,7 +260,7 @@ def test_themes_small_screens_keyboard_and_names_for_screen_readers(open_page, s
         page.keyboard.press("t")
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
         page.keyboard.press("?")
-        expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+        expect(page.get_by_role("dialog", name="Help")).to_be_visible()
         page.keyboard.press("Escape")
         page.locator("#canvas").focus()
         page.keyboard.press("ArrowDown")

@@ -8,6 +8,7 @@ import { emit, on, state } from "./state.js";
 const FRACTIONS = ["fill", "probability", "saliency"];
 const CHECKS = { outline: "outline-on", network: "network-on", calipers: "calipers-on", invert: "invert" };
 const OF_IMAGE = { window: 255, level: 128, invert: false };
+const OWN = "Set by hand";
 const SHARE_CUT = 0.01; // of the pixels that "Auto" lets become black, and as many white
 
 // Window and level by name; a function is called with the frame.
@@ -28,7 +29,7 @@ export function initDisplay() {
     byId(name).addEventListener("input", (event) => set(name, event.target.value / (FRACTIONS.includes(name) ? 100 : 1)));
   }
   for (const [name, id] of Object.entries(CHECKS)) byId(id).addEventListener("change", (event) => set(name, event.target.checked));
-  byId("presets").append(...Object.keys(PRESETS).map((name) => createElement("option", { textContent: name })));
+  byId("presets").append(...[...Object.keys(PRESETS), OWN].map((name) => createElement("option", { textContent: name })));
   byId("presets").addEventListener("change", (event) => usePreset(event.target.value));
   byId("display-reset").addEventListener("click", () => Object.entries(defaults).forEach(([name, value]) => set(name, value)));
   on("window-dragged", (dx, dy) => {
@@ -54,7 +55,7 @@ function set(name, value) {
     input.nextElementSibling.textContent = isFraction ? formatPercent(value) : Math.round(value);
   }
   if (name in OF_IMAGE && current) current.view = { window: display.window, level: display.level, invert: display.invert };
-  if (name === "window" || name === "level") byId("presets").value = "";
+  if (name === "window" || name === "level") byId("presets").value = display.window === 255 && display.level === 128 ? "Full range" : OWN;
   updateLegend();
   emit("display-changed", name);
 }

@@ -11,6 +11,7 @@ export function initPanel(viewer) {
   on("calipers-changed", () => render(viewer));
   on("mask-changed", () => {
     updateButtons();
+    describeOutline();
     byId("lesions").classList.toggle("pending", Boolean(state.frame?.outdated));
   });
   on("outline-saved", updateButtons);
@@ -30,9 +31,7 @@ function render(viewer) {
   }
   const answer = shownAnswer(current, frame.answer);
   byId("finding").textContent = summarise(answer);
-  byId("finding-more").textContent = answer.corrected
-    ? frame.edited ? "Drawn by you, not saved" : "Saved by you"
-    : `${answer.network}, presence of a tumour ${formatPercent(answer.presence)}`;
+  describeOutline();
   const meter = byId("confidence");
   meter.hidden = false;
   meter.querySelector("span").textContent = answer.corrected ? "Network agrees" : "Confidence";
@@ -47,12 +46,24 @@ function render(viewer) {
   viewer.draw();
 }
 
+// Say whose outline it is.
+function describeOutline() {
+  const { frame } = state;
+  if (!frame) return;
+  const { answer, edited } = frame;
+  byId("finding-more").textContent = edited
+    ? "Drawn by you, not saved"
+    : answer.corrected ? savedBy(answer) : `${answer.network}, presence of a tumour ${formatPercent(answer.presence)}`;
+}
+
+const savedBy = ({ reader }) => (!reader || reader === byId("reader")?.value ? "Saved by you" : `Saved by ${reader}`);
+
 function lesionRow(lesion, corrected, viewer) {
   const { unit } = lesion, square = unit === "mm" ? "mm²" : "px";
   const button = createElement("button", { type: "button", title: "Look at it" },
     createElement("span", { className: "number", textContent: lesion.number }),
     createElement("span", { className: "size", textContent: formatSize(lesion) }),
-    createElement("small", { textContent: `${formatNumber(lesion.width)} wide, ${formatNumber(lesion.height)} high, area ${formatNumber(lesion.area)} ${square}` }),
+    createElement("small", { textContent: `${formatNumber(lesion.width)} wide, ${formatNumber(lesion.height)} high, area ${formatNumber(lesion.area)}\u00a0${square}` }),
     createElement("small", { textContent: `${corrected ? "network agrees" : "confidence"} ${formatPercent(lesion.confidence)}` }));
   if (lesion.at_border) button.lastChild.append(createElement("span", { className: "edge", textContent: ", cut by the border" }));
   const highlight = (number) => () => { viewer.highlighted = number; viewer.draw(); };
