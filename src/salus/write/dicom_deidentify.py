@@ -4,7 +4,7 @@ PS3.15 Annex E, table E.1-1, without any of its options; the table's attributes 
 dicom-anonymizer, edition 2026c. An object is changed in place, and so are its sequences:
 
 X       removed; so are private attributes, curves and overlays (groups 50xx and 60xx)
-Z       emptied
+Z       emptied; sequences that must not be empty are removed
 D       replaced: text by REMOVED, dates and times by the first of January 1900, UIDs as U, sequences by cleaned ones
 U       replaced by another UID: the same one for the same UID throughout a run of Salus, and impossible to trace back
 
@@ -30,6 +30,13 @@ DUMMY_VALUES = {"DA": "19000101", "DT": "19000101000000", "TM": "000000", "DS": 
 TEXT_VRS = ("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UT")
 REPEATING_GROUPS = (0x5000, 0x6000)
 """First groups of curves and overlays, which go up to 50FF and 60FF."""
+
+EMPTY_SEQUENCES = (
+    "ReferencedPerformedProcedureStepSequence", "PerformedProcedureCodeSequence", "AcquisitionContextSequence",
+    "VerifyingObserverIdentificationCodeSequence", "IssuerOfTheContainerIdentifierSequence",
+    "IssuerOfTheSpecimenIdentifierSequence", "SpecimenPreparationSequence",
+)  # fmt: skip
+"""Sequences that some objects must have, and that may be empty (type 2)."""
 
 METHOD = ["PS3.15 Basic Application Confidentiality Profile 2026c", "Black outside ultrasound regions"]
 
@@ -116,8 +123,11 @@ def _clean(dataset: Any, actions: dict[int, str], done: set[int]) -> None:
             continue
         done.add(id(element))
         if element.VR == "SQ":
-            if action == "Z":
+            if action == "Z" and element.keyword in EMPTY_SEQUENCES:
                 element.value = []
+            elif action == "Z":  # an empty sequence is an error in most modules; the profile lets us remove it
+                del dataset[tag]
+                continue
             for item in element.value:
                 _clean(item, actions, done)
         elif action == "U" or (action == "D" and element.VR == "UI"):

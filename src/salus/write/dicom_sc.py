@@ -70,4 +70,4 @@ def write_secondary_capture(
         capture.ImageType = ["DERIVED", "SECONDARY"]
         if deidentified:
             deidentify(capture)
-    write_whole(path, lambda temporary: capture.save_as(temporary))
+        write_whole(path, lambda temporary: capture.save_as(temporary))

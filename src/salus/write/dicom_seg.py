@@ -64,12 +64,12 @@ def write_seg(
     source = open_source(source)
     with one_line_errors(source):
         dataset = build_segmentation(source_header(source), segmentation, fractional)
-        if dataset is not None and deidentified:
+        if dataset is None:
+            path.unlink(missing_ok=True)
+            return False
+        if deidentified:
             deidentify(dataset)
-    if dataset is None:
-        path.unlink(missing_ok=True)
-        return False
-    write_whole(path, lambda temporary: dataset.save_as(temporary))
+        write_whole(path, lambda temporary: dataset.save_as(temporary))
     return True
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from secrets import token_hex
+from threading import RLock
 from typing import Any
 
 from salus import __version__
 from salus.errors import SalusError
 from salus.read.dicom import DicomFrames, open_dicom
+from salus.write.dicom_clean import clean_header
 
 MANUFACTURER, MODEL = "Salus", "Salus (research software)"
 SERIES_NUMBERS = {"seg": 9101, "sr": 9102, "sc": 9103}
@@ -19,6 +23,9 @@ SERIES_NUMBERS = {"seg": 9101, "sr": 9102, "sc": 9103}
 
 US_IMAGE, US_CINE = "1.2.840.10008.5.1.4.1.1.6.1", "1.2.840.10008.5.1.4.1.1.3.1"
 """SOP classes."""
+
+RETIRED_CLASSES = {"1.2.840.10008.5.1.4.1.1.6": US_IMAGE, "1.2.840.10008.5.1.4.1.1.3": US_CINE}
+"""Retired SOP classes of ultrasound, and those that took their place."""
 
 TYPE_2_TAGS = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID",
@@ -30,8 +37,12 @@ RUN_KEY = token_hex(16)
 """Random key of this process; its outputs of one image and of one kind are one series."""
 
 
+_MAKING = RLock()
+"""Held while an object is made: Python's filters of warnings are not safe among threads."""
+
+
 def import_highdicom() -> Any:
-    """Import the module highdicom.
+    """Import the module highdicom, whose remarks may quote a patient's name, and keep it from printing them.
 
     Raises:
         SalusError: it is not installed.
@@ -39,6 +50,8 @@ def import_highdicom() -> Any:
     try:
         import highdicom
         import highdicom.sr
+
+        logging.getLogger("highdicom").setLevel(logging.CRITICAL)
     except ImportError:
         raise SalusError('DICOM outputs need highdicom; pip install "salus[dicom]"') from None
     return highdicom
@@ -60,7 +73,8 @@ def source_header(source: DicomFrames) -> Any:
     """
     from pydicom.uid import UID, generate_uid
 
-    header, path = deepcopy(source.header), Path(source.source)
+    header, _ = _clean_copy(source)
+    path = Path(source.source)
     for name in TYPE_2_TAGS:
         if header.get(name) is None:
             setattr(header, name, "")
@@ -74,15 +88,37 @@ def source_header(source: DicomFrames) -> Any:
     return header
 
 
+def header_remarks(source: DicomFrames | Path | str) -> tuple[str, ...]:
+    """Say what of an image's header its outputs do not repeat as it is; a line each, which quotes no value.
+
+    Raises:
+        SalusError: it is no DICOM image; see `salus.read.dicom.open_dicom`.
+    """
+    source = open_source(source)
+    with one_line_errors(source):
+        return _clean_copy(source)[1]
+
+
+def _clean_copy(source: DicomFrames) -> tuple[Any, tuple[str, ...]]:
+    """Copy a header without values that spoil outputs; see `salus.write.dicom_clean`."""
+    header = deepcopy(source.header)
+    remarks = clean_header(header)
+    if str(header.get("SOPClassUID", "")) in RETIRED_CLASSES:
+        remarks += ("its class of object (SOP Class UID) is retired: outputs refer to it as it is",)
+    return header, remarks
+
+
 @contextmanager
 def one_line_errors(source: DicomFrames) -> Iterator[None]:
-    """Turn errors that a source's header causes into one line that does not quote the header.
+    """Turn errors that a source's header causes into one line that does not quote the header, and print no warnings.
 
     Raises:
         SalusError: an object cannot be made.
     """
     try:
-        yield
+        with _MAKING, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # those of highdicom and pydicom quote names, dates and IDs
+            yield
     except (SalusError, OSError, MemoryError):
         raise
     except Exception as error:  # highdicom and pydicom raise many kinds; their words may quote the file
@@ -133,6 +169,30 @@ def source_reference(header: Any, frame: int | None) -> Any:
     purpose.CodeValue, purpose.CodingSchemeDesignator, purpose.CodeMeaning = code.value, "DCM", code.meaning
     item.PurposeOfReferenceCodeSequence = [purpose]
     return item
+
+
+def as_ultrasound(header: Any) -> Any:
+    """Copy a header as that of an ultrasound image or cine: highdicom knows no retired and no private SOP classes.
+
+    Elements are shared with the header; `refer_to_source` puts its own class into the object that is made of it.
+    """
+    from pydicom.dataset import Dataset
+
+    known = Dataset()
+    known.update(header)
+    del known.SOPClassUID
+    known.SOPClassUID = US_CINE if int(header.get("NumberOfFrames") or 1) > 1 else US_IMAGE
+    return known
+
+
+def refer_to_source(dataset: Any, header: Any) -> None:
+    """Put the source's own SOP class into references to it, of an object that was made as if it had another one."""
+
+    def correct(item: Any, element: Any) -> None:
+        if element.keyword == "ReferencedSOPInstanceUID" and element.value == header.SOPInstanceUID:
+            item.ReferencedSOPClassUID = header.SOPClassUID
+
+    dataset.walk(correct)
 
 
 def tracking_uid(header: Any, number: int) -> str:

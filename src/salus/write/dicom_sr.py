@@ -21,10 +21,12 @@ from salus.segmentation.result import Segmentation
 from salus.write.dicom_deidentify import deidentify
 from salus.write.dicom_source import (
     MANUFACTURER,
+    as_ultrasound,
     import_highdicom,
     instance_arguments,
     one_line_errors,
     open_source,
+    refer_to_source,
     source_header,
     tracking_uid,
 )
@@ -55,7 +57,7 @@ def write_sr(
         report = build_report(source_header(source), segmentations)
         if deidentified:
             deidentify(report)
-    write_whole(path, lambda temporary: report.save_as(temporary))
+        write_whole(path, lambda temporary: report.save_as(temporary))
 
 
 def build_report(header: Any, segmentations: Iterable[Segmentation]) -> Any:
@@ -64,6 +66,7 @@ def build_report(header: Any, segmentations: Iterable[Segmentation]) -> Any:
     from pydicom.dataset import Dataset
     from pydicom.sr.codedict import codes
 
+    true_header, header = header, as_ultrasound(header)
     groups, network, reader = [], "", None
     for segmentation in segmentations:
         network = segmentation.network
@@ -90,6 +93,7 @@ def build_report(header: Any, segmentations: Iterable[Segmentation]) -> Any:
     scheme = Dataset()
     scheme.CodingSchemeDesignator, scheme.CodingSchemeName = SCHEME, "Codes of Salus"
     report.CodingSchemeIdentificationSequence = [scheme]
+    refer_to_source(report, true_header)
     return report
 
 
