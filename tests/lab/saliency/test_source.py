@@ -52,6 +52,7 @@ def test_names_are_read_and_written():
     for wrong in ("nothing", "prior+doubled", "prior+one-contour+soft-contour", "", "absent:Here"):
         with pytest.raises(SalusError):
             parse_source(wrong)
+    assert parse_source("points") == Source("points")
     assert all(parse_source(f"truth+{change}").changes == (change,) for change in CHANGES)
 
 
@@ -59,6 +60,21 @@ def test_truth_is_the_mask_and_file_needs_maps(pairs):
     np.testing.assert_array_equal(estimate_base_maps("truth", pairs, fold_indices()) == 255, pairs.masks)
     with pytest.raises(SalusError, match="not every image has a map"):
         estimate_base_maps("file", pairs, fold_indices())
+
+
+def test_points_are_a_click_in_every_lesion_the_same_in_every_fold(pairs):
+    pairs.masks[0] = False
+    pairs.masks[0, 2:7, 2:7] = pairs.masks[0, 10:15, 10:15] = True  # two lesions
+    pairs.masks[1] = False
+    maps = estimate_base_maps("points", pairs, fold_indices())
+    assert (maps.dtype, maps.shape) == (np.uint8, pairs.masks.shape)
+    np.testing.assert_array_equal(maps, estimate_base_maps("points", pairs, fold_indices()))
+    peaks = [np.unravel_index(values.argmax(), values.shape) for values in maps]
+    assert all(mask[peak] for mask, peak in zip(pairs.masks[2:], peaks[2:], strict=True))
+    assert maps[0, 2:7, 2:7].max() > 150
+    assert maps[0, 10:15, 10:15].max() > 150
+    assert maps[1].max() > 150  # a click tells nothing of whether there is a tumour
+    assert len({tuple(map(int, peak)) for peak in peaks}) > 10
 
 
 def test_the_prior_is_fitted_on_the_fitting_part_alone(pairs):

@@ -180,12 +180,16 @@ def size_warning(run_data: RunData) -> str:
 
 
 def truth_warning(run_data: RunData) -> str:
-    """Warn of methods whose saliency map is the true mask; empty if there is none."""
+    """Warn of methods whose saliency map is the true mask, or a click drawn from it; empty if there is none."""
     sources = {name: str(summary.get("saliency") or "") for (name, _), summary in run_data.summaries.items()}
-    titles = [method.title for method in run_data.tested if sources.get(method.name, "").split("+")[0] == "truth"]
-    if not titles:
-        return ""
-    return f"{join_words(titles)}: given the truth itself as saliency map; a ceiling of what any map can do, no method."
+    warnings = []
+    for base, warning in (
+        ("truth", "given the truth itself as saliency map; a ceiling of what any map can do, no method."),
+        ("points", "given a simulated click in every lesion as saliency map; what a reader may add, no method."),
+    ):
+        titles = [method.title for method in run_data.tested if sources.get(method.name, "").split("+")[0] == base]
+        warnings += [f"{join_words(titles)}: {warning}"] if titles else []
+    return " ".join(warnings)
 
 
 def literature_table() -> Table:

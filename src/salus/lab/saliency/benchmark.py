@@ -23,7 +23,7 @@ from salus.atomic import write_json, write_rows
 from salus.errors import SalusError
 from salus.lab.saliency.config import SaliencyBenchmarkConfig, load_config
 from salus.lab.saliency.folds import FoldMaps, estimate_fold, fold_file
-from salus.lab.saliency.source import FILES, TRUTH, parse_source
+from salus.lab.saliency.source import FILES, POINTS, TRUTH, parse_source
 from salus.lab.training.cross_validation import CrossValidationData, read_cross_validation_data
 from salus.lab.training.progress import Log
 from salus.lab.training.run_folder import SCORES, check_same_data, check_unused, start_run
@@ -64,8 +64,8 @@ def start(run: Path, config: SaliencyBenchmarkConfig, log: Log = print) -> Salie
     check_unused(run, "salus saliency-benchmark")
     for method in config.methods:
         source = parse_source(method)
-        if source.base == TRUTH or source.changes:
-            raise SalusError(f"{method}: name plain methods here; truth and changes are for salus benchmark")
+        if source.base in (TRUTH, POINTS) or source.changes:
+            raise SalusError(f"{method}: name plain methods here; truth, points and changes are for salus benchmark")
     data, fingerprints = read_data(config, log)
     start_run(run, asdict(config), fingerprints, data.fold_assignment())
     return _finish(run, config, data, log)

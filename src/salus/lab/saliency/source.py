@@ -3,6 +3,8 @@
     SOURCE   = BASE[+CHANGE...]          "prior", "learned+gate", "regions+soft-contour", "learned+shuffled"
     BASE     = file      the data set's own maps
              | truth     the truth mask itself: an upper bound of what any map can give, never a method
+             | points    a click in every lesion, as a reader with a mouse would give it: drawn from the truth, never a
+                         method; in an image without a tumour a click anywhere
              | an estimator of `salus.lab.saliency.registry`, or package.module:factory
     CHANGE   = gate          S' = cS + (1 - c) prior, c the map's predicted quality
              | one-contour   keep only the contour with the highest saliency (SA-U-Net-C)
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from zlib import crc32
 
 import numpy as np
 
@@ -23,11 +26,13 @@ from salus.data.folds import make_grouped_folds
 from salus.data.prepare import Pairs
 from salus.errors import SalusError
 from salus.lab.saliency.registry import make_estimator
+from salus.lab.training.simulated_prompts import draw_simulated, sample_clicks
+from salus.preprocess import to_uint8
 from salus.saliency.confidence import fit_confidence, gate_maps
 from salus.saliency.contour import keep_strongest_contour, weigh_contours
 from salus.saliency.methods.prior import PriorSaliency
 
-FILES, TRUTH = "file", "truth"
+FILES, TRUTH, POINTS = "file", "truth", "points"
 AUTO = "auto"
 """Stands for the data set's maps where it ships one for every image, else for the location prior."""
 
@@ -41,7 +46,7 @@ class Source:
     """A saliency source.
 
     Attributes:
-        base: FILES, TRUTH or an estimator's name.
+        base: FILES, TRUTH, POINTS or an estimator's name.
         changes: some of `CHANGES`, in their order.
     """
 
@@ -67,7 +72,7 @@ def parse_source(text: str) -> Source:
     unknown = [c for c in changes if c not in CHANGES]
     if unknown or (HARD in changes and SOFT in changes):
         raise SalusError(f"saliency {text!r}: after + write any of {', '.join(CHANGES)}, one of the contours at most")
-    if base not in (FILES, TRUTH):
+    if base not in (FILES, TRUTH, POINTS):
         make_estimator(base)
     return Source(base, tuple(c for c in CHANGES if c in changes))
 
@@ -102,6 +107,8 @@ def estimate_base_maps(base: str, pairs: Pairs, fold: FoldIndices) -> np.ndarray
     """
     if base == TRUTH:
         return pairs.masks.astype(np.uint8) * 255
+    if base == POINTS:
+        return np.stack([_draw_clicks(case.name, mask) for case, mask in zip(pairs.cases, pairs.masks, strict=True)])
     if base == FILES:
         if pairs.saliency is None:
             raise SalusError("not every image has a map in saliency/; estimate one, e.g. --saliency prior")
@@ -129,6 +136,12 @@ def estimate_base_maps(base: str, pairs: Pairs, fold: FoldIndices) -> np.ndarray
     for number in folds.numbers:
         estimate(fitting[inner_fold != number], fitting[inner_fold == number])
     return all_maps
+
+
+def _draw_clicks(name: str, mask: np.ndarray) -> np.ndarray:
+    """Draw a click in every lesion of a case, (s, s) uint8; the clicks are the same in every fold and run."""
+    clicks = sample_clicks(mask, np.random.default_rng(crc32(name.encode())))
+    return to_uint8(draw_simulated(clicks, len(mask))[..., 0])
 
 
 def apply_changes(maps: np.ndarray, source: Source, pairs: Pairs, fold: FoldIndices) -> np.ndarray:

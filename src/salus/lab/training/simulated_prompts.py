@@ -112,6 +112,13 @@ def draw_simulated(prompt: Prompt, size: int) -> np.ndarray:
     return render_prompt(prompt, Region(0, 0, size, size), size)
 
 
+def sample_clicks(mask: np.ndarray, rng: np.random.Generator) -> Prompt:
+    """Draw a click in every lesion of a mask (h, w) bool, by the distance to its edge; without one, a click anywhere."""
+    labels, count = label(mask, EIGHT_CONNECTED)
+    areas = [labels == number for number in range(1, count + 1)] or [~mask]
+    return Prompt(tuple(sample_point(area, rng, by_distance=bool(count)) for area in areas))
+
+
 def choose_lesion(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Choose one of the lesions of a mask, each as likely: (h, w) bool.
 
