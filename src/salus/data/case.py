@@ -5,19 +5,38 @@ Both hold paths. Pixels are read only by the methods, so a data set of any size 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol, overload
 
 import numpy as np
 
 from salus.errors import SalusError
 from salus.read.frames import read_scan
-from salus.read.image import read_mask, read_values
+from salus.read.image import read_mask_file, read_values
+from salus.read.mask_values import ANNOTATION, AUTO, COLOURS, MaskDecision, MaskReading
 from salus.scan import Scan
 
 LABELS = ("benign", "malignant", "normal")
 
 Colour = tuple[int, int, int]
+
+
+class Annotation(Protocol):
+    """What reads the lesion of one case from a file that is no picture, such as polygons in JSON or a label volume."""
+
+    def read(self, path: Path, shape: tuple[int, int]) -> np.ndarray:
+        """Read the lesion in one of the case's mask files: (height, width) bool.
+
+        Args:
+            path: of the file.
+            shape: (height, width) of the image.
+
+        Raises:
+            SalusError: the file is damaged, or of another image size.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -32,7 +51,9 @@ class Case:
         patient: the patient, or None if unknown.
         label: "benign", "malignant" or "normal", or None if unknown.
         source: the data set's name.
-        lesion_colours: the RGB colours that mean lesion in the masks; None if every value above 0 does.
+        lesion_colours: the RGB colours that mean lesion in the masks; None if their values say it.
+        mask_values: how values are read where there are no such colours; see `salus.read.mask_values`.
+        annotation: what reads the mask files where they are no pictures; None where they are.
     """
 
     name: str
@@ -43,6 +64,8 @@ class Case:
     label: str | None = None
     source: str = ""
     lesion_colours: tuple[Colour, ...] | None = None
+    mask_values: str = AUTO
+    annotation: Annotation | None = None
 
     def read_image(self) -> Scan:
         """Read the image; see `salus.read.frames.read_scan`."""
@@ -55,20 +78,34 @@ class Case:
             shape: (height, width) of the image, which every mask must have.
 
         Raises:
-            SalusError: the case is unlabelled, or a mask has another size than the image or none of `lesion_colours`.
+            SalusError: the case is unlabelled, a mask has another size than the image, or what is lesion in it cannot
+                be decided.
         """
+        union = np.zeros(shape, bool)
+        for reading in self.read_mask_files(shape).values():
+            union |= reading.mask
+        return union
+
+    def read_mask_files(self, shape: tuple[int, int]) -> dict[str, MaskReading]:
+        """Read each mask file, and what was decided of its values, by its path; see `read_mask`."""
         if self.masks is None:
             raise SalusError(f"{self.image}: has no mask, so it can be segmented but not scored or trained on")
-        union, colours = np.zeros(shape, bool), self.lesion_colours
+        readings = {}
         for path in self.masks:
-            mask = read_mask(path) if colours is None else _read_colour_mask(path, colours)
-            if mask.shape != union.shape:
+            if self.annotation is not None:
+                reading = MaskReading(self.annotation.read(path, shape), None, MaskDecision(ANNOTATION, 0.0, 1.0))
+            elif self.lesion_colours is None:
+                reading = read_mask_file(path, self.mask_values)
+            else:
+                reading = _read_colour_mask(path, self.lesion_colours)
+            mask = reading.mask
+            if mask.shape != shape:
                 raise SalusError(
                     f"{path}: the mask is {mask.shape[1]} x {mask.shape[0]}, its image {shape[1]} x {shape[0]}; "
                     "export it again at the image's size"
                 )
-            union |= mask
-        return union
+            readings[str(path)] = reading
+        return readings
 
     def read_saliency(self) -> Scan:
         """Read the saliency map, float32 in [0, 1].
@@ -81,7 +118,7 @@ class Case:
         return read_scan(self.saliency)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DataSet:
     """The cases of one folder.
 
@@ -103,19 +140,63 @@ class DataSet:
         """Return the number of cases."""
         return len(self.cases)
 
+    def __iter__(self) -> Iterator[Case]:
+        """Yield the cases."""
+        return iter(self.cases)
+
+    def __contains__(self, item: object) -> bool:
+        """Tell whether a case, or one of this name, is in it."""
+        return any(item == case or item == case.name for case in self.cases)
+
+    @overload
+    def __getitem__(self, index: int | str) -> Case: ...
+    @overload
+    def __getitem__(self, index: slice) -> DataSet: ...
+    def __getitem__(self, index: int | str | slice) -> Case | DataSet:
+        """Return a case by its position or name, or a data set of those in a slice, with their folds.
+
+        Raises:
+            IndexError: there is no such position.
+            KeyError: there is no such name.
+
+        Example:
+            >>> from salus import Case
+            >>> data = DataSet(Path("scans"), "images", (Case("a", Path("a.png")), Case("b", Path("b.png"))))
+            >>> data[0].name, data["b"].name, data[1:]
+            ('a', 'b', DataSet(scans, layout images: 1 image, 0 with masks))
+        """
+        if isinstance(index, slice):
+            cases = self.cases[index]
+            folds = {case.name: self.official_folds[case.name] for case in cases if case.name in self.official_folds}
+            return replace(self, cases=cases, official_folds=folds)
+        if isinstance(index, str):
+            for case in self.cases:
+                if case.name == index:
+                    return case
+            raise KeyError(index)
+        return self.cases[index]
+
+    def __repr__(self) -> str:
+        counts = {label: sum(case.label == label for case in self.cases) for label in LABELS}
+        labels = "".join(f", {count} {label}" for label, count in counts.items() if count)
+        return (
+            f"DataSet({self.root}, layout {self.layout}: {len(self)} image{'s' * (len(self) != 1)}, "
+            f"{len(self.labelled)} with masks{labels})"
+        )
+
     @property
     def labelled(self) -> tuple[Case, ...]:
         """The cases with masks."""
         return tuple(case for case in self.cases if case.masks is not None)
 
 
-def _read_colour_mask(path: Path, colours: tuple[Colour, ...]) -> np.ndarray:
+def _read_colour_mask(path: Path, colours: tuple[Colour, ...]) -> MaskReading:
     """Read a colour-coded mask; refuse a bright one without any of the colours."""
     values = read_values(path)
     mask = match_colours(values, colours)
     if not mask.any() and values.max() > 127:
         raise SalusError(f"{path}: has no lesion's colour, and is not black; see which colours the layout takes")
-    return mask
+    return MaskReading(mask, None, MaskDecision(COLOURS, float(values.min()), float(values.max())))
 
 
 def match_colours(values: np.ndarray, colours: tuple[Colour, ...]) -> np.ndarray:

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
-from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
@@ -21,7 +20,9 @@ from salus.data.duplicates import PerceptualHash, cluster_hashes, independent_gr
 from salus.data.marks import KINDS, Marks, find_marks
 from salus.errors import SalusError
 from salus.parallel import map_in_order
+from salus.read.frames import detect_format
 from salus.read.image import image_size, may_hold_colour, read_values
+from salus.read.mask_values import GRADES, LABELS, MaskReading
 from salus.scan import MIN_SIDE
 
 SIZE_CLASSES = (0.01, 0.05, 0.15, 0.30)
@@ -229,18 +230,28 @@ def _inspect_case(case: Case) -> _CaseFindings:
     try:
         scan = case.read_image()
         shape, image_hash = scan.shape, perceptual_hash(scan.pixels)
-        marks = find_marks(scan.pixels, read_values(case.image) if may_hold_colour(case.image) else None)
+        is_colour = detect_format(case.image) == "image" and may_hold_colour(case.image)
+        marks = find_marks(scan.pixels, read_values(case.image) if is_colour else None)
     except SalusError as error:
         errors.append(str(error))
-    for path in case.masks or ():
+    for path in () if case.annotation else case.masks or ():
         try:
-            grey_mask |= not _is_binary(read_values(path), path)
+            read_values(path)
             if shape is not None and image_size(path) != shape:
                 case.read_mask(shape)  # raises the error that names both sizes
         except SalusError as error:
             errors.append(str(error))
     if case.masks is not None and shape is not None and not errors:
-        mask = case.read_mask(shape)
+        try:
+            readings = case.read_mask_files(shape)
+        except SalusError as error:  # what is lesion cannot be decided
+            errors.append(str(error))
+            readings = {}
+        grey_mask = any(
+            reading.decision.meaning in (LABELS, GRADES) and not _is_jpeg_noise(path, reading)
+            for path, reading in readings.items()
+        )
+        mask = np.any([reading.mask for reading in readings.values()], axis=0) if readings else np.zeros(shape, bool)
         share = float(mask.mean())
         labels, _ = ndimage.label(mask, np.ones((3, 3)))
         lesions = int((np.bincount(labels.ravel())[1:] >= max(MIN_LESION_SHARE * mask.sum(), 1)).sum())
@@ -252,13 +263,12 @@ def _inspect_case(case: Case) -> _CaseFindings:
     return _CaseFindings(case, shape, image_hash, marks, share, lesions, grey_mask, tuple(dict.fromkeys(errors)))
 
 
-def _is_binary(values: np.ndarray, path: Path) -> bool:
-    """Tell whether each channel holds at most two values, but for the noise of JPEG compression."""
-    channels = values.reshape(-1, values.shape[2]) if values.ndim == 3 else values.reshape(-1, 1)
-    if path.suffix.lower() not in (".jpg", ".jpeg"):
-        return not ((channels != channels.min(axis=0)) & (channels != channels.max(axis=0))).any()
-    between = (channels > 0.25 * channels.max()) & (channels < 0.75 * channels.max())
-    return bool(between.mean() < 0.005)
+def _is_jpeg_noise(path: str, reading: MaskReading) -> bool:
+    """Tell whether the values of a mask lie near its lowest and highest but for the noise of JPEG compression."""
+    if not path.lower().endswith((".jpg", ".jpeg")) or reading.probability is None:
+        return False
+    share = reading.probability / reading.probability.max()
+    return bool(((share > 0.25) & (share < 0.75)).mean() < 0.005)
 
 
 def _image_warnings(findings: Sequence[_CaseFindings], marked: Sequence[str]) -> list[Problem]:
@@ -270,7 +280,11 @@ def _image_warnings(findings: Sequence[_CaseFindings], marked: Sequence[str]) ->
     large = [f.case.name for f in findings if (f.share or 0) > INVERTED_ABOVE]
     kinds = [
         (small, f"images have fewer than {MIN_SIDE} pixels a side; salus segment and salus saliency refuse them"),
-        (grey, "masks hold more than two values; all above 0 counts as lesion"),
+        (
+            grey,
+            "masks hold more than two values: labels, all above 0 lesion, or soft edges, lesion from one half on "
+            "(--mask-values reads them otherwise)",
+        ),
         ([f.case.name for f in tumours if f.share == 0], "masks are empty, though the label names a tumour"),
         ([f.case.name for f in normals if f.share], "masks hold a lesion, though the label is normal"),
         (large, f"lesions cover more than {INVERTED_ABOVE:.0%}: mask inverted?"),

@@ -1,19 +1,35 @@
 """Layouts: how public data sets are arranged on disk, one file a layout.
 
 A layout is a module with two functions: `matches(root)` tells whether a folder has the layout, and `read(root)` lists
-its cases. `matches` looks at file names only, except that `manifest` reads a table's first line and `colours` opens
-masks.
+its cases. `matches` looks at file names only, except that `manifest` reads a table's first line, `colours` opens masks
+and the layouts of annotation tools open their JSON, XML or DICOM files. Those modules also have `write(root, samples)`.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from salus.data.case import DataSet
-from salus.data.layouts import busbra, busi, colours, images, manifest, pairs, published
+from salus.data.layouts import (
+    busbra,
+    busi,
+    coco,
+    colours,
+    cvat,
+    dicom_seg,
+    images,
+    labelme,
+    manifest,
+    monai,
+    nnunet,
+    pairs,
+    published,
+)
 from salus.data.layouts.files import list_folders
 from salus.errors import SalusError
+from salus.read.mask_values import AUTO, check_mask_values
 
 
 class Layout(Protocol):
@@ -32,18 +48,25 @@ LAYOUTS: dict[str, Layout] = {
     "busi": busi,
     "colours": colours,
     "published": published,
+    "nnunet": nnunet,
+    "monai": monai,
+    "coco": coco,
+    "cvat": cvat,
+    "labelme": labelme,
+    "dicom-seg": dicom_seg,
     "pairs": pairs,
     "images": images,
 }
 """Every layout by name, the most specific first: the first that matches a folder reads it."""
 
 
-def read_data_set(folder: Path | str, layout: str | None = None) -> DataSet:
+def read_data_set(folder: Path | str, layout: str | None = None, mask_values: str = AUTO) -> DataSet:
     """List the cases of a folder.
 
     Args:
         folder: the data set's folder, or a manifest: a CSV of any name.
         layout: a name in `LAYOUTS`; None detects it.
+        mask_values: how the values of masks are read; see `salus.read.mask_values`.
 
     Raises:
         SalusError: no such folder, unknown layout, no layout matches, or no case in it.
@@ -69,7 +92,10 @@ def read_data_set(folder: Path | str, layout: str | None = None) -> DataSet:
         raise SalusError(f"{error.filename}: no permission to read it") from None
     if not data.cases:
         raise SalusError(f"{root}: the layout {name!r} finds no image in it")
-    return data
+    if mask_values == AUTO:
+        return data
+    check_mask_values(mask_values)
+    return replace(data, cases=tuple(replace(case, mask_values=mask_values) for case in data.cases))
 
 
 def detect(root: Path) -> str | None:
