@@ -1,12 +1,13 @@
-"""Measure what each part of the segmentation network and of its training is worth, also on another hospital.
+"""Measure what each part of the segmentation network's recipe is worth at a hospital that gave no training image.
 
-    python bench/segment_ablation.py HOME ELSEWHERE -o RUN [--size 128] [--steps 700] [--only NAME,NAME]
+    python bench/segment_ablation.py SOURCE SOURCE [SOURCE ...] -o RUN [--size 128] [--steps 800] [--seeds 1,2,3]
+                                     [--only NAME,NAME]
 
-Each variant changes one thing of `salus train`'s recipe, without its first steps at a smaller size, and is trained on
-all but the first fold of HOME alone, and tested on that fold and on every image of ELSEWHERE. Scores are at the
-network's size, without a limit of presence: mean Dice of images with a tumour, the share of tumour-free images left
-empty, and how well presence separates these from the others (AUC). RUN/NAME.json holds a finished variant; the same
-command resumes after an interruption.
+Each source is left out in turn: a network is trained on all others and tested on it. Each variant changes one thing of
+the first recipe. Scores are at the network's size, without a limit of presence: the mean Dice of images with a tumour,
+at the threshold .5 and at that of the largest expected Dice; and how well presence separates the images with a tumour
+from the others (AUC), where the source has both. RUN/NAME/SEED/SOURCE.json holds a finished training; the same command
+goes on after an interruption. The table has the mean over the seeds, and their range where there are several.
 """
 
 from __future__ import annotations
@@ -22,88 +23,121 @@ import numpy as np
 from salus.atomic import write_json
 from salus.lab.segmentation.recipe import SegmentationRecipe
 from salus.lab.segmentation.train import train_segmenter
-from salus.lab.training.augment.settings import LIGHT, STRONG
+from salus.lab.training.augment.settings import LIGHT
 from salus.lab.training.cross_validation import CrossValidationData, read_cross_validation_data
 from salus.lab.training.run_folder import read_json
-from salus.segmentation.postprocess import threshold_and_clean
+from salus.segmentation.postprocess import best_threshold
 
-SMALLEST = 0.0005
+FIRST = SegmentationRecipe(
+    early_steps=0, learning_rate=6e-4, free_share=0.15, synthetic_free=False, pasted=0.0, attention=False,
+    empty_dice=False, keep_aspect=True, augmentation=LIGHT,
+)  # fmt: skip
+"""Real images alone, proportions kept, light augmentation, Dice of images with a tumour alone, no attention."""
 
 
 def variants(base: SegmentationRecipe) -> dict[str, SegmentationRecipe]:
     """Return each recipe by name."""
+    synthetic = {"synthetic_free": True, "free_share": 0.3}
     return {
-        "as shipped": base,
-        "no attention": replace(base, attention=False),
-        "a third of the learning rate": replace(base, learning_rate=base.learning_rate / 3),
-        "batch norm": replace(base, folded=False),
-        "light augmentation": replace(base, augmentation=LIGHT),
-        "no tumour-free images made": replace(base, free_share=0.0),
-        "no pasted lesions": replace(base, pasted=0.0),
-        "no marks drawn or erased": replace(base, augmentation=replace(STRONG, marks=0.0, erase=0.0)),
+        "first": base,
+        "tumour-free images made": replace(base, **synthetic),
+        "lesions pasted": replace(base, pasted=0.2),
+        "both, as salus-4": replace(base, pasted=0.2, **synthetic),
+        "Dice of empty masks too": replace(base, empty_dice=True),
+        "squashed": replace(base, keep_aspect=False),
+        "strong augmentation": replace(base, augmentation=SegmentationRecipe().augmentation),
+        "batch norm trained": replace(base, folded=False),
+        "half the learning rate": replace(base, learning_rate=base.learning_rate / 2),
+        "twice the steps": replace(base, steps=2 * base.steps),
+        "attention by its own saliency, as salus-4": replace(base, attention=True),
+        "prompts": replace(base, prompted=0.7),
         "no ImageNet weights": replace(base, pretrained=False),
-        "no dropout": replace(base, dropout=0.0),
     }
 
 
 def score_model(model: Any, data: CrossValidationData, indices: np.ndarray) -> dict[str, float]:
-    """Score a network on some of the images."""
+    """Score a network on some of the images, without a prompt."""
     from sklearn.metrics import roc_auc_score
 
-    outputs = model.predict(data.images[indices][..., None] / np.float32(255), batch_size=32, verbose=0)
-    truth = data.masks[indices]
+    image = data.images[indices][..., None] / np.float32(255)
+    inputs = image if len(model.inputs) == 1 else {"image": image, "prompt": np.zeros_like(image)}
+    outputs = model.predict(inputs, batch_size=32, verbose=0)
+    truth, maps = data.masks[indices], outputs["probability"][..., 0]
     lesion = truth.any(axis=(1, 2))
-    masks = np.stack([threshold_and_clean(map_[..., 0], 0.5, SMALLEST) for map_ in outputs["probability"]])
-    dice = 2 * (masks & truth).sum(axis=(1, 2)) / np.maximum(masks.sum(axis=(1, 2)) + truth.sum(axis=(1, 2)), 1)
-    scores = {"dice": float(dice[lesion].mean())}
-    if not lesion.all():
-        scores["empty"] = float((~masks[~lesion].any(axis=(1, 2))).mean())
+
+    def mean_dice(masks: np.ndarray) -> float:
+        both, areas = (masks & truth).sum(axis=(1, 2)), masks.sum(axis=(1, 2)) + truth.sum(axis=(1, 2))
+        return float((2 * both / np.maximum(areas, 1))[lesion].mean())
+
+    thresholds = np.array([max(best_threshold(map_)[0], 1e-6) for map_ in maps])
+    scores = {"dice": mean_dice(maps >= 0.5), "best_dice": mean_dice(maps >= thresholds[:, None, None])}
+    if lesion.any() and not lesion.all():
         scores["presence"] = float(roc_auc_score(lesion, outputs["presence"][:, 0]))
     return scores
 
 
+def train_and_score(recipe: SegmentationRecipe, data: CrossValidationData, fold: int, folder: Path) -> dict[str, Any]:
+    """Train on all sources but one and score on that one."""
+    start, training = time.monotonic(), data.training_indices(fold)
+    model = train_segmenter(
+        data.images[training], data.masks[training], recipe, folder, lambda line: print(line, flush=True)
+    )
+    minutes = (time.monotonic() - start) / 60
+    return score_model(model, data, data.test_indices(fold)) | {"minutes": round(minutes, 1)}
+
+
+def read_sources(folders: list[str], size: int, keep_aspect: bool) -> CrossValidationData:
+    """Read the images of all sources, each source a fold of its own."""
+    data, _ = read_cross_validation_data(folders, folds=2, size=size, keep_aspect=keep_aspect, log=lambda line: None)
+    return data.with_sources_as_folds()
+
+
+def summarise(values: list[float]) -> str:
+    """Write a mean, and the range where there are several values."""
+    if not values:
+        return "–"
+    spread = f" ({min(values):.3f} to {max(values):.3f})" if len(values) > 1 else ""
+    return f"{np.mean(values):.3f}{spread}"
+
+
 def main() -> None:
-    """Train the variants that are missing; print the table."""
+    """Train what is missing; print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("home")
-    parser.add_argument("elsewhere")
+    parser.add_argument("sources", nargs="+")
     parser.add_argument("-o", dest="run", type=Path, required=True)
     parser.add_argument("--size", type=int, default=128)
-    parser.add_argument("--steps", type=int, default=700)
+    parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument("--seeds", default="1")
     parser.add_argument("--only", default="")
     args = parser.parse_args()
-    home, _ = read_cross_validation_data([args.home], size=args.size)
-    elsewhere, _ = read_cross_validation_data([args.elsewhere], size=args.size)
-    training, test = home.training_indices(1), home.test_indices(1)
-    args.run.mkdir(parents=True, exist_ok=True)
-    results = {}
-    for name, recipe in variants(SegmentationRecipe(size=args.size, steps=args.steps, early_steps=0)).items():
-        path = args.run / f"{name.replace(' ', '-')}.json"
-        if not path.exists() and (not args.only or name in args.only.split(",")):
-            print(name, flush=True)
-            start = time.monotonic()
-            model = train_segmenter(
-                home.images[training],
-                home.masks[training],
-                recipe,
-                path.with_suffix(""),
-                lambda line: print(line, flush=True),
-            )
-            minutes = (time.monotonic() - start) / 60
-            scores = {
-                "home": score_model(model, home, test),
-                "elsewhere": score_model(model, elsewhere, np.arange(len(elsewhere.names))),
-            }
-            write_json(path, scores | {"minutes": round(minutes, 1)})
-        if path.exists():
-            results[name] = read_json(path)
-    print("| variant | Dice, held-out | Dice, elsewhere | tumour-free left empty | presence AUC | minutes |")
-    print("|---|---|---|---|---|---|")
-    for name, result in results.items():
-        away = result["elsewhere"]
-        numbers = [result["home"]["dice"], away["dice"], away.get("empty"), away.get("presence")]
-        cells = ["–" if number is None else f"{number:.3f}" for number in numbers]
-        print(f"| {name} | {' | '.join(cells)} | {result['minutes']} |")
+    names = [Path(folder).resolve().name for folder in args.sources]
+    read: dict[bool, CrossValidationData] = {}
+    table = {}
+    for name, recipe in variants(replace(FIRST, size=args.size, steps=args.steps)).items():
+        results: dict[str, list[dict[str, Any]]] = {source: [] for source in names}
+        for seed in map(int, args.seeds.split(",")):
+            for fold, source in enumerate(names, 1):
+                path = args.run / name.replace(" ", "-") / str(seed) / f"{source}.json"
+                if not path.exists() and (not args.only or name in args.only.split(",")):
+                    print(f"{name}, seed {seed}, {source} left out", flush=True)
+                    if recipe.keep_aspect not in read:
+                        read[recipe.keep_aspect] = read_sources(args.sources, args.size, recipe.keep_aspect)
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    one = replace(recipe, seed=seed)
+                    write_json(path, train_and_score(one, read[recipe.keep_aspect], fold, path.with_suffix("")))
+                if path.exists():
+                    results[source].append(read_json(path))
+        if any(results.values()):
+            table[name] = results
+    print("| variant | " + " | ".join(f"{s}: Dice at .5 | Dice at the best | presence AUC" for s in names) + " |")
+    print("|---|" + "---|" * 3 * len(names))
+    for name, results in table.items():
+        cells = [
+            summarise([result[score] for result in results[source] if score in result])
+            for source in names
+            for score in ("dice", "best_dice", "presence")
+        ]
+        print(f"| {name} | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":

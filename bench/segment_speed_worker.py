@@ -103,7 +103,7 @@ def pipeline(network: str, image: str, steps: int, threads: int) -> dict:
             at = [time.perf_counter()]
             scan = as_scan(image)
             at.append(time.perf_counter())
-            prepared = prepare_image(scan.pixels, segmenter.settings.size)[None]
+            prepared = prepare_image(scan.pixels, segmenter.settings)[None]
             at.append(time.perf_counter())
             raw = predict(segmenter.network, prepared, segmenter.tta)
             at.append(time.perf_counter())

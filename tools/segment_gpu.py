@@ -239,7 +239,7 @@ class Training:
         """Run all steps, on batches made by `processes` processes."""
         batches = sample_batches(images, masks, self.recipe, 0, self.steps, processes)
         if self.graph is None:
-            for x, y in batches:
+            for x, y, *_ in batches:
                 self.images.copy_(torch.from_numpy(x))
                 self.masks.copy_(torch.from_numpy(y))
                 self.step()
@@ -247,7 +247,7 @@ class Training:
         stream, copied = torch.cuda.Stream(), torch.cuda.Event()
         pinned = [torch.empty_like(buffer, device="cpu", pin_memory=True) for buffer in (self.images, self.masks)]
         with torch.cuda.stream(stream):
-            for x, y in batches:
+            for x, y, *_ in batches:
                 copied.synchronize()
                 for host, array, buffer in zip(pinned, (x, y), (self.images, self.masks), strict=True):
                     host.copy_(torch.from_numpy(array))

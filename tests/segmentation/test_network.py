@@ -39,6 +39,6 @@ def test_settings_come_from_the_file_and_other_entries_are_passed_over():
 
 
 def test_an_image_is_rounded_to_8_bits_at_the_networks_size():
-    prepared = prepare_image(np.full((30, 20), 0.3), 8)
+    prepared = prepare_image(np.full((30, 20), 0.3), NetworkSettings("net", 8))
     assert (prepared.shape, prepared.dtype) == ((8, 8, 1), np.float32)
     np.testing.assert_allclose(prepared, round(0.3 * 255) / 255, atol=1e-7)

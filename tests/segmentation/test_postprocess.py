@@ -8,6 +8,7 @@ from salus.scan import Region
 from salus.segmentation.network import NetworkSettings
 from salus.segmentation.postprocess import (
     apply_temperature,
+    best_threshold,
     clipped_logit,
     expected_confidence,
     measure_regions,
@@ -70,3 +71,34 @@ def test_confidence_is_the_expected_dice_and_of_an_empty_mask_the_absence():
     p = np.array([[0.8, 0.1]])
     assert expected_confidence(p > 0.5, p, 0.7) == pytest.approx(2 * 0.8 / (1 + 0.9))
     assert expected_confidence(p > 0.9, p, 0.7) == pytest.approx(0.3)
+
+
+def test_the_best_threshold_is_that_of_brute_force():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        probability = rng.beta(0.4, 1.5, (6, 7))
+        masks = [probability >= threshold for threshold in np.unique(probability)]
+        dice = [2 * probability[mask].sum() / (mask.sum() + probability.sum()) for mask in masks]
+        threshold, expected = best_threshold(probability)
+        assert expected == pytest.approx(max(dice))
+        assert ((probability >= threshold) == masks[int(np.argmax(dice))]).all()
+
+
+def test_the_best_threshold_has_the_largest_dice_where_truth_is_drawn_from_the_probabilities():
+    rng = np.random.default_rng(1)
+    rows, columns = np.mgrid[:64, :64]
+    probability = 0.6 / (1 + np.exp((np.hypot(rows - 32, columns - 32) - 14) / 3))  # never above 0.6
+    truths = rng.random((60, 64, 64)) < probability
+
+    def mean_dice(threshold):
+        mask = probability >= threshold
+        return np.mean([2 * (mask & truth).sum() / (mask.sum() + truth.sum()) for truth in truths])
+
+    threshold, expected = best_threshold(probability)
+    assert mean_dice(threshold) == pytest.approx(expected, abs=0.01)
+    assert mean_dice(threshold) > mean_dice(0.5)
+    assert mean_dice(threshold) >= max(mean_dice(t) for t in np.arange(0.05, 0.6, 0.05)) - 0.005
+
+
+def test_a_map_of_zeros_has_no_best_threshold():
+    assert best_threshold(np.zeros((4, 4))) == (0.0, 0.0)

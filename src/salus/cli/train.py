@@ -9,6 +9,9 @@ from typing import Any
 from salus.cli import shared_options
 from salus.cli.output import log
 
+SOURCES = "sources"
+"""The value of --judge that leaves out each data set in turn."""
+
 
 def add_parser(commands: Any) -> None:
     """Add the command's options."""
@@ -31,7 +34,13 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--folds", type=int, default=5, metavar="K", help="parts the patients are dealt into (default: 5)"
     )
-    parser.add_argument("--judge", type=int, metavar="N", help="parts held out in turn, a training each (default: 1)")
+    parser.add_argument(
+        "--judge",
+        type=_parse_judge,
+        metavar="N",
+        help="parts held out in turn, a training each (default: 1); sources: leave out each data set in turn and train "
+        "on the others, which tells how the recipe holds at a hospital it never saw",
+    )
     parser.add_argument("--final", action="store_true", help="train once more, on every image, and keep that network")
     parser.add_argument(
         "--final-steps",
@@ -59,10 +68,21 @@ def add_parser(commands: Any) -> None:
         action="store_false",
         help="judge and calibrate on each image alone, not on the mean with its mirror: half the time in use",
     )
+    shared_options.add_mask_values(parser, with_predictions=False)
     shared_options.add_skip_bad(parser)
     shared_options.add_backend(parser)
     shared_options.add_devices_and_hosts(parser)
     parser.set_defaults(run=run)
+
+
+def _parse_judge(text: str) -> int | str:
+    """Parse --judge: a number of folds, or "sources"."""
+    if text == SOURCES:
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number nor {SOURCES}") from None
 
 
 def run(args: argparse.Namespace) -> int:
@@ -79,6 +99,9 @@ def run(args: argparse.Namespace) -> int:
             raise SalusError("--resume RUN takes the rest from the run; leave out DATA and -o")
         use_backend(shared_options.choose_backend(args))
         from salus.lab.segmentation.run import resume
+
+        if args.judge == SOURCES:
+            raise SalusError("--judge sources is for a new run: salus train DATA DATA -o RUN --judge sources")
 
         with shared_options.open_process_group(args, resume_command) as group:
             resume(args.resume, log, group, judged=args.judge, final=args.final, final_steps=args.final_steps)
@@ -100,13 +123,15 @@ def run(args: argparse.Namespace) -> int:
         data=tuple(str(folder.absolute()) for folder in args.data),
         name=args.name,
         folds=args.folds,
-        judged=1 if args.judge is None else args.judge,
+        judged=args.judge if isinstance(args.judge, int) else 1,
+        sources=args.judge == SOURCES,
         final=args.final,
         final_steps=args.final_steps,
         start_from=start_from,
         limit=args.limit,
         skip_bad=args.skip_bad,
         tta=args.tta,
+        mask_values=shared_options.parse_mask_values(args.mask_values)[0],
         recipe=recipe,
     )
     with shared_options.open_process_group(args, resume_command) as group:

@@ -15,7 +15,8 @@ import numpy as np
 from salus.data.case import Case
 from salus.errors import SalusError
 from salus.parallel import map_in_order
-from salus.preprocess import resize, to_uint8
+from salus.preprocess import letterbox, resize, to_uint8
+from salus.read.mask_values import MaskDecision
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +47,10 @@ def prepare(
     cases: Sequence[Case],
     size: int = 256,
     *,
+    keep_aspect: bool = False,
     workers: int = 4,
     bad: list[str] | None = None,
+    decisions: dict[str, MaskDecision] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Pairs:
     """Read and resize labelled cases, several at a time.
@@ -55,8 +58,10 @@ def prepare(
     Args:
         cases: labelled cases.
         size: height and width to make.
+        keep_aspect: keep each image's aspect ratio by black bars (`salus.preprocess.letterbox`), in place of squashing.
         workers: number of reading threads.
         bad: gets one line for each case that cannot be read, and the case is left out; None raises at the first.
+        decisions: gets how each mask file was read, by its path.
         progress: called with (done, total) after each case.
 
     Raises:
@@ -69,14 +74,23 @@ def prepare(
     masks = np.empty((len(cases), size, size), bool)
     saliency = np.empty((len(cases), size, size), np.uint8) if with_maps else None
 
+    def fit(values: np.ndarray) -> np.ndarray:
+        return letterbox(values, size) if keep_aspect else resize(values, (size, size))
+
     def prepare_case(index: int) -> tuple[int, int] | SalusError:
         case = cases[index]
         try:
             scan = case.read_image()
-            images[index] = to_uint8(resize(scan.pixels, (size, size)))
-            masks[index] = resize(case.read_mask(scan.shape), (size, size)) >= 0.5
+            images[index] = to_uint8(fit(scan.pixels))
+            files = case.read_mask_files(scan.shape)
+            mask = np.zeros(scan.shape, bool)
+            for reading in files.values():
+                mask |= reading.mask
+            if decisions is not None:
+                decisions.update({path: reading.decision for path, reading in files.items()})
+            masks[index] = fit(mask) >= 0.5
             if saliency is not None:
-                saliency[index] = to_uint8(resize(case.read_saliency().pixels, (size, size)))
+                saliency[index] = to_uint8(fit(case.read_saliency().pixels))
         except SalusError as error:
             if bad is None:
                 raise

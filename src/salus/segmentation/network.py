@@ -19,7 +19,7 @@ import numpy as np
 
 from salus.engine import Network
 from salus.errors import SalusError
-from salus.preprocess import resize, to_uint8
+from salus.preprocess import letterbox, resize, to_uint8
 
 OUTPUTS = {"probability", "saliency", "presence", "strangeness"}
 
@@ -39,6 +39,8 @@ class NetworkSettings:
         presence: below this probability of any tumour at all the mask is left empty.
         strange: strangeness above which an image is flagged.
         smallest: components that cover less than this share of the image are dropped.
+        keep_aspect: the image is put into the input's square with its aspect ratio kept, see
+            `salus.preprocess.letterbox`; else it is squashed.
         tta: the network was calibrated on means of its outputs for an image and for its mirror; see `predict`.
     """
 
@@ -50,6 +52,7 @@ class NetworkSettings:
     strange: float = 1.0
     smallest: float = 0.0005
     tta: bool = False
+    keep_aspect: bool = False
 
 
 def read_settings(metadata: dict[str, Any], path: Path) -> NetworkSettings:
@@ -68,17 +71,19 @@ def read_settings(metadata: dict[str, Any], path: Path) -> NetworkSettings:
         raise SalusError(f"{path}: is no segmentation network of Salus; export it with salus train") from None
 
 
-def prepare_image(pixels: np.ndarray, size: int) -> np.ndarray:
-    """Resize an image to a network's input: squashed to (S, S), rounded to 8 bits as in training, scaled to [0, 1].
+def prepare_image(pixels: np.ndarray, settings: NetworkSettings) -> np.ndarray:
+    """Resize an image to a network's input, round it to 8 bits as in training, and scale it to [0, 1].
 
     Args:
         pixels: (height, width) in [0, 1].
-        size: S, height and width of the input.
+        settings: the size S of the input, and whether the aspect ratio is kept.
 
     Returns:
         (S, S, 1) float32 in [0, 1].
     """
-    return to_uint8(resize(pixels, (size, size)))[..., None] / np.float32(255)
+    size = settings.size
+    square = letterbox(pixels, size) if settings.keep_aspect else resize(pixels, (size, size))
+    return to_uint8(square)[..., None] / np.float32(255)
 
 
 def takes_prompts(network: Network) -> bool:

@@ -14,7 +14,7 @@ from scipy.ndimage import label
 from scipy.special import expit, logit
 
 from salus.measure.lesions import EIGHT_CONNECTED, Lesion, expected_dice, measure_lesions, number_by_size, shift_lesion
-from salus.preprocess import resize
+from salus.preprocess import remove_letterbox, resize
 from salus.scan import Region
 from salus.segmentation.network import NetworkSettings
 
@@ -39,9 +39,45 @@ def apply_temperature(logits: np.ndarray, temperature: float) -> np.ndarray:
     return probability
 
 
-def resize_map(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Resize a map in [0, 1] bilinearly to (height, width); float32 in [0, 1]."""
-    return np.clip(resize(values, shape), 0, 1)
+def resize_map(values: np.ndarray, shape: tuple[int, int], keep_aspect: bool = False) -> np.ndarray:
+    """Resize a network's map to an image's shape, bilinearly.
+
+    Args:
+        values: (s, s) in [0, 1].
+        shape: (height, width) of the image.
+        keep_aspect: the network saw the image with its aspect ratio kept; see `salus.preprocess.letterbox`.
+
+    Returns:
+        (height, width) float32 in [0, 1].
+    """
+    return np.clip((remove_letterbox if keep_aspect else resize)(values, shape), 0, 1)
+
+
+def best_threshold(probability: np.ndarray) -> tuple[float, float]:
+    """Find the threshold at which the expected Dice of the mask is largest.
+
+    With calibrated probabilities p, the mask of the k most probable pixels has the expected Dice
+    2 Σ_mask p / (k + Σ p), up to terms that vanish with the size of the mask; a mask that maximises Dice is always such
+    a set of the most probable pixels (Lipton, Elkan & Naryanaswamy 2014; Dai & Li 2023, "RankDice").
+
+    Args:
+        probability: (height, width) in [0, 1], calibrated.
+
+    Returns:
+        The threshold, and the expected Dice of the mask `probability >= threshold`; both 0 for a map of zeros.
+
+    Example:
+        >>> best_threshold(np.array([[0.9, 0.4], [0.05, 0.0]]))
+        (0.4, 0.7764705882352941)
+    """
+    descending = np.sort(np.asarray(probability, np.float64), axis=None)[::-1]
+    inside = np.cumsum(descending)
+    total = inside[-1]
+    if total <= 0:
+        return 0.0, 0.0
+    expected = 2 * inside / (np.arange(1, descending.size + 1) + total)
+    best = int(expected.argmax())
+    return float(descending[best]), float(expected[best])
 
 
 def threshold_and_clean(probability: np.ndarray, threshold: float, smallest: float) -> np.ndarray:
@@ -87,7 +123,7 @@ def outline(
     Returns:
         Probability, (height, width) float32 in [0, 1]; mask, (height, width) bool, empty below the presence limit.
     """
-    probability = resize_map(apply_temperature(logits, settings.temperature), shape)
+    probability = resize_map(apply_temperature(logits, settings.temperature), shape, settings.keep_aspect)
     mask = threshold_and_clean(probability, settings.threshold if threshold is None else threshold, settings.smallest)
     if presence < settings.presence:
         mask[:] = False

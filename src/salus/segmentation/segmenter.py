@@ -175,7 +175,7 @@ class Segmenter:
             SalusError: see `salus.read.inputs.as_scan`.
         """
         scan = as_scan(image)
-        inputs = [prepare_image(region.crop(scan.pixels), self.settings.size) for region in scan.parts]
+        inputs = [prepare_image(region.crop(scan.pixels), self.settings) for region in scan.parts]
         return PreparedScan(scan, tuple(inputs))
 
     def segment_prepared(self, prepared: PreparedScan, prompt: Prompt = NO_PROMPT) -> Segmentation:
@@ -216,7 +216,7 @@ class Segmenter:
         parts = [(region, region.crop(scan.pixels)) for scan in scans for region in scan.parts]
         if not parts:
             return []
-        prepared = np.stack([prepare_image(pixels, self.settings.size) for _, pixels in parts])
+        prepared = np.stack([prepare_image(pixels, self.settings) for _, pixels in parts])
         drawn = self._render(scans, [NO_PROMPT] * len(scans) if prompts is None else prompts)
         outputs = predict(self.network, prepared, self.tta, drawn)
         results = iter(
@@ -249,7 +249,7 @@ class Segmenter:
             check_prompt(prompt, scan)
             parts += [(prompt, region) for region in scan.parts]
         drawn, regions = zip(*parts, strict=True)
-        return render_prompts(drawn, regions, self.settings.size)
+        return render_prompts(drawn, regions, self.settings.size, self.settings.keep_aspect)
 
     def _interpret(self, region: Region, pixels: np.ndarray, outputs: dict[str, np.ndarray]) -> _RegionResult:
         """Turn the network's outputs for one region into arrays of the region's size."""
@@ -257,7 +257,7 @@ class Segmenter:
         presence, strangeness = (float(outputs[name].item()) for name in ("presence", "strangeness"))
         logits = clipped_logit(outputs["probability"][0, ..., 0])
         probability, mask = outline(logits, presence, shape, self.settings, self.threshold)
-        saliency = resize_map(outputs["saliency"][0, ..., 0], shape)
+        saliency = resize_map(outputs["saliency"][0, ..., 0], shape, self.settings.keep_aspect)
         return _RegionResult(region, pixels, mask, probability, saliency, presence, strangeness)
 
     def _combine(self, scan: Scan, results: Sequence[_RegionResult]) -> Segmentation:

@@ -261,7 +261,7 @@ def test_preprocessing_in_the_file_is_that_of_the_segmenter(tmp_path):
     image = Image.fromarray(make_phantom(4).image)
     image = image.convert("F").resize((settings["width"], settings["height"]), Image.Resampling.BILINEAR)
     grey = np.rint(np.asarray(image)) / (settings["levels"] - 1) * (settings["levels"] - 1) / settings["divide_by"]
-    ours = prepare_image(make_phantom(4).image.astype(np.float32) / 255, Segmenter(file).settings.size)
+    ours = prepare_image(make_phantom(4).image.astype(np.float32) / 255, Segmenter(file).settings)
     assert np.abs(grey[..., None] - ours).max() < 1.01 / 255
     assert np.mean(np.abs(grey[..., None] - ours) > 1e-6) < 0.001  # a half that rounds the other way
 

@@ -56,11 +56,14 @@ def test_calibration_undoes_the_weights(fitted):
     assert predicted @ area / area.sum() == pytest.approx(truth @ area / area.sum(), rel=0.5)
 
 
-def test_the_same_seed_fits_the_same_model(fitted):
-    again = RegionsEstimator(QUICK)
-    again.fit(*phantoms(range(100, 136)))
-    images, _ = phantoms(range(3))
-    assert np.array_equal(again.estimate(images), fitted.estimate(images))
+def test_the_same_seed_fits_the_same_model():
+    pairs, (images, _) = phantoms(range(100, 106)), phantoms(range(2))
+    maps = []
+    for _ in range(2):
+        estimator = RegionsEstimator(QUICK)
+        estimator.fit(*pairs)
+        maps.append(estimator.estimate(images))
+    assert np.array_equal(*maps)
 
 
 def test_errors_say_what_is_missing():

@@ -28,7 +28,7 @@ def tiny_net(size, weights, dropout, *_):
 
     from salus.lab.networks.saliency_net import Place
 
-    image = keras.Input((size, size, 1))
+    image = keras.Input((size, size, 1), name="image")
     x = layers.Dropout(dropout)(layers.Conv2D(8, 4, strides=4, activation="relu")(image))
     x = Place()(x)
     saliency = layers.Conv2D(1, 1, activation="sigmoid", name="saliency")(x)

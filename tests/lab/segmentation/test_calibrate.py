@@ -7,6 +7,7 @@ from tests.lab.segmentation.small_training import discs
 
 from salus.lab.segmentation.calibrate import calibrate
 from salus.lab.segmentation.held_out import HeldOutPredictions
+from salus.segmentation.network import NetworkSettings
 
 
 def predictions(logit, presence):
@@ -18,7 +19,7 @@ def test_the_temperature_is_the_one_that_was_put_in():
     rng = np.random.default_rng(0)
     logit = rng.normal(0, 2, (40, 64, 64))
     masks = rng.random(logit.shape) < expit(logit)
-    settings = calibrate(predictions(2.5 * logit, np.ones(40)), "x", 64, masks)
+    settings = calibrate(predictions(2.5 * logit, np.ones(40)), NetworkSettings("x", 64), masks)
     assert settings.temperature == pytest.approx(2.5, rel=0.05)
     assert settings.presence == 0
 
@@ -28,7 +29,7 @@ def test_the_limit_of_presence_separates_what_can_be_separated():
     logit = np.where(masks, 4.0, -4.0)
     logit[:8, 20:40, 20:40] = 4.0  # something is outlined in every tumour-free image
     presence = np.where(masks.any(axis=(1, 2)), 0.8, 0.3)
-    assert 0.3 < calibrate(predictions(logit, presence), "x", 64, masks).presence <= 0.8
+    assert 0.3 < calibrate(predictions(logit, presence), NetworkSettings("x", 64), masks).presence <= 0.8
 
 
 @pytest.mark.parametrize("outlined", [20, 5, 2])
@@ -39,5 +40,9 @@ def test_the_limit_of_presence_is_the_lowest_that_leaves_nine_in_ten_empty(outli
     logit = np.full(masks.shape, -4.0)
     logit[20 - outlined :, 20:40, 20:40] = 4.0
     presence = np.append((np.arange(20) + 0.5) / 20, 0.1)  # what becomes of the tumour does not count
-    assert calibrate(predictions(logit, presence), "x", 64, masks).presence == (0.88 if outlined > 2 else 0.0)
-    assert calibrate(predictions(logit, np.ones(21)), "x", 64, masks).presence == (0.95 if outlined > 2 else 0.0)
+    assert calibrate(predictions(logit, presence), NetworkSettings("x", 64), masks).presence == (
+        0.88 if outlined > 2 else 0.0
+    )
+    assert calibrate(predictions(logit, np.ones(21)), NetworkSettings("x", 64), masks).presence == (
+        0.95 if outlined > 2 else 0.0
+    )

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.lab.segmentation.small_training import SMALL, discs
+from tests.lab.segmentation.small_training import SMALL, discs, tiny_net
 
 from salus.data.phantom.make import write_phantoms
 from salus.engine import open_network
@@ -227,3 +227,33 @@ def test_scores_on_images_that_the_first_network_had_seen_are_named(run):
             "tiny had been trained on images of set; their scores are not of unseen patients"
         ]
     assert seen_before(replace(tuned, judged=2), {"set": "another"}) == []
+
+
+def test_each_data_set_is_left_out_in_turn(tmp_path, monkeypatch):
+    """The network of a fold has seen no image of the set that it is judged on; aspect ratios are kept."""
+    monkeypatch.setattr("salus.lab.networks.segment_net.segment_net", tiny_net)
+    for name, count in (("near", 5), ("far", 7)):
+        write_phantoms(tmp_path / name, count, seed=count)
+    recipe = replace(SMALL, steps=2, keep_aspect=True)
+    config = TrainingConfig((str(tmp_path / "near"), str(tmp_path / "far")), "tiny", sources=True, recipe=recipe)
+    lines = []
+    with eagerly():
+        start(tmp_path / "run", config, lines.append)
+    assert "near left out: 7 images to train on, 5 held out" in lines
+    assert "far left out: 5 images to train on, 7 held out" in lines
+    rows = read_rows(tmp_path / "run")
+    assert {(row["set"], row["fold"]) for row in rows} == {("near", "1"), ("far", "2")}
+    assert len(rows) == 12
+    card = read_card(tmp_path / "run")
+    assert card["trained_on"] == "all but near"
+    assert card["settings"]["keep_aspect"] is True
+    assert "data sets that were left out in turn (near, far)" in (tmp_path / "run" / "card.md").read_text()
+    segmenter = Segmenter(tmp_path / "run" / NETWORK)
+    data = read_run_data(tmp_path / "run")
+    for row in rows[:5]:  # the runtime prepares images as the training did
+        case = data.cases[data.names.index(row["image"])]
+        assert segmenter(case.read_image()).presence == pytest.approx(float(row["presence"]), abs=2e-4)
+    with pytest.raises(SalusError, match="leaves out each data set in turn"):
+        resume(tmp_path / "run", silent, judged=2)
+    with pytest.raises(SalusError, match="is the only data set"):
+        start(tmp_path / "one", replace(config, data=config.data[:1]), silent)

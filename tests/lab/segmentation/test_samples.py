@@ -9,7 +9,7 @@ from salus.lab.segmentation.samples import crop_beside_tumour, sample_batch, to_
 
 
 def make_batch(images, masks, recipe, step):
-    return to_inputs_and_targets(*sample_batch(images, masks, masks.any(axis=(1, 2)), recipe, step))
+    return to_inputs_and_targets(sample_batch(images, masks, masks.any(axis=(1, 2)), recipe, step))
 
 
 def test_a_step_always_gives_the_same_batch():
@@ -40,3 +40,26 @@ def test_windows_beside_tumours_hold_none_and_come_from_the_image():
     assert not any(mask.any() for _, mask in windows)
     assert max(np.mean(image < 60) for image, _ in windows) < 0.01  # discs are below 57, the rest is 90 or more
     assert crop_beside_tumour(images, np.ones_like(masks), np.arange(6), rng) is None
+
+
+def test_prompts_come_with_the_lesion_that_they_mean():
+    images, masks = discs(8, free=2)
+    recipe = replace(SMALL, prompted=1.0, free_share=0.3, synthetic_free=False, batch=24)
+    batch = sample_batch(images, masks, masks.any(axis=(1, 2)), recipe, 0)
+    assert batch.prompts.shape == batch.masks.shape == batch.targets.shape
+    assert batch.prompts.min() >= -1
+    assert batch.prompts.max() == 1
+    assert (batch.targets <= batch.masks).all()
+    prompted = np.abs(batch.prompts).max(axis=(1, 2)) > 0
+    assert prompted[batch.masks.any(axis=(1, 2))].all()
+    inputs, targets = to_inputs_and_targets(batch)
+    assert inputs["prompt"].shape == inputs["image"].shape == (24, 64, 64, 1)
+    assert targets["presence"].ravel().tolist() == batch.masks.any(axis=(1, 2)).tolist()
+    again = sample_batch(images, masks, masks.any(axis=(1, 2)), recipe, 0)
+    np.testing.assert_array_equal(again.prompts, batch.prompts)
+
+
+def test_without_normal_images_and_synthetic_ones_every_image_shows_a_tumour():
+    images, masks = discs(6)
+    recipe = replace(SMALL, free_share=0.9, synthetic_free=False, batch=16)
+    assert sample_batch(images, masks, masks.any(axis=(1, 2)), recipe, 0).masks.any(axis=(1, 2)).all()

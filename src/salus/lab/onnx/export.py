@@ -57,7 +57,10 @@ def export_onnx(
 
     rng = np.random.default_rng(0)
     images = [rng.random((2, *port.shape[1:]), np.float32) for port in model.inputs]
-    predicted = model.predict(images[0] if len(images) == 1 else images, verbose=0)
+    inputs = images[0] if len(images) == 1 else images
+    if isinstance(model.input, dict):
+        inputs = {port.name: image for port, image in zip(model.inputs, images, strict=True)}
+    predicted = model.predict(inputs, verbose=0)
     expected = dict(zip(outputs, predicted if isinstance(predicted, list) else [predicted], strict=True))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of NumPy, about a line in Keras's exporter

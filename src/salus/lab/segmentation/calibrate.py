@@ -28,9 +28,7 @@ USUAL_PERCENT = 98
 """Per cent of held-out images that are not flagged as strange."""
 
 
-def calibrate(
-    predictions: HeldOutPredictions, name: str, size: int, masks: np.ndarray, tta: bool = False
-) -> NetworkSettings:
+def calibrate(predictions: HeldOutPredictions, settings: NetworkSettings, masks: np.ndarray) -> NetworkSettings:
     """Fit temperature, limit of presence and limit of strangeness to held-out predictions.
 
     The temperature minimises the cross-entropy of the pixels (Guo et al. 2017). The limit of presence is the lowest
@@ -39,10 +37,8 @@ def calibrate(
 
     Args:
         predictions: the held-out predictions.
-        name: of the network.
-        size: height and width of its input, pixels.
+        settings: of the network, before calibration.
         masks: (n, s, s) bool, of all images of the run.
-        tta: whether the predictions are means over images and their mirrors.
     """
     truth = masks[predictions.place]
     logits = predictions.logit[:, ::PIXEL_STEP, ::PIXEL_STEP].astype(np.float32)
@@ -53,7 +49,7 @@ def calibrate(
 
     temperature = float(minimize_scalar(cross_entropy, bounds=(0.3, 5.0), method="bounded").x)
     strange = round(float(np.percentile(predictions.strangeness, USUAL_PERCENT)), 3)
-    settings = NetworkSettings(name, size, temperature=round(temperature, 3), strange=strange, tta=tta)
+    settings = replace(settings, temperature=round(temperature, 3), strange=strange)
     free = ~truth.any(axis=(1, 2))
     if free.all() or not free.any():
         return settings

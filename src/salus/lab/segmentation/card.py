@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from salus.atomic import write_json, write_text
+from salus.data.case import Case
+from salus.data.fingerprint import image_digests
 from salus.engine import open_network
 from salus.lab.segmentation.calibrate import reliability
 from salus.lab.segmentation.card_text import card_text
@@ -38,7 +40,7 @@ def make_card(
     data: CrossValidationData,
     fingerprints: dict[str, str],
     predictions: HeldOutPredictions | None,
-    settings: NetworkSettings | None,
+    settings: NetworkSettings,
     log: Log,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Score every held-out image at its own size, and make the card.
@@ -48,19 +50,23 @@ def make_card(
         data: the images of the run.
         fingerprints: SHA-256 of each data set.
         predictions: the held-out predictions; None where nothing was judged.
-        settings: the network's calibration; None where nothing was judged.
+        settings: of the network, calibrated where something was judged.
         log: called with lines of progress.
 
     Returns:
         The rows of images.csv, and the card, plain values.
     """
-    settings = settings or NetworkSettings(config.name, config.recipe.size, tta=config.tta)
     card: dict[str, Any] = {
         "settings": asdict(settings),
         "data": {
-            name: {"images": data.sets.count(name), "sha256": fingerprints[name]} for name in dict.fromkeys(data.sets)
+            name: {
+                "images": data.sets.count(name),
+                "sha256": fingerprints[name],
+                "image_sha256": sorted(image_digests(_trained_cases(config, data, name))),
+            }
+            for name in dict.fromkeys(data.sets)
         },
-        "trained_on": _trained_on(final=config.final, folds=config.folds),
+        "trained_on": _trained_on(config),
         "started_from": _started_from(config),
         "seen": seen_before(config, fingerprints),
         "recipe": asdict(config.recipe),
@@ -74,6 +80,7 @@ def make_card(
     card["judged"] = {
         "folds": sorted({int(fold) for fold in predictions.fold}),
         "of": config.folds,
+        **({"sources": [Path(folder).name for folder in config.data]} if config.sources else {}),
         "asked": _judged_network(config),
         "scores": summarise_by_subset(rows),
         "calibration": reliability(predictions, data.masks, settings.temperature),
@@ -98,7 +105,7 @@ def seen_before(config: TrainingConfig, fingerprints: dict[str, str]) -> list[st
     start = open_network(Path(config.start_from)).settings
     card = start.get("card", {})
     same_seed = card.get("recipe", {}).get("seed") == config.recipe.seed
-    same_fold_held_out = card.get("trained_on") == _trained_on(final=False, folds=config.folds) and config.judged == 1
+    same_fold_held_out = card.get("trained_on") == _trained_on(replace(config, final=False)) and config.judged == 1
     if same_seed and same_fold_held_out:
         return []
     name = start.get("name", "the network it started from")
@@ -110,8 +117,16 @@ def seen_before(config: TrainingConfig, fingerprints: dict[str, str]) -> list[st
     ]
 
 
-def _trained_on(*, final: bool, folds: int) -> str:
-    return "every image" if final else f"all but fold 1 of {folds}"
+def _trained_cases(config: TrainingConfig, data: CrossValidationData, data_set: str) -> list[Case]:
+    """Return the cases of a data set that the network was trained on, by which `salus evaluate` knows them again."""
+    cases = zip(data.cases, data.sets, data.fold, strict=True)
+    return [case for case, name, fold in cases if name == data_set and (config.final or fold != 1)]
+
+
+def _trained_on(config: TrainingConfig) -> str:
+    if config.final:
+        return "every image"
+    return f"all but {Path(config.data[0]).name}" if config.sources else f"all but fold 1 of {config.folds}"
 
 
 def _started_from(config: TrainingConfig) -> str:
@@ -122,6 +137,8 @@ def _started_from(config: TrainingConfig) -> str:
 
 
 def _judged_network(config: TrainingConfig) -> str:
+    if config.sources:
+        return "a network trained on the other data sets alone"
     if config.final:
         return "a network trained without its fold, not of this one"
     if config.judged == 1:

@@ -30,7 +30,7 @@ def _scores(card: dict[str, Any]) -> list[str]:
     calibration, coverage = judged["calibration"], judged["coverage"]
     return [
         "",
-        f"## Scores on unseen patients (fold {', '.join(map(str, judged['folds']))} of {judged['of']})",
+        f"## Scores on {_judged_part(judged)}",
         "",
         f"Each image was asked of {judged['asked']}. At each image's own size; 95% intervals by bootstrap over "
         "patients or clusters of near-duplicates. Missed: Dice below 0.1. Temperature and the limits of presence "
@@ -53,6 +53,13 @@ def _scores(card: dict[str, Any]) -> list[str]:
         "|---|---|---|---|---|",
         *[_confidence_row(band) for band in judged.get("certainty", ())],
     ]
+
+
+def _judged_part(judged: dict[str, Any]) -> str:
+    """Say which images were judged."""
+    if "sources" in judged:
+        return f"data sets that were left out in turn ({', '.join(judged['sources'])})"
+    return f"unseen patients (fold {', '.join(map(str, judged['folds']))} of {judged['of']})"
 
 
 def _score_row(title: str, entry: dict[str, Any]) -> str:

@@ -10,6 +10,8 @@ from salus.errors import SalusError
 from salus.lab.segmentation.recipe import SegmentationRecipe
 from salus.lab.training.augment.settings import Augmentation
 from salus.lab.training.run_folder import RUN_FILE, read_settings
+from salus.read.mask_values import AUTO
+from salus.segmentation.network import NetworkSettings
 
 NETWORK = "network.onnx"
 """The exported network, in the run's folder and in that of each training."""
@@ -29,6 +31,7 @@ class TrainingConfig:
         data: folders of data sets.
         name: of the network.
         folds: number of folds.
+        sources: the folds are the data sets: each is held out in turn, and the network is trained on the others.
         judged: number of folds that are held out in turn, each with a training of its own; 0 judges nothing.
         final: train once more, on every image, and make that the result.
         final_steps: steps of that training, which then continues from the first fold's network at its own size; None
@@ -37,6 +40,7 @@ class TrainingConfig:
         limit: largest number of images of each set; None takes all.
         skip_bad: leave out cases that cannot be read, instead of stopping.
         tta: judge, calibrate and by default use the network on the mean of an image and its mirror.
+        mask_values: how the values of masks are read; see `salus.read.mask_values`.
         recipe: settings of each training.
     """
 
@@ -44,13 +48,19 @@ class TrainingConfig:
     name: str = "mine"
     folds: int = 5
     judged: int = 1
+    sources: bool = False
     final: bool = False
     final_steps: int | None = None
     start_from: str | None = None
     limit: int | None = None
     skip_bad: bool = False
     tta: bool = True
+    mask_values: str = AUTO
     recipe: SegmentationRecipe = field(default_factory=SegmentationRecipe)
+
+    def network_settings(self) -> NetworkSettings:
+        """Make the settings of the run's network, before calibration."""
+        return NetworkSettings(self.name, self.recipe.size, tta=self.tta, keep_aspect=self.recipe.keep_aspect)
 
 
 def load_config(run: Path) -> tuple[TrainingConfig, dict[str, str]]:
@@ -61,7 +71,7 @@ def load_config(run: Path) -> tuple[TrainingConfig, dict[str, str]]:
     """
     settings, fingerprints = read_settings(run)
     try:
-        recipe = settings.pop("recipe")
+        recipe = {"keep_aspect": False} | settings.pop("recipe")  # runs of before squashed images
         augmentation: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in recipe.pop("augmentation").items()

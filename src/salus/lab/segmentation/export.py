@@ -39,7 +39,8 @@ def add_strangeness_output(model: keras.Model, images: np.ndarray) -> keras.Mode
     """
     from sklearn.covariance import LedoitWolf
 
-    inputs = images[..., None] / np.float32(255)
+    image = images[..., None] / np.float32(255)
+    inputs = image if len(model.inputs) == 1 else {"image": image, "prompt": np.zeros_like(image)}  # no prompt
     features = model.predict(inputs, batch_size=32, verbose=0)["features"].astype(np.float64)
     fitted = LedoitWolf().fit(features)
     values, vectors = np.linalg.eigh(fitted.covariance_)
@@ -91,7 +92,7 @@ def export_segmenter(model: keras.Model, path: Path, settings: dict[str, Any]) -
     from salus.lab.networks.segment_net import OUTPUTS
     from salus.lab.onnx.export import export_onnx
 
-    side = model.input_shape[1]
+    side = model.inputs[0].shape[1]
     return export_onnx(
         keras.Model(model.input, [model.output[name] for name in EXPORTED]),
         path,

@@ -14,7 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,11 +30,9 @@ PREFETCH = 3
 
 def load_batches(
     images: np.ndarray, masks: np.ndarray, recipe: SegmentationRecipe, finished: int, steps: int, processes: int = 0
-) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+) -> Iterator[tuple[Any, dict[str, np.ndarray]]]:
     """Make the inputs and targets of the steps that are left; the arguments are those of `sample_batches`."""
-    return (
-        to_inputs_and_targets(*batch) for batch in sample_batches(images, masks, recipe, finished, steps, processes)
-    )
+    return map(to_inputs_and_targets, sample_batches(images, masks, recipe, finished, steps, processes))
 
 
 def sample_batches(

@@ -17,17 +17,23 @@ class SegmentationRecipe(StepRecipe):
             training proper starts from its weights (progressive resizing, Howard 2018). 0 leaves it out.
         early_size: height and width of the images there, pixels.
         early_rate: peak learning rate there.
-        free_share: share of the batch without a tumour, in equal parts: normal images where there are such, windows
-            cut beside tumours, and images whose tumour is covered with tissue.
+        free_share: share of the batch without a tumour.
+        synthetic_free: these are in equal parts normal images where there are such, windows cut beside tumours, and
+            images whose tumour is covered with tissue; else normal images alone, and none where there are no such.
         pasted: share of the images with a tumour where it was pasted in from another image; in half of them into a
             tumour-free image.
         dropout: rate of dropout on the deepest features of the decoder.
         attention: whether saliency weighs the features.
+        prompted: share of the images that come with a simulated prompt of a reader (`simulated_prompts`); above 0 the
+            network is `promptable_net`, else `segment_net`.
         folded: whether the encoder has no batch norm; with batch norm training takes twice as long, and the network
             cannot be exported.
+        empty_dice: the outline's loss has a Dice term for images without a tumour too (`saliency_loss`); else only
+            for images with one (`outline_loss`).
         augmentation: what is changed in every image.
         weights: of the losses of probability, saliency and presence.
         size: height and width of the network's input, pixels.
+        keep_aspect: keep each image's aspect ratio by black bars, in place of squashing it.
     """
 
     steps: int = 1500
@@ -37,10 +43,14 @@ class SegmentationRecipe(StepRecipe):
     early_size: int = 160
     early_rate: float = 6e-4
     free_share: float = 0.3
+    synthetic_free: bool = True
     pasted: float = 0.2
     dropout: float = 0.2
     attention: bool = True
+    prompted: float = 0.0
     folded: bool = True
+    empty_dice: bool = True
     augmentation: Augmentation = STRONG
     weights: dict[str, float] = field(default_factory=lambda: {"probability": 1.0, "saliency": 0.5, "presence": 0.2})
     size: int = 256
+    keep_aspect: bool = False

@@ -55,6 +55,8 @@ def start(run: Path, config: TrainingConfig, log: Log = print, group: ProcessGro
         SalusError: the folder holds a run, the settings contradict each other, or the data cannot be read.
     """
     check_unused(run, "salus train")
+    if config.sources:
+        config = replace(config, folds=len(config.data), judged=len(config.data))
     if not 0 <= config.judged <= config.folds or (config.judged == 0 and not config.final):
         raise SalusError(f"{config.judged} of {config.folds} folds judged; give 1 to {config.folds}, or 0 with --final")
     _check_final_steps(config)
@@ -96,6 +98,8 @@ def resume(
     """
     run, log = group.replicate_folder(run), group.log(log)
     config, recorded = load_config(run)
+    if judged is not None and config.sources:
+        raise SalusError(f"{run}: leaves out each data set in turn; it has no other folds to judge")
     if judged is not None and not config.judged <= judged <= config.folds:
         raise SalusError(f"{judged} folds judged; {run} has {config.judged} of {config.folds}, give as many or more")
     if final_steps not in (None, config.final_steps) and (run / FINAL).exists():
@@ -142,15 +146,18 @@ def read_run_data(run: Path) -> CrossValidationData:
 
 
 def _read_data(config: TrainingConfig, log: Log) -> tuple[CrossValidationData, dict[str, str]]:
-    return read_cross_validation_data(
+    data, fingerprints = read_cross_validation_data(
         config.data,
-        folds=config.folds,
+        folds=2 if config.sources else config.folds,
         size=config.recipe.size,
+        keep_aspect=config.recipe.keep_aspect,
+        mask_values=config.mask_values,
         seed=config.recipe.seed,
         limit=config.limit,
         skip_bad=config.skip_bad,
         log=log,
     )
+    return (data.with_sources_as_folds() if config.sources else data), fingerprints
 
 
 def _finish(
@@ -166,7 +173,8 @@ def _finish(
     for fold in judged:
         test, training = data.test_indices(fold), data.training_indices(fold)
         folder = run / f"fold-{fold}"
-        log(f"fold {fold} of {config.folds}: {len(training)} images to train on, {len(test)} held out")
+        held_out = f"{data.sets[test[0]]} left out" if config.sources else f"fold {fold} of {config.folds}"
+        log(f"{held_out}: {len(training)} images to train on, {len(test)} held out")
         train_and_export(folder, data, training, config, log, group)
         if group.is_main and not (folder / PREDICTIONS).exists():
             write_held_out(folder, data, test, config.tta, log)
@@ -177,9 +185,9 @@ def _finish(
     if not group.is_main:
         return path
     predictions = read_held_out(run, judged, data)
-    settings = None
+    settings = config.network_settings()
     if predictions is not None:
-        settings = calibrate(predictions, config.name, config.recipe.size, data.masks, config.tta)
+        settings = calibrate(predictions, settings, data.masks)
     rows, card = make_card(config, data, fingerprints, predictions, settings, log)
     write_whole(path, partial(_copy_with_card, run / (FINAL if config.final else "fold-1") / NETWORK, card))
     if rows:
@@ -220,7 +228,7 @@ def train_and_export(
         return
     spread = np.unique(np.linspace(0, len(images) - 1, KNOWN_IMAGES).round().astype(int))
     model = add_strangeness_output(model, images[spread])
-    settings = {"name": config.name, "size": config.recipe.size}
+    settings = asdict(config.network_settings())
     write_whole(path, lambda temporary: export_segmenter(model, temporary, settings))
 
 

@@ -6,12 +6,14 @@ uninterrupted one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from salus.lab.training.augment.compose import augment
 from salus.lab.training.augment.lesions import cover_lesion, paste_lesion
+from salus.lab.training.simulated_prompts import DEFAULT_SIMULATION, draw_simulated, simulate_prompt
 from salus.preprocess import resize
 
 if TYPE_CHECKING:
@@ -20,8 +22,21 @@ if TYPE_CHECKING:
 WINDOW = (0.4, 0.85)
 """Smallest and largest side of a window beside a tumour, as shares of the image's side."""
 
-Batch = tuple[np.ndarray, np.ndarray]
-"""Images (b, s, s) uint8 and masks (b, s, s) bool."""
+
+class Batch(NamedTuple):
+    """The images of one step.
+
+    Attributes:
+        images: (b, s, s) uint8.
+        masks: (b, s, s) bool, every lesion.
+        prompts: (b, s, s) float16 in [-1, 1], see `salus.lab.networks.promptable_net`; None without prompts.
+        targets: (b, s, s) bool, the lesion that each prompt means; the masks themselves without prompts.
+    """
+
+    images: np.ndarray
+    masks: np.ndarray
+    prompts: np.ndarray | None
+    targets: np.ndarray
 
 
 def sample_batch(
@@ -40,36 +55,51 @@ def sample_batch(
     with_tumour, free = np.flatnonzero(lesion), np.flatnonzero(~lesion)
     pairs = []
     for _ in range(recipe.batch):
-        if rng.random() < recipe.free_share:
-            image, mask = sample_tumour_free(images, masks, with_tumour, free, rng)
+        if rng.random() < recipe.free_share and (recipe.synthetic_free or len(free)):
+            image, mask = sample_tumour_free(images, masks, with_tumour, free, recipe.synthetic_free, rng)
         else:
             image, mask = sample_tumour(images, masks, with_tumour, free, recipe.pasted, rng)
         pairs.append(augment(image, mask, rng, recipe.augmentation))
-    return np.stack([image for image, _ in pairs]), np.stack([mask for _, mask in pairs])
+    x, y = np.stack([image for image, _ in pairs]), np.stack([mask for _, mask in pairs])
+    if not recipe.prompted:
+        return Batch(x, y, None, y)
+    simulation = replace(DEFAULT_SIMULATION, none=1 - recipe.prompted)
+    prompted = [simulate_prompt(mask, rng, simulation) for mask in y]
+    prompts = [draw_simulated(prompt, y.shape[1])[..., 0] for prompt, _ in prompted]
+    return Batch(x, y, np.stack(prompts).astype(np.float16), np.stack([target for _, target in prompted]))
 
 
-def to_inputs_and_targets(images: np.ndarray, masks: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def to_inputs_and_targets(batch: Batch) -> tuple[np.ndarray | dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Convert a batch to the network's inputs and the target of each output.
 
     Args:
-        images: (b, s, s) uint8, s a multiple of 4.
-        masks: (b, s, s) bool.
+        batch: of `sample_batch`, its side s a multiple of 4.
 
     Returns:
-        Images (b, s, s, 1) float32 in [0, 1], and the targets: "probability" (b, s, s, 1), the mask; "saliency"
-        (b, s/4, s/4, 1), the share of tumour in each 4 x 4 pixels; "presence" (b, 1), whether there is a tumour.
+        Images (b, s, s, 1) float32 in [0, 1], with prompts a dict of "image" and "prompt" (b, s, s, 1); and the
+        targets: "probability" (b, s, s, 1), the lesion meant; "saliency" (b, s/4, s/4, 1), the share of it in each
+        4 x 4 pixels; "presence" (b, 1), whether the image shows a tumour at all.
     """
-    n, side = len(masks), masks.shape[1] // 4
-    share = masks.reshape(n, side, 4, side, 4).mean(axis=(2, 4), dtype=np.float32)
-    return images[..., None].astype(np.float32) / 255, {
-        "probability": masks[..., None].astype(np.float32),
+    n, side = len(batch.masks), batch.masks.shape[1] // 4
+    share = batch.targets.reshape(n, side, 4, side, 4).mean(axis=(2, 4), dtype=np.float32)
+    image = batch.images[..., None].astype(np.float32) / 255
+    targets = {
+        "probability": batch.targets[..., None].astype(np.float32),
         "saliency": share[..., None],
-        "presence": masks.reshape(n, -1).max(axis=1, keepdims=True).astype(np.float32),
+        "presence": batch.masks.reshape(n, -1).max(axis=1, keepdims=True).astype(np.float32),
     }
+    if batch.prompts is None:
+        return image, targets
+    return {"image": image, "prompt": batch.prompts[..., None].astype(np.float32)}, targets
 
 
 def sample_tumour_free(
-    images: np.ndarray, masks: np.ndarray, with_tumour: np.ndarray, free: np.ndarray, rng: np.random.Generator
+    images: np.ndarray,
+    masks: np.ndarray,
+    with_tumour: np.ndarray,
+    free: np.ndarray,
+    synthetic: bool,
+    rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sample a tumour-free image: with equal probability a window beside a tumour, a covered tumour, or a normal image.
 
@@ -78,12 +108,13 @@ def sample_tumour_free(
         masks: (n, s, s) bool.
         with_tumour: indices of images with a tumour.
         free: indices of images without one.
+        synthetic: whether windows and covered tumours are made; else a normal image is taken.
         rng: source of all random choices.
 
     Returns:
         (s, s) uint8 and its mask; with a tumour where no tumour-free image can be had.
     """
-    kind = rng.random() * 3
+    kind = rng.random() * 3 if synthetic else 3.0
     i = int(rng.choice(with_tumour))
     pair = None
     if kind < 1:

@@ -50,6 +50,7 @@ def train_segmenter(
     import keras
 
     from salus.lab.networks.efficientnet_lite import IMAGENET
+    from salus.lab.networks.promptable_net import promptable_net
     from salus.lab.networks.segment_net import segment_net
     from salus.lab.onnx.weights import load_onnx_weights
     from salus.lab.training.backend import set_up
@@ -71,6 +72,8 @@ def train_segmenter(
     encoder = IMAGENET if recipe.pretrained and start_from is None and early_weights is None else None
 
     def build(encoder: Path | None = None) -> keras.Model:
+        if recipe.prompted:
+            return promptable_net(recipe.size, encoder, recipe.dropout)
         return segment_net(recipe.size, encoder, recipe.dropout, recipe.attention, recipe.folded)
 
     if final.exists():
@@ -93,10 +96,11 @@ def _train(
 ) -> None:
     """Run the steps that are left, on a network with its first weights."""
     from salus.lab.training.backend import batch_processes
-    from salus.lab.training.losses import saliency_loss
+    from salus.lab.training.losses import outline_loss, saliency_loss
 
     steps = count_steps(recipe, len(images))
-    loss = {"probability": saliency_loss, "saliency": saliency_loss, "presence": "binary_crossentropy"}
+    outline = saliency_loss if recipe.empty_dice else outline_loss
+    loss = {"probability": outline, "saliency": saliency_loss, "presence": "binary_crossentropy"}
     compile_model(
         model, recipe, steps, loss={**loss, "features": None}, loss_weights={**recipe.weights, "features": 0.0}
     )

@@ -6,7 +6,7 @@ Each set is split by itself. Where images of two sets show the same scan, they c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,13 @@ import numpy as np
 
 from salus.data.case import Case
 from salus.data.duplicates import cluster_hashes, perceptual_hash
+from salus.data.fingerprint import fingerprint
 from salus.data.folds import Folds, split_into_folds
 from salus.data.layouts import read_data_set
 from salus.data.prepare import Pairs, prepare
 from salus.errors import SalusError
 from salus.lab.training.progress import Log
-from salus.lab.training.run_folder import fingerprint
+from salus.read.mask_values import AUTO, MaskDecision, summarise_decisions
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +49,17 @@ class CrossValidationData:
     masks: np.ndarray
     saliency: np.ndarray | None
 
+    def with_sources_as_folds(self) -> CrossValidationData:
+        """Return the same data with one fold for each data set, in their order: leave one source out.
+
+        Raises:
+            SalusError: there is one data set only.
+        """
+        names = list(dict.fromkeys(self.sets))
+        if len(names) < 2:
+            raise SalusError(f"{names[0]} is the only data set; to leave one source out in turn, name two or more")
+        return replace(self, fold=np.asarray([names.index(name) + 1 for name in self.sets]))
+
     def test_indices(self, fold: int) -> np.ndarray:
         """Return the indices of the images that a fold is tested on."""
         return np.flatnonzero(self.fold == fold)
@@ -71,6 +83,8 @@ def read_cross_validation_data(
     *,
     folds: int = 5,
     size: int = 128,
+    keep_aspect: bool = False,
+    mask_values: str = AUTO,
     seed: int = 1,
     limit: int | None = None,
     skip_bad: bool = False,
@@ -82,6 +96,8 @@ def read_cross_validation_data(
         folders: of the data sets.
         folds: number of folds; patients and near-duplicates are never separated.
         size: height and width of the images, pixels.
+        keep_aspect: keep each image's aspect ratio by black bars, in place of squashing it.
+        mask_values: how the values of masks are read; see `salus.read.mask_values`.
         seed: of the split.
         limit: largest number of images of each set, spread evenly over it; None takes all.
         skip_bad: leave out cases that cannot be read, instead of stopping.
@@ -99,14 +115,17 @@ def read_cross_validation_data(
     sets: list[tuple[str, Pairs, Folds]] = []
     fingerprints: dict[str, str] = {}
     for name, folder in zip(names, folders, strict=True):
-        data_set = read_data_set(folder)
+        data_set = read_data_set(folder, mask_values=mask_values)
         cases = data_set.labelled
         if not cases:
             raise SalusError(f"{folder}: no image has a mask; maps can only be judged where the truth is known")
         if limit and len(cases) > limit:
             cases = tuple(cases[int(i)] for i in np.linspace(0, len(cases) - 1, limit).round())
         bad: list[str] = []
-        pairs = prepare(cases, size, bad=bad)
+        decisions: dict[str, MaskDecision] = {}
+        pairs = prepare(cases, size, keep_aspect=keep_aspect, bad=bad, decisions=decisions)
+        for line in summarise_decisions(f"{folder}: masks", decisions):
+            log(line)
         if bad and not skip_bad:
             raise SalusError(f"{len(bad)} cases cannot be used, e.g. {bad[0]}; mend them, or go on: --skip-bad")
         for line in bad:

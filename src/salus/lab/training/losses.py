@@ -37,6 +37,26 @@ def dsc(truth: keras.KerasTensor, probability: keras.KerasTensor) -> keras.Keras
 
 
 @keras.saving.register_keras_serializable(package="salus")
+def outline_loss(truth: keras.KerasTensor, probability: keras.KerasTensor) -> keras.KerasTensor:
+    """Compute cross-entropy plus the mean Dice loss of the images with a lesion; an image without one has no Dice.
+
+    Args:
+        truth: (n, h, w, 1) in [0, 1].
+        probability: (n, h, w, 1) in [0, 1].
+
+    Returns:
+        A scalar, at least 0.
+    """
+    y, p = ops.cast(truth, "float32"), ops.cast(probability, "float32")
+    safe = ops.clip(p, 1e-6, 1 - 1e-6)
+    entropy = -ops.mean(y * ops.log(safe) + (1 - y) * ops.log(1 - safe))
+    lesion = ops.cast(ops.max(y, axis=(1, 2, 3)) > 0, "float32")
+    both, areas = ops.sum(y * p, axis=(1, 2, 3)), ops.sum(y, axis=(1, 2, 3)) + ops.sum(p, axis=(1, 2, 3))
+    dice = 1 - (2 * both + 1) / (areas + 1)
+    return entropy + ops.sum(lesion * dice) / ops.maximum(ops.sum(lesion), 1)
+
+
+@keras.saving.register_keras_serializable(package="salus")
 def saliency_loss(share: keras.KerasTensor, probability: keras.KerasTensor) -> keras.KerasTensor:
     """Compute cross-entropy, which calibrates a map, plus half of each image's Dice loss, which weighs sizes alike.
 
