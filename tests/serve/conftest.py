@@ -3,6 +3,7 @@
 import threading
 import time
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from io import BytesIO
 
 import numpy as np
@@ -107,11 +108,12 @@ def slow_files(monkeypatch):
 
 @contextmanager
 def running(segmenter, **settings):
-    """A server on a free port of loopback; gives its address."""
+    """A server on a free port of loopback, or on the `port` given; gives its address."""
     import uvicorn
 
-    server_settings = ServeSettings(port=0, **settings)
+    server_settings = ServeSettings(**{"port": 0, **settings})
     listener = listen(server_settings)
+    server_settings = replace(server_settings, port=listener.getsockname()[1])
     app = create_app(server_settings, segmenter)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, http=SlowHeaderTimeout))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)

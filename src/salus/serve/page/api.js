@@ -2,19 +2,28 @@
 
 const MAX_RETRIES = 8; // of a request that a full queue refused
 
+let recoverCase = null; // finds the new key of a case that the server forgot, or null
+
 export class RequestFailed extends Error {
-  constructor(message, status) {
+  constructor(message, status, content = null) {
     super(message);
     this.status = status;
+    this.content = content; // of the server's answer, where it is JSON
   }
 }
 
+// Set what is done where the server forgot a case: called with its key, gives the new one or null.
+export const onForgotten = (recover) => (recoverCase = recover);
+
+const FORGOTTEN = /no such case|no session/; // of the server's messages
+
 // Send a request, again where the queue is full; give its response, or throw an error with the server's message.
-async function request(method, path, body, signal) {
+async function request(method, path, body, signal, headers = {}) {
   for (let attempt = 0; ; attempt++) {
     let response;
     try {
-      response = await fetch(path, { method, body, signal, headers: body instanceof Blob ? { "content-type": "image/png" } : {} });
+      const type = body instanceof Blob ? { "content-type": "image/png" } : typeof body === "string" ? { "content-type": "application/json" } : {};
+      response = await fetch(path.replace(/^\//, ""), { method, body, signal, headers: { ...type, ...headers } }); // below the page, behind a proxy as well
     } catch (error) {
       if (error.name === "AbortError") throw error;
       throw new RequestFailed("The server does not answer. Is salus serve still running?", 0);
@@ -24,12 +33,20 @@ async function request(method, path, body, signal) {
       continue;
     }
     if (response.ok) return response;
-    let detail = response.statusText;
+    let detail = response.statusText, content = null;
     try {
-      const content = await response.json();
+      content = await response.json();
       if (typeof content.detail === "string") detail = content.detail;
     } catch { /* not JSON */ }
-    throw new RequestFailed(detail, response.status);
+    const [, key] = path.match(/^\/v1\/cases\/([^/]+)/) ?? [];
+    if (response.status === 404 && FORGOTTEN.test(detail) && key && method !== "DELETE" && attempt < MAX_RETRIES) {
+      const newKey = await recoverCase?.(key);
+      if (newKey && newKey !== key) {
+        path = path.replace(key, newKey);
+        continue;
+      }
+    }
+    throw new RequestFailed(detail, response.status, content);
   }
 }
 
@@ -48,12 +65,21 @@ export const answer = (key, number, signal) => requestJson("GET", framePath(key,
 export const picture = async (key, number, part) => (await request("GET", `${framePath(key, number)}/${part}.png`)).blob();
 export const atThreshold = (key, number, value, signal) => requestJson("GET", `${framePath(key, number)}/at?threshold=${value}`, undefined, signal);
 export const measure = (key, number, mask, signal) => requestJson("POST", `${framePath(key, number)}/measure`, mask, signal);
-export const save = (key, number, mask) => requestJson("PUT", `${framePath(key, number)}/mask`, mask);
-export const revert = (key, number) => requestJson("DELETE", `${framePath(key, number)}/mask`);
+
+// Save an outline in place of the one with a version ("" for none); `extra` are further query parameters.
+export function save(key, number, mask, version, threshold, extra = {}) {
+  const query = new URLSearchParams({ threshold: threshold.toFixed(4), ...extra });
+  return requestJson("PUT", `${framePath(key, number)}/mask?${query}`, mask, undefined, { "if-match": etag(version) });
+}
+export const revert = (key, number, version) => requestJson("DELETE", `${framePath(key, number)}/mask`, undefined, undefined, { "if-match": etag(version) });
+export const changeSession = (changes) => requestJson("PUT", "/v1/session", JSON.stringify(changes));
+
+const etag = (version) => `"${version || "none"}"`;
 
 export function upload(file) {
   const form = new FormData();
-  form.append("file", file, "image"); // the file's own name stays here
+  form.append("file", file, "image");
+  form.append("label", file.name); // goes to the server on purpose, and stays with the case
   return requestJson("POST", "/v1/cases", form);
 }
 

@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { byId, createElement } from "./dom.js";
+import { forgetDrafts, isUnsaved } from "./drafts.js";
 import { shownCases } from "./list_filter.js";
 import { summarise } from "./messages.js";
 import { emit, on, state } from "./state.js";
@@ -45,8 +46,7 @@ function caseRow(openCase) {
     createElement("span", {}, createElement("b", { textContent: openCase.label }), createElement("small", { textContent: openCase.statusText })));
   if (openCase === state.current) button.setAttribute("aria-current", "true");
   button.addEventListener("click", () => emit("select-case", openCase));
-  const unsaved = [...openCase.loaded.values()].some((frame) => frame.edited);
-  const row = createElement("li", { className: `${openCase.status}${unsaved ? " unsaved" : ""}` }, button);
+  const row = createElement("li", { className: `${openCase.status}${isUnsaved(openCase.id) ? " unsaved" : ""}` }, button);
   if (openCase.key) {
     row.dataset.key = openCase.key;
     const closeButton = createElement("button", { type: "button", className: "icon close", title: "Close" });
@@ -59,9 +59,10 @@ function caseRow(openCase) {
 }
 
 async function closeCase(openCase) {
-  if ([...openCase.loaded.values()].some((frame) => frame.edited) && !confirm("Close it and lose what is not saved?")) return;
+  if (isUnsaved(openCase.id) && !confirm("Close it and lose what is not saved?")) return;
   const index = state.cases.indexOf(openCase);
   state.cases.splice(index, 1);
+  await forgetDrafts(openCase);
   await api.closeCase(openCase.key).catch(() => {});
   if (openCase === state.current) emit("select-case", state.cases[Math.min(index, state.cases.length - 1)] ?? null);
   emit("cases-changed");

@@ -1,7 +1,9 @@
 // Load frames of an open image from the server, and keep a few of them in memory.
 
 import * as api from "./api.js";
-import { decodeGrey } from "./pixels.js";
+import { takeUpDraft } from "./drafts.js";
+import { clearOutsideRegions } from "./mask_filters.js";
+import { decodeGrey, encodeMask, thresholdMask } from "./pixels.js";
 import { state } from "./state.js";
 import { UndoHistory } from "./undo_history.js";
 
@@ -26,9 +28,13 @@ export async function loadFrame(openCase, number) {
     answer: numbers ? withNumbers(answer, numbers) : answer,
     threshold: answer.threshold,
     history: new UndoHistory(),
+    base: mask.slice(),       // the outline that the server holds
+    version: answer.version,  // of that outline where a reader saved it, else ""
+    reference: null,          // what the threshold alone gives, see `referenceMask`
     edited: false,   // the outline on the page is not the one that the server holds
     outdated: false, // the measurements are of an earlier outline
   };
+  if (await takeUpDraft(openCase, frame)) await measureDraft(openCase, frame);
   openCase.loaded.set(number, frame);
   openCase.answers[number - 1] = frame.answer;
   for (const [key, old] of openCase.loaded) {
@@ -36,6 +42,29 @@ export async function loadFrame(openCase, number) {
     if (!old.edited && old !== state.frame) openCase.loaded.delete(key);
   }
   return frame;
+}
+
+// Measure an outline that was kept in this browser.
+async function measureDraft(openCase, frame) {
+  const answer = await api.measure(openCase.key, frame.number, await encodeMask(frame.mask, frame.width, frame.height));
+  frame.answer = withNumbers(answer, openCase.numbers?.[frame.number - 1] ?? []);
+}
+
+// The network's own mask of a frame.
+export async function networkMask(openCase, frame) {
+  if (frame.networkMask) return frame.networkMask;
+  const { values } = await decodeGrey(await api.picture(openCase.key, frame.number, "network"));
+  return (frame.networkMask = values.map((value) => (value > 127 ? 1 : 0)));
+}
+
+// What a frame's threshold gives without the reader's strokes: 1 in the mask, 0 outside. Where the network believes in no
+// tumour, its own threshold gives nothing.
+export function referenceMask(frame, threshold = frame.threshold) {
+  const { probability, width, height, answer } = frame;
+  if (Math.abs(threshold - state.info.threshold) < 1e-6 && answer.presence < state.info.presence) return new Uint8Array(probability.length);
+  const mask = thresholdMask(probability, width, height, Math.ceil(threshold * 255 - 1e-6), minPartPixels(frame));
+  clearOutsideRegions({ ...frame, mask });
+  return mask;
 }
 
 // An answer whose lesions have the numbers that they keep through a cine.

@@ -1,6 +1,7 @@
 // Which images the list shows, and in which order.
 
 import { byId } from "./dom.js";
+import { isUnsaved } from "./drafts.js";
 import { emit, on, state } from "./state.js";
 
 const MIN_IMAGES = 2; // from which on there is something to filter
@@ -37,7 +38,7 @@ const compare = (a, b) => (typeof a === "string" ? a.localeCompare(b, undefined,
 
 function statesOf(openCase) {
   const found = [openCase.status];
-  if ([...openCase.loaded.values()].some((frame) => frame.edited)) found.push("unsaved");
+  if (isUnsaved(openCase.id)) found.push("unsaved");
   if (openCase.answers.some((answer) => answer?.flags.length)) found.push("flagged");
   return found;
 }

@@ -1,12 +1,14 @@
 // Start the page: connect its parts, its buttons and its keys, then load the session.
 
 import * as api from "./api.js";
+import { forgetAll } from "./browser_store.js";
 import { shownAnswer, spacing } from "./calibration.js";
 import { initCaseList } from "./case_list.js";
 import * as cine from "./cine.js";
 import { initDisplay } from "./display.js";
 import { byId } from "./dom.js";
 import { initDownloads } from "./downloads.js";
+import { initDrafts, isWriting } from "./drafts.js";
 import { loadFrame } from "./frames.js";
 import { initHandCalipers } from "./hand_calipers.js";
 import { initKeyboard } from "./keyboard.js";
@@ -19,6 +21,7 @@ import * as outline from "./outline_editor.js";
 import { initPanel } from "./panel.js";
 import { PointerTools } from "./pointer_tools.js";
 import { initPrint } from "./print.js";
+import { initReader, tellReader } from "./reader.js";
 import { emit, on, state } from "./state.js";
 import { initTheme, toggleTheme } from "./theme.js";
 import { initUploads, restoreCases } from "./uploads.js";
@@ -126,6 +129,8 @@ onClick("end", async () => {
   state.cases = [];
   await api.endSession().catch(() => {});
   sessionStorage.clear();
+  localStorage.removeItem("salus-position");
+  await forgetAll();
   forgetMarks();
   location.reload();
 });
@@ -135,7 +140,7 @@ byId("size").addEventListener("input", (event) => resizeBrush(Number(event.targe
 byId("threshold").addEventListener("input", (event) => changeThreshold(event.target.value / 100));
 byId("threshold").addEventListener("change", outline.commitThreshold);
 addEventListener("beforeunload", (event) => {
-  if (state.cases.some((openCase) => [...openCase.loaded.values()].some((frame) => frame.edited))) event.preventDefault();
+  if (isWriting()) event.preventDefault(); // what is unsaved is kept in this browser, but not yet on the disk
 });
 
 const stepBrush = (larger) => Math.max(1, Math.round(larger ? state.brushRadius * 1.25 + 0.5 : state.brushRadius * 0.8 - 0.5));
@@ -188,9 +193,11 @@ initKeyboard({
     if (openCase && openCase !== state.current) emit("select-case", openCase);
   },
   space: (down, repeated) => {
+    if (down && !repeated) tools.movedBySpace = false;
+    if (!down && tools.spaceHeld && !tools.movedBySpace) cine.toggle();
     tools.spaceHeld = down;
-    if (down && !repeated && state.tool === "pan") cine.toggle();
   },
+  leave: () => (tools.spaceHeld = false),
   closePolygon: () => tools.closePolygon(),
   escape: () => {
     if (!viewer.polygon) return closeToast();
@@ -215,9 +222,13 @@ initPrint(viewer);
 initDownloads();
 cine.initCine();
 initUploads();
+initReader();
 try {
   state.info = await api.info();
+  await forgetAll(state.info.keep_days || 1);
+  await initDrafts();
   await api.beginSession();
+  await tellReader();
   await restoreCases();
   await initWorklist();
   emit("case-closed");

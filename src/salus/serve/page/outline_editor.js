@@ -1,67 +1,82 @@
 // Change the outline (threshold, drawing, undo), have it measured, save it, go back to the network's.
 
 import * as api from "./api.js";
-import { minPartPixels, withNumbers } from "./frames.js";
-import { clearOutsideRegions } from "./mask_filters.js";
+import { askAboutConflict } from "./conflict.js";
+import { byId } from "./dom.js";
+import { keepDraft, setSaved } from "./drafts.js";
+import { networkMask, referenceMask, withNumbers } from "./frames.js";
 import { announce, describeAnswer, showToast } from "./messages.js";
-import { encodeMask, thresholdMask } from "./pixels.js";
+import { decodeGrey, encodeMask } from "./pixels.js";
 import { emit, state } from "./state.js";
 
 let sliding = null; // the outline from before the slider was moved
 
-function markEdited(frame) {
-  frame.edited = frame.outdated = true;
+// The outline changed: keep it, and have the page show it.
+function markChanged(openCase, frame) {
+  frame.outdated = true;
+  keepDraft(openCase, frame);
   emit("mask-changed");
 }
 
-// Follow the slider at once; the outline is measured when the slider is released.
+// Follow the slider at once; the outline is measured when the slider is released. What was drawn by hand stays.
 export function setThreshold(value) {
   const { frame, current } = state;
   if (!frame) return;
   if (sliding && sliding.frame !== frame) commitThreshold();
-  sliding ??= { openCase: current, frame, mask: frame.mask.slice(), threshold: frame.threshold, edited: frame.edited };
+  sliding ??= { openCase: current, frame, mask: frame.mask.slice(), threshold: frame.threshold, reference: referenceMask(frame) };
+  const { mask, reference } = sliding, moved = referenceMask(frame, value);
+  sliding.drawn = false;
+  for (let i = 0; i < moved.length; i++) {
+    if (mask[i] === reference[i]) continue;
+    moved[i] = mask[i];
+    sliding.drawn = true;
+  }
   frame.threshold = value;
-  frame.mask.set(thresholdMask(frame.probability, frame.width, frame.height, Math.ceil(value * 255 - 1e-6), minPartPixels(frame)));
-  clearOutsideRegions(frame);
-  markEdited(frame);
+  frame.mask.set(moved);
+  frame.edited = frame.outdated = true;
+  emit("mask-changed");
 }
 
 export async function commitThreshold() {
   if (!sliding) return;
-  const { openCase, frame, mask, threshold, edited } = sliding;
+  const { openCase, frame, mask, threshold, drawn } = sliding;
   sliding = null;
-  if (!frame.history.record(mask, frame.mask, frame.width, [threshold, frame.threshold])) {
-    frame.edited = edited;
-    frame.outdated = false;
-    return emit("mask-changed");
-  }
+  const changed = frame.history.record(mask, frame.mask, frame.width, [threshold, frame.threshold]);
+  keepDraft(openCase, frame);
+  frame.outdated = changed;
   emit("mask-changed");
-  await requestMeasurement(openCase, frame, (signal) => api.atThreshold(openCase.key, frame.number, frame.threshold, signal));
+  if (!changed) return;
+  if (drawn) await remeasure(openCase, frame);
+  else await requestMeasurement(openCase, frame, (signal) => api.atThreshold(openCase.key, frame.number, frame.threshold, signal));
 }
 
 // Take over what was drawn; `before` is the mask from before.
 export function commitDrawing(before) {
-  const { frame } = state;
+  const { frame, current } = state;
   if (!frame.history.record(before, frame.mask, frame.width)) {
     frame.outdated = false;
     return emit("mask-changed");
   }
-  markEdited(frame);
-  remeasure();
+  markChanged(current, frame);
+  remeasure(current, frame);
 }
 
-export function undo() {
-  if (state.frame?.history.undo(state.frame)) markEdited(state.frame), remeasure();
+export const undo = () => step("undo");
+export const redo = () => step("redo");
+
+async function step(which) {
+  await commitThreshold();
+  const { frame, current } = state, change = frame?.history[which](frame);
+  if (!change) return;
+  markChanged(current, frame);
+  if (change.tookBack && which === "undo") await store(current, frame);
+  else if (change.tookBack) await takeBack(current, frame);
+  else await remeasure(current, frame);
 }
 
-export function redo() {
-  if (state.frame?.history.redo(state.frame)) markEdited(state.frame), remeasure();
-}
-
-async function remeasure() {
-  const { frame, current } = state;
+async function remeasure(openCase, frame) {
   const mask = await encodeMask(frame.mask, frame.width, frame.height);
-  await requestMeasurement(current, frame, (signal) => api.measure(current.key, frame.number, mask, signal));
+  await requestMeasurement(openCase, frame, (signal) => api.measure(openCase.key, frame.number, mask, signal));
 }
 
 // Request measurements, and show them unless a newer request for this frame has begun.
@@ -87,36 +102,100 @@ function showAnswer(openCase, frame, answer) {
 
 // Save the outline on the server; false where that failed.
 export async function saveOutline() {
-  const { frame, current } = state;
-  if (!frame) return false;
+  await commitThreshold();
+  const { frame, current } = state, button = byId("save");
+  if (!frame || frame.saving) return false;
+  frame.saving = button.disabled = true;
+  button.textContent = "Saving…";
   try {
-    const answer = await api.save(current.key, frame.number, await encodeMask(frame.mask, frame.width, frame.height));
-    frame.measuring?.abort();
-    frame.edited = false;
-    current.saved = (current.saved ?? new Set()).add(frame.number);
-    showAnswer(current, frame, answer);
-    emit("outline-saved", current);
+    if (!(await store(current, frame))) return false;
     showToast("Saved.");
+    emit("outline-kept");
+    return true;
+  } finally {
+    frame.saving = false;
+    emit("mask-changed");
+  }
+}
+
+// Save a frame's outline in place of the version it began from; ask where someone saved another one. False where that failed.
+async function store(openCase, frame) {
+  const sent = frame.mask.slice();
+  const extra = frame.prompts?.length ? { prompts: JSON.stringify(frame.prompts) } : {};
+  const save = async (version) => {
+    const blob = await encodeMask(sent, frame.width, frame.height);
+    return api.save(openCase.key, frame.number, blob, version, frame.threshold, extra);
+  };
+  return change(openCase, frame, save, async (answer) => {
+    frame.base = sent; // strokes that were drawn meanwhile are not saved
+    frame.version = answer.version;
+    await keepDraft(openCase, frame);
+    if (!frame.edited) showAnswer(openCase, frame, answer);
+  });
+}
+
+// Go back to the network's outline; what was saved is taken back. Undo gives both again.
+export async function revertOutline() {
+  await commitThreshold();
+  const { frame, current } = state;
+  if (!frame) return;
+  const before = frame.mask.slice(), threshold = frame.threshold, wasSaved = Boolean(frame.version);
+  try {
+    frame.mask.set(await networkMask(current, frame));
+  } catch (error) {
+    return showToast(error.message, true);
+  }
+  frame.threshold = state.info.threshold;
+  if (wasSaved && !(await takeBack(current, frame))) {
+    frame.mask.set(before);
+    frame.threshold = threshold;
+    return emit("mask-changed");
+  }
+  frame.history.record(before, frame.mask, frame.width, [threshold, frame.threshold], wasSaved);
+  markChanged(current, frame);
+  if (!wasSaved) showAnswer(current, frame, await api.answer(current.key, frame.number));
+  showToast("The network’s outline.", false, { label: "Undo", run: undo });
+}
+
+// Take a saved outline back on the server; the frame's mask is the network's. False where that failed.
+const takeBack = (openCase, frame) => change(openCase, frame, (version) => api.revert(openCase.key, frame.number, version), async (answer) => {
+  await setSaved(openCase, frame, "");
+  showAnswer(openCase, frame, answer);
+});
+
+// Change what the server holds of a frame, from the version that is known here; ask where it is another one by now.
+async function change(openCase, frame, request, accept) {
+  frame.measuring?.abort();
+  try {
+    let answer;
+    try {
+      answer = await request(frame.version);
+    } catch (error) {
+      if (error.status !== 409 || !error.content) throw error;
+      const choice = await askAboutConflict(error.content);
+      if (choice === "theirs") await loadTheirs(openCase, frame);
+      if (choice !== "mine") return false;
+      answer = await request(error.content.version);
+    }
+    await accept(answer);
+    emit("outline-saved", openCase);
     return true;
   } catch (error) {
-    showToast(error.message, true);
+    showToast(error.status === 0 ? `${error.message} Your outline is kept in this browser; save it again then.` : error.message, true);
     return false;
   }
 }
 
-// Go back to the network's outline.
-export async function revertOutline() {
-  const { frame, current } = state;
-  if (!frame) return;
-  try {
-    const answer = await api.revert(current.key, frame.number);
-    frame.measuring?.abort();
-    current.loaded.delete(frame.number);
-    current.saved?.delete(frame.number);
-    current.answers[frame.number - 1] = answer;
-    emit("outline-saved", current);
-    emit("reload-frame");
-  } catch (error) {
-    showToast(error.message, true);
-  }
+// Show the outline that someone else saved; the reader's own is one step of undo away.
+async function loadTheirs(openCase, frame) {
+  const mine = frame.mask.slice(), threshold = frame.threshold;
+  const answer = await api.answer(openCase.key, frame.number);
+  const { values } = await decodeGrey(await api.picture(openCase.key, frame.number, "mask"));
+  for (let i = 0; i < values.length; i++) frame.mask[i] = values[i] > 127 ? 1 : 0;
+  frame.threshold = answer.threshold;
+  frame.history.record(mine, frame.mask, frame.width, [threshold, frame.threshold]);
+  await setSaved(openCase, frame, answer.version);
+  showAnswer(openCase, frame, answer);
+  emit("outline-saved", openCase);
+  emit("mask-changed");
 }

@@ -6,6 +6,7 @@ export const state = {
   current: null,     // the selected one
   number: 1,         // of its frame on the canvas
   frame: null,       // that frame's pixels, masks and answer, see frames.js
+  drafts: new Map(), // images with unsaved outlines: case's id -> frames, see drafts.js
   tool: "pan",
   brushRadius: 9,    // in pixels of the image
   display: { outline: true, network: false, calipers: false, fill: 0.1, probability: 0, saliency: 0, window: 255, level: 128, invert: false },
@@ -22,7 +23,7 @@ const listeners = new Map();
 //   display-changed(name)          a display slider moved     window-dragged(dx, dy)  window and level by the mouse
 //   tool-changed                   another tool               zoom-changed(scale)
 //   calipers-changed               set, or calibrated         brush-turned(larger)   the wheel was turned with Shift
-//   failed(error)                  a request of the viewer
+//   failed(error)                  a request of the viewer    outline-kept        an outline was saved
 
 export function on(name, listener) {
   listeners.set(name, [...(listeners.get(name) ?? []), listener]);
@@ -32,11 +33,12 @@ export function emit(name, ...args) {
   for (const listener of listeners.get(name) ?? []) listener(...args);
 }
 
-// An open image. `info` is the server's description; `label` is the file's name, which stays in this browser.
-export function makeCase(info, label) {
+// An open image. `info` is the server's description; `label` is the file's name; `id` names it in this browser.
+export function makeCase(info, label, id = info.work ? `work:${label}` : info.key) {
   return {
     ...info,
     label,
+    id,
     status: "waiting",          // waiting, working, tumour, none, saved, failed
     statusText: "waiting",      // as the list shows it
     answers: new Array(info.frames).fill(null), // of each frame

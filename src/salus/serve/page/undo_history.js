@@ -1,4 +1,5 @@
-// Undo and redo for a mask. Of each change the rectangle that differs and the threshold are kept, before and after.
+// Undo and redo for a mask. Of each change the rectangle that differs and the threshold are kept, before and after; and
+// whether it took a saved outline back.
 
 const MAX_CHANGES = 200;
 
@@ -8,8 +9,8 @@ export class UndoHistory {
     this.future = [];
   }
 
-  // Record the change from `before` to `after`; false where they are equal.
-  record(before, after, width, thresholds = null) {
+  // Record the change from `before` to `after`; false where they are equal and nothing saved was taken back.
+  record(before, after, width, thresholds = null, tookBack = false) {
     const height = before.length / width;
     let top = height, bottom = -1, left = width, right = -1;
     for (let y = 0, i = 0; y < height; y++) {
@@ -21,15 +22,15 @@ export class UndoHistory {
         right = Math.max(right, x);
       }
     }
-    if (bottom < 0) return false;
-    const box = { top, left, width: right - left + 1, height: bottom - top + 1 };
-    this.past.push({ box, before: copyBox(before, width, box), after: copyBox(after, width, box), thresholds });
+    if (bottom < 0 && !tookBack) return false;
+    const box = bottom < 0 ? { top: 0, left: 0, width: 0, height: 0 } : { top, left, width: right - left + 1, height: bottom - top + 1 };
+    this.past.push({ box, before: copyBox(before, width, box), after: copyBox(after, width, box), thresholds, tookBack });
     if (this.past.length > MAX_CHANGES) this.past.shift();
     this.future = [];
     return true;
   }
 
-  // Undo or redo the last change of a frame; false where there is none.
+  // Undo or redo the last change of a frame; gives the change, null where there is none.
   undo(frame) {
     return apply(frame, this.past, this.future, "before", 0);
   }
@@ -41,11 +42,11 @@ export class UndoHistory {
 
 function apply(frame, from, to, side, which) {
   const change = from.pop();
-  if (!change) return false;
+  if (!change) return null;
   to.push(change);
   pasteBox(frame.mask, frame.width, change.box, change[side]);
   if (change.thresholds) frame.threshold = change.thresholds[which];
-  return true;
+  return change;
 }
 
 function copyBox(mask, width, box) {

@@ -1,17 +1,22 @@
 // Upload files that are dropped or chosen, two at a time, and have their first frame segmented.
 
 import * as api from "./api.js";
+import * as store from "./browser_store.js";
 import { makeThumbnail, updateStatus } from "./case_list.js";
 import { byId } from "./dom.js";
 import { showToast } from "./messages.js";
-import { emit, makeCase, state } from "./state.js";
+import { encodeMask } from "./pixels.js";
+import { tellReader } from "./reader.js";
+import { emit, makeCase, on, state } from "./state.js";
 
 const MAX_UPLOADS = 2; // at a time
-const LABELS = "salus-labels"; // key of the files' names in this browser's storage; they never leave it
+const POSITION = "salus-position"; // in this browser's storage: the image and frame that were looked at last
 const waiting = [];
 let running = 0, total = 0, done = 0;
 
 export function initUploads() {
+  api.onForgotten(recoverCase);
+  on("frame-changed", storePosition);
   const page = document.body, dropHint = byId("dropping"), input = byId("files");
   let depth = 0;
   const holdsFiles = (event) => event.dataTransfer?.types.includes("Files");
@@ -50,16 +55,34 @@ async function droppedFiles(transfer) {
 }
 
 function addFiles(files) {
-  for (const file of files) {
-    const openCase = makeCase({ key: null, frames: 1, work: null }, file.name);
-    openCase.file = file;
-    state.cases.push(openCase);
-    waiting.push(openCase);
-    total++;
+  for (const [i, file] of files.entries()) {
+    const added = Date.now() + i / 1000, openCase = addWaiting(file, crypto.randomUUID?.() ?? `${added}-${Math.random()}`, added);
+    openCase.kept = store.putFile({ id: openCase.id, file, label: file.name, key: null, added });
   }
+  startUploads();
+}
+
+function addWaiting(file, id, added) {
+  const openCase = makeCase({ key: null, frames: 1, work: null }, file.name, id);
+  Object.assign(openCase, { file, added });
+  state.cases.push(openCase);
+  waiting.push(openCase);
+  total++;
+  holdUpload(openCase);
+  return openCase;
+}
+
+function startUploads() {
   emit("cases-changed");
   for (let i = running; i < MAX_UPLOADS; i++) processQueue();
 }
+
+// Hold a lock while a file waits, so that another tab does not upload it as well; it ends with the tab.
+function holdUpload(openCase) {
+  navigator.locks?.request(`salus-${openCase.id}`, () => new Promise((resolve) => (openCase.uploaded = resolve)));
+}
+
+const isHeldElsewhere = async (id) => Boolean((await navigator.locks?.query())?.held.some((lock) => lock.name === `salus-${id}`));
 
 async function processQueue() {
   running++;
@@ -78,17 +101,21 @@ async function uploadCase(openCase) {
     openCase.status = "working";
     openCase.statusText = "reading…";
     emit("cases-changed");
-    Object.assign(openCase, await api.upload(openCase.file));
+    takeOver(openCase, await api.upload(openCase.file));
     openCase.answers = new Array(openCase.frames).fill(null);
+    await openCase.kept; // written before, so that the key is not overwritten by null
+    await store.putFile({ id: openCase.id, file: openCase.file, label: openCase.label, key: openCase.key, added: openCase.added });
     openCase.file = null;
-    storeLabels();
+    if (openCase.forgotten) await restoreOutlines(openCase);
     selectFirst();
     await segmentFirstFrame(openCase);
   } catch (error) {
     openCase.status = "failed";
     openCase.statusText = error.message;
     showToast(`${openCase.label}: ${error.message}`, true);
+    if (error.status > 0 && !openCase.key) store.removeFile(openCase.id); // the server will not take it next time either
   }
+  openCase.uploaded?.();
   emit("cases-changed");
   selectFirst();
 }
@@ -112,20 +139,80 @@ function showProgress() {
   output.textContent = `${done} of ${total}`;
 }
 
-function storeLabels() {
-  const labels = Object.fromEntries(state.cases.filter((openCase) => openCase.key).map((openCase) => [openCase.key, openCase.label]));
-  sessionStorage.setItem(LABELS, JSON.stringify(labels));
+// Take over the server's description of an image; its label and id stay.
+function takeOver(openCase, info) {
+  const { label, id } = openCase;
+  Object.assign(openCase, info, { label, id });
 }
 
-// Show the images that the session still holds, after the page was loaded again.
+function storePosition() {
+  if (!state.current) return;
+  const position = JSON.stringify({ id: state.current.id, number: state.number });
+  sessionStorage.setItem(POSITION, position); // of this tab
+  localStorage.setItem(POSITION, position);   // for a tab that is opened anew
+}
+
+// The image and frame that were looked at last.
+export const lastPosition = () => JSON.parse(sessionStorage.getItem(POSITION) ?? localStorage.getItem(POSITION) ?? "{}");
+
+// Show the images that the session still holds, after the page was loaded again; upload those that it lost or never got.
 export async function restoreCases() {
-  const labels = JSON.parse(sessionStorage.getItem(LABELS) ?? "{}");
-  const order = Object.keys(labels), position = ({ key }) => (order.indexOf(key) + order.length + 1) % (order.length + 1);
-  for (const info of (await api.openCases()).sort((a, b) => position(a) - position(b))) {
-    const openCase = makeCase(info, labels[info.key] ?? info.name);
+  const position = lastPosition(), files = await store.allFiles(), ids = new Map(files.map(({ key, id }) => [key, id]));
+  const order = files.map(({ key }) => key), place = ({ key }) => (order.includes(key) ? order.indexOf(key) : order.length);
+  for (const info of (await api.openCases()).sort((a, b) => place(a) - place(b))) {
+    const openCase = makeCase(info, info.label ?? info.name, info.work ? undefined : ids.get(info.key));
     state.cases.push(openCase);
     segmentFirstFrame(openCase).catch((error) => ((openCase.status = "failed"), (openCase.statusText = error.message))).finally(() => emit("cases-changed"));
   }
-  emit("cases-changed");
-  if (state.cases.length) emit("select-case", state.cases.find((openCase) => !openCase.work) ?? null);
+  for (const { id, file, label, key, added } of files) {
+    if (state.cases.some((openCase) => openCase.id === id) || (await isHeldElsewhere(id))) continue;
+    addWaiting(new File([file], label), id, added).forgotten = Boolean(key);
+  }
+  startUploads();
+  const openCase = state.cases.find(({ id, key }) => id === position.id && key) ?? state.cases.find(({ work, key }) => !work && key);
+  if (!openCase || (openCase.work && !state.info.worklist)) return;
+  emit("select-case", openCase);
+  if (openCase.id === position.id && position.number > 1) emit("show-frame", position.number);
+}
+
+const recovering = new Map(); // key that the server forgot -> promise of the new one
+
+// Open an image again that the server forgot, with the outlines that were saved of it; give its new key, or null.
+function recoverCase(key) {
+  if (!recovering.has(key)) recovering.set(key, reopen(key).catch(() => null));
+  return recovering.get(key);
+}
+
+async function reopen(key) {
+  const openCase = state.cases.find((other) => other.key === key);
+  if (!openCase) return null;
+  await api.beginSession();
+  await tellReader();
+  if (openCase.work) takeOver(openCase, await api.openItem(openCase.work));
+  else {
+    const record = await store.getFile(openCase.id);
+    if (!record?.file) return null;
+    takeOver(openCase, await api.upload(new File([record.file], openCase.label)));
+    await store.putFile({ ...record, key: openCase.key });
+    await restoreOutlines(openCase);
+  }
+  for (const number of openCase.loaded.keys()) await api.answer(openCase.key, number); // has the frame segmented
+  showToast("The server had lost this session; its images and outlines were sent again.");
+  return openCase.key;
+}
+
+// Save those outlines again that the server had.
+async function restoreOutlines(openCase) {
+  for (const record of await store.outlinesOf(openCase.id)) {
+    const { number, savedMask, threshold } = record;
+    const { width, height } = await api.answer(openCase.key, number); // has the frame segmented
+    if (savedMask?.length !== width * height) continue;
+    const answer = await api.save(openCase.key, number, await encodeMask(savedMask, width, height), "", threshold);
+    await store.putOutline({ ...record, version: answer.version });
+    openCase.answers[number - 1] = answer;
+    const frame = openCase.loaded.get(number);
+    if (frame) frame.version = answer.version;
+  }
+  updateStatus(openCase);
+  emit("outline-saved", openCase);
 }

@@ -2,10 +2,11 @@
 
 import * as api from "./api.js";
 import { byId, createElement } from "./dom.js";
+import { isUnsaved } from "./drafts.js";
 import { isNameShown } from "./list_filter.js";
 import { showToast } from "./messages.js";
 import { emit, makeCase, on, state } from "./state.js";
-import { segmentFirstFrame } from "./uploads.js";
+import { lastPosition, segmentFirstFrame } from "./uploads.js";
 
 let items = [];
 let shownTab = "todo";
@@ -23,8 +24,13 @@ export async function initWorklist() {
     if (openCase.work) await refresh();
   });
   await refresh();
-  if (!state.current && items.length) await openItem(items.find((item) => !item.done) ?? items[0]);
+  if (state.current || !items.length) return;
+  const { id, number } = lastPosition();
+  await openItem(items.find((item) => idOf(item) === id) ?? items.find((item) => !item.done) ?? items[0]);
+  if (state.current?.id === id && number > 1) emit("show-frame", number);
 }
+
+const idOf = (item) => `work:${item.name}`;
 
 async function refresh() {
   items = (await api.worklist()).items;
@@ -45,7 +51,7 @@ function itemRow(item) {
     createElement("span", {}, createElement("b", { textContent: item.name }), createElement("small", { textContent: item.done ? "done" : "to do" })));
   if (state.current?.work === item.number) button.setAttribute("aria-current", "true");
   button.addEventListener("click", () => openItem(item));
-  return createElement("li", { className: item.done ? "saved" : "" }, button);
+  return createElement("li", { className: `${item.done ? "saved" : ""}${isUnsaved(idOf(item)) ? " unsaved" : ""}` }, button);
 }
 
 async function openItem(item) {
@@ -61,7 +67,10 @@ async function openItem(item) {
 // The open image of an item, with its first frame segmented.
 async function prepareCase(item) {
   const existing = state.cases.find((other) => other.work === item.number);
-  if (existing) return existing;
+  if (existing) {
+    await forgetOldOutline(existing);
+    return existing;
+  }
   const info = await api.openItem(item.number);
   const openCase = state.cases.find((other) => other.work === item.number) ?? makeCase(info, item.name);
   if (!state.cases.includes(openCase)) state.cases.push(openCase);
@@ -70,9 +79,20 @@ async function prepareCase(item) {
   return openCase;
 }
 
+// Have the outline loaded anew that someone else saved since this page loaded it.
+async function forgetOldOutline(openCase) {
+  const frame = openCase.loaded.get(1);
+  if (!frame || frame.edited || openCase.frames > 1 || openCase === state.current) return;
+  const answer = await api.answer(openCase.key, 1);
+  if (answer.version !== frame.version) openCase.loaded.delete(1);
+}
+
 // Open the next image to do, from the current one on, and from the start after the last.
 export async function openNextItem() {
-  const from = state.current?.work ?? 0;
+  const { current } = state, from = current?.work ?? 0;
+  if (current && isUnsaved(current.id)) {
+    showToast(`${current.label} is not saved; its outline is kept in this browser.`, false, { label: "Back to it", run: () => emit("select-case", current) });
+  }
   const remaining = items.filter((item) => !item.done && item.number !== from);
   const item = remaining.find((other) => other.number > from) ?? remaining[0];
   if (item) await openItem(item);

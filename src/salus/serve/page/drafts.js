@@ -1,0 +1,66 @@
+// Unsaved outlines: which frames have one, kept in this browser with every stroke.
+
+import * as store from "./browser_store.js";
+import { emit, state } from "./state.js";
+
+let writing = 0; // outlines that are not on the disk yet
+
+export const isUnsaved = (caseId) => Boolean(state.drafts.get(caseId)?.size);
+export const isWriting = () => writing > 0;
+
+// Read which frames of which images have unsaved outlines.
+export async function initDrafts() {
+  state.drafts = await store.unsavedFrames();
+}
+
+// Note whether a frame's outline differs from the one that the server holds, and keep it where it does.
+export async function keepDraft(openCase, frame) {
+  frame.edited = frame.mask.some((value, i) => value !== frame.base[i]);
+  mark(openCase, frame.number, frame.edited);
+  writing++;
+  try {
+    if (frame.edited) await write(openCase, frame, false);
+    else if (frame.version) await write(openCase, frame, true);
+    else await store.removeOutline(openCase.id, frame.number);
+  } finally {
+    writing--;
+  }
+}
+
+// The frame's outline is now the one that the server holds.
+export function setSaved(openCase, frame, version) {
+  frame.base = frame.mask.slice();
+  frame.version = version;
+  return keepDraft(openCase, frame);
+}
+
+const write = (openCase, frame, saved) => store.putOutline({
+  caseId: openCase.id, number: frame.number, mask: frame.mask.slice(), threshold: frame.threshold, version: frame.version, saved,
+  savedMask: frame.version ? frame.base.slice() : null,
+});
+
+function mark(openCase, number, unsaved) {
+  const frames = state.drafts.get(openCase.id) ?? new Set();
+  if (frames.has(number) === unsaved) return;
+  unsaved ? frames.add(number) : frames.delete(number);
+  state.drafts.set(openCase.id, frames);
+  emit("cases-changed");
+}
+
+// Take up a kept outline on a frame that was just loaded; false where there is none.
+export async function takeUpDraft(openCase, frame) {
+  if (!state.drafts.get(openCase.id)?.has(frame.number)) return false;
+  const draft = await store.getOutline(openCase.id, frame.number);
+  if (!draft || draft.mask.length !== frame.mask.length) return false;
+  frame.history.record(frame.mask, draft.mask, frame.width, [frame.threshold, draft.threshold]);
+  frame.mask.set(draft.mask);
+  frame.threshold = draft.threshold;
+  frame.version = draft.version; // where someone saved meanwhile, saving asks
+  frame.edited = true;
+  return true;
+}
+
+export function forgetDrafts(openCase) {
+  state.drafts.delete(openCase.id);
+  return store.forgetCase(openCase.id);
+}
