@@ -113,7 +113,7 @@ def draw_simulated(prompt: Prompt, size: int) -> np.ndarray:
 
 
 def sample_clicks(mask: np.ndarray, rng: np.random.Generator) -> Prompt:
-    """Draw a click in every lesion of a mask (h, w) bool, by the distance to its edge; without one, a click anywhere."""
+    """Draw a click in every lesion of a mask (h, w) bool, by distance to its edge; without one, a click anywhere."""
     labels, count = label(mask, EIGHT_CONNECTED)
     areas = [labels == number for number in range(1, count + 1)] or [~mask]
     return Prompt(tuple(sample_point(area, rng, by_distance=bool(count)) for area in areas))
