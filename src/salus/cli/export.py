@@ -25,7 +25,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--format", required=True, choices=("onnx", "openvino", "litert", "keras"), help="of the file")
     parser.add_argument(
         "-o",
+        "--out",
         "--output",
+        dest="output",
         type=Path,
         metavar="FILE",
         help=".onnx; .xml, beside which a .bin is written; .tflite; .keras, .h5 or .weights.h5 (default: NET's name)",

@@ -16,7 +16,15 @@ def add_parser(commands: Any) -> None:
         "is executed: its numbers are laid into Salus's own network.",
     )
     parser.add_argument("file", type=Path, metavar="FILE", help=".keras, whole-model .h5, or weights-only .h5")
-    parser.add_argument("-o", "--output", type=Path, metavar="NET", help="a new folder (default: FILE without ending)")
+    parser.add_argument(
+        "-o",
+        "--out",
+        "--output",
+        dest="output",
+        type=Path,
+        metavar="NET",
+        help="a new folder (default: FILE without ending)",
+    )
     parser.add_argument("--size", type=int, default=256, help="height and width of the input (default: %(default)s)")
     parser.set_defaults(run=run)
 

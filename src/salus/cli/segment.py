@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from salus.cli import shared_options
+from salus.cli.output import one_line, warn
+from salus.cli.progress import Progress
 from salus.cli.prompt_options import PROMPT_OPTIONS, add_prompts, apply_prompts
+from salus.cli.quick_imports import import_scipy
 
 RUN_OPTIONS = ("fractional", "whole_image", "deidentify", "preview", "report", "resume", "overwrite", "workers")
 """Options of the command that are passed on to `salus.pipeline.options.RunOptions` as they are."""
 
 LOCAL_OPTIONS = (
     "probability", "saliency", "preview", "report", "json", "output", "fractional", "num_parts", "workers",
-    "whole_image", "deidentify", *PROMPT_OPTIONS,
+    "whole_image", "deidentify", "recursive", "verbose", *PROMPT_OPTIONS,
 )  # fmt: skip
 """Options of the command that --engine ray refuses."""
 
 RUNTIMES = ("auto", "openvino", "onnxruntime")
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
+"""Suffixes of files that hold one image each."""
 
 
 def add_parser(commands: Any) -> None:
@@ -38,6 +43,7 @@ def add_parser(commands: Any) -> None:
         "examples: salus segment scan.png -o OUT; salus segment scans/ 'more/**/*.png' -o OUT --preview --report",
     )
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="an image, a folder of images, or a glob")
+    shared_options.add_search(parser)
     parser.add_argument("-o", "--out", required=True, metavar="OUT", help="the folder for all that is written")
     parser.add_argument(
         "--output", metavar="LIST", help="what to write, with commas: png, overlay, probability, saliency, csv, json, "
@@ -64,17 +70,13 @@ def add_parser(commands: Any) -> None:
         "--report", action="store_true", help="report.json: versions, checksums, settings, timing, failures"
     )
     parser.add_argument("--json", action="store_true", help="print lesions.json of these images, and nothing else")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print what failed and warnings alone")
     parser.add_argument("--resume", action="store_true", help="skip what an earlier run into OUT finished")
     parser.add_argument(
-        "--overwrite", action="store_true", help="replace what is of the same name in OUT (default: refuse to)"
+        "--overwrite", action="store_true", help="remove what an earlier run wrote to OUT (default: refuse to)"
     )
     shared_options.add_network(parser)
-    parser.add_argument(
-        "--precision",
-        choices=("float32", "bfloat16"),
-        default="float32",
-        help="bfloat16: faster where the processor has it",
-    )
+    shared_options.add_precision(parser)
     shared_options.add_device(parser)
     parser.add_argument(
         "--runtime", choices=RUNTIMES, default="auto", help="what runs the network (default: %(default)s)"
@@ -105,12 +107,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run_here(args: argparse.Namespace) -> int:
+    _start_loading(args)
+    import_scipy()
     from salus.errors import SalusError
     from salus.pipeline.jobs import plan_jobs, select_part
     from salus.pipeline.options import RunOptions
-    from salus.pipeline.run import default_workers, run_jobs
+    from salus.pipeline.run import run_jobs
+    from salus.processor import default_workers
     from salus.segmentation.segmenter import Segmenter
-    from salus.write.tables import FAILED, FOUND, NONE, Record, records_json
+    from salus.write.tables import FAILED, Record, records_json
 
     if args.address or args.shard_size:
         raise SalusError("--address and --shard-size go with --engine ray")
@@ -126,46 +131,55 @@ def _run_here(args: argparse.Namespace) -> int:
         **{name: getattr(args, name) for name in RUN_OPTIONS},
     )
     folder = Path(args.out)
-    jobs = plan_jobs(list(map(Path, args.inputs)), folder, args.frames)
+    progress = Progress("images", quiet=args.quiet)
+
+    def on_warning(line: str) -> None:
+        progress.message(f"salus: {one_line(line)}")
+
+    def on_record(record: Record) -> None:
+        if record.result == FAILED:
+            on_warning(str(record))
+
+    jobs = plan_jobs(
+        list(map(Path, args.inputs)), folder, args.frames, resume=args.resume,
+        recursive=args.recursive, verbose=args.verbose, on_warning=on_warning,
+    )  # fmt: skip
     jobs, unmatched = apply_prompts(args, jobs)
     if options.part:
         jobs = select_part(jobs, *options.part)
-    segmenter = Segmenter(**_segmenter_options(args), streams=min(len(jobs), args.workers or default_workers()))
+    streams = max(1, min(len(jobs), args.workers or default_workers()))
+    segmenter = Segmenter(**_segmenter_options(args), streams=streams)
     args.when_interrupted = "interrupted; what is done stays, and the same command with --resume goes on"
-
-    done, shows_progress = 0, sys.stderr.isatty() and len(jobs) > 1
-
-    def on_record(record: Record) -> None:
-        nonlocal done
-        done += 1
-        if record.result == FAILED:
-            print("\r" * shows_progress + f"salus: {record}", file=sys.stderr, flush=True)
-        if shows_progress:
-            print(f"\rimages {done}/{len(jobs)}", end="\n" * (done == len(jobs)), file=sys.stderr, flush=True)
-
-    def on_warning(line: str) -> None:
-        print(f"salus: {line}", file=sys.stderr, flush=True)
 
     if unmatched:
         others = f" and {len(unmatched) - 1} more" if len(unmatched) > 1 else ""
         on_warning(f"{args.prompts}: prompts for {unmatched[0]}{others} are left out; it is no image of this run")
     if options.part and (options.preview or "coco" in options.outputs):
         on_warning("coco.json and contact sheets are of all parts: salus merge OUT --coco --preview makes them")
-    result = run_jobs(jobs, folder, segmenter, options, on_record, on_warning)
+    result = run_jobs(jobs, folder, segmenter, options, on_record, on_warning, progress)
     exit_code = 3 if result.failed or result.failed_products else 0
     if args.json:
         print(json.dumps(records_json(result.records), indent=1))
         return exit_code
-    for record in result.records if len(jobs) <= 20 else ():
-        if record.result != FAILED:
-            print(record)
-    counts = Counter(record.result for record in result.records)
-    print(
-        f"{folder}: {len(jobs)} {'image' if len(jobs) == 1 else 'images'}: {counts[FOUND]} with a tumour, "
-        f"{counts[NONE]} without" + f", {result.failed} failed" * (result.failed > 0)
-        + f"; {result.kept} of them kept from before" * (result.kept > 0) + f"; {result.seconds:.1f} s"
-    )  # fmt: skip
+    if not args.quiet:
+        for record in result.records if len(jobs) <= 20 else ():
+            if record.result != FAILED:
+                print(one_line(str(record)))
+        counts = Counter(record.result for record in result.records)
+        print(f"{folder}: {_summary(len(jobs), counts, result.kept)}; {result.seconds:.1f} s")
     return exit_code
+
+
+def _summary(images: int, counts: Counter[str], kept: int) -> str:
+    """Tell in a line how many images have which result; one record may stand for many frames that failed."""
+    from salus.write.tables import FOUND, NONE
+
+    failed = images - counts[FOUND] - counts[NONE]
+    return (
+        f"{images} {'image' if images == 1 else 'images'}: {counts[FOUND]} with a tumour, {counts[NONE]} without"
+        + f", {failed} failed" * (failed > 0)
+        + f"; {kept} of them kept from before" * (kept > 0)
+    )
 
 
 def _run_on_ray(args: argparse.Namespace) -> int:
@@ -187,20 +201,50 @@ def _run_on_ray(args: argparse.Namespace) -> int:
         args.address,
         resume=args.resume,
         overwrite=args.overwrite,
-        on_shard=lambda done, shards: print(f"shards {done}/{shards}", file=sys.stderr, flush=True),
+        on_warning=warn,
+        on_shard=Progress("shards", quiet=args.quiet),
     )
     counts = result.results
-    print(
-        f"{args.out}: {result.inputs} inputs in {result.shards} shards: {counts[FOUND]} with a tumour, "
-        f"{counts[NONE]} without" + f", {counts[FAILED]} failed" * (counts[FAILED] > 0)
-        + f"; {result.kept} shards kept from before" * (result.kept > 0)
-    )  # fmt: skip
+    if not args.quiet:
+        print(
+            f"{args.out}: {result.inputs} inputs in {result.shards} shards: {counts[FOUND]} with a tumour, "
+            f"{counts[NONE]} without" + f", {counts[FAILED]} failed" * (counts[FAILED] > 0)
+            + f"; {result.kept} shards kept from before" * (result.kept > 0)
+        )  # fmt: skip
     return 3 if counts[FAILED] else 0
 
 
 def _segmenter_options(args: argparse.Namespace) -> dict[str, Any]:
-    names = ("network", "threshold", "tta", "precision", "device")
-    return {**{name: getattr(args, name) for name in names}, "engine": args.runtime}
+    names = ("network", "threshold", "tta", "device")
+    return {**{name: getattr(args, name) for name in names}, "engine": args.runtime, "precision": _precision(args)}
+
+
+def _precision(args: argparse.Namespace) -> str:
+    """Return the precision: with "auto", one run keeps to one, also on many machines and when it is resumed."""
+    if args.precision != "auto":
+        return str(args.precision)
+    if args.engine == "ray" or args.part is not None:
+        return "float32"
+    journal = Path(args.out) / "journal.jsonl"
+    if not (args.resume and journal.is_file()):
+        return "auto"
+    from salus.pipeline.journal import read_journal
+
+    return str(read_journal(journal)[0].get("precision", "float32"))
+
+
+def _start_loading(args: argparse.Namespace) -> None:
+    """Start to load the network while the rest is imported, where it is plain to see how many images there are."""
+    from salus.processor import default_workers
+
+    files = set(map(Path, args.inputs))
+    if args.resume or not all(file.suffix.lower() in IMAGE_SUFFIXES and file.is_file() for file in files):
+        return
+    from salus.segmentation.loading import start_loading
+
+    options = {name: value for name, value in _segmenter_options(args).items() if name != "threshold"}
+    streams = max(1, min(len(files), args.workers or default_workers()))
+    start_loading(**options, threads=None, streams=streams)
 
 
 def _outputs(args: argparse.Namespace) -> tuple[str, ...]:

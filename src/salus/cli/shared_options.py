@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 
 def add_run_folder(parser: argparse.ArgumentParser, resume_also: str = "") -> None:
-    """Add -o RUN and --resume RUN; `resume_also` ends the help of --resume."""
-    parser.add_argument("-o", "--output", type=Path, metavar="RUN", help="a new folder for the result")
+    """Add --out RUN and --resume RUN; `resume_also` ends the help of --resume."""
+    parser.add_argument(
+        "-o", "--out", "--output", dest="output", type=Path, metavar="RUN", help="a new folder for the result"
+    )
     text = "continue an interrupted run; nothing finished is redone"
     parser.add_argument("--resume", type=Path, metavar="RUN", help=text + resume_also)
 
@@ -22,6 +24,49 @@ def add_run_folder(parser: argparse.ArgumentParser, resume_also: str = "") -> No
 def add_layout(parser: argparse.ArgumentParser, folder: str = "the folder") -> None:
     """Add --layout, of the data set in `folder`."""
     parser.add_argument("--layout", metavar="NAME", help=f"how {folder} is laid out (default: detected)")
+
+
+def add_mask_values(parser: argparse.ArgumentParser, with_predictions: bool = True) -> None:
+    """Add --mask-values, of truth and predictions or of a data set's masks alone; see `parse_mask_values`."""
+    which = "; WHICH is truth or predictions (default: auto for both)" if with_predictions else " (default: auto)"
+    parser.add_argument(
+        "--mask-values",
+        action="append",
+        default=[],
+        metavar="[WHICH=]HOW" if with_predictions else "HOW",
+        help="what is lesion in mask files: auto (each file's values decide, and it is said what was decided), "
+        f"above-zero, half (of the file's range), half-max (of its maximum), or values as in 1,3{which}",
+    )
+
+
+def parse_mask_values(items: list[str]) -> tuple[str, str]:
+    """Parse every [WHICH=]HOW of --mask-values; return how truth and how predictions are read.
+
+    Raises:
+        SalusError: an item is no such thing.
+
+    Example:
+        >>> parse_mask_values(["half", "truth=1,3"])
+        ('1,3', 'half')
+    """
+    from salus.errors import SalusError
+    from salus.read.mask_values import AUTO, check_mask_values
+
+    chosen = {"truth": AUTO, "predictions": AUTO}
+    for item in items:
+        which, equals, how = item.rpartition("=")
+        if equals and which not in chosen:
+            raise SalusError(f"--mask-values {item}: {which} is neither truth nor predictions")
+        chosen |= dict.fromkeys([which] if equals else chosen, check_mask_values(how))
+    return chosen["truth"], chosen["predictions"]
+
+
+def add_search(parser: argparse.ArgumentParser) -> None:
+    """Add --recursive and --verbose, of a command that takes folders of images."""
+    parser.add_argument("-r", "--recursive", action="store_true", help="look into the folders in a folder, too")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="name each file that is left out (default: a line for many)"
+    )
 
 
 def add_skip_bad(parser: argparse.ArgumentParser) -> None:

@@ -24,8 +24,18 @@ CINE = "cine"
 AREA_COLUMNS = ("frame", "seconds", "lesion", "area", "unit")
 
 
+def file_name_of(record: Record) -> str:
+    """Return the name of a record's file, which is its name without a frame's number.
+
+    Example:
+        >>> file_name_of(Record("a.dcm", "ward/a/0007", "failed", frame=7))
+        'ward/a'
+    """
+    return record.name if record.frame is None else record.name.rpartition("/")[0] or record.name
+
+
 def group_by_file(records: Iterable[Record]) -> dict[str, list[Record]]:
-    """Group records by the name of their file, which is their name without a frame's number.
+    """Group records by the name of their file.
 
     Returns:
         The groups by name; records of a cine in the order of its frames.
@@ -36,8 +46,7 @@ def group_by_file(records: Iterable[Record]) -> dict[str, list[Record]]:
     """
     groups: dict[str, list[Record]] = {}
     for record in records:
-        name = record.name if record.frame is None else record.name.rpartition("/")[0]
-        groups.setdefault(name, []).append(record)
+        groups.setdefault(file_name_of(record), []).append(record)
     for group in groups.values():
         group.sort(key=lambda record: record.frame or 0)
     return groups

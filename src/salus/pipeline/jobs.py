@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 from salus.errors import SalusError
+from salus.pipeline.inputs import list_input_images, path_identity
+from salus.pipeline.journal import KnownFile, known_files
+from salus.pipeline.names import OutputNames
 from salus.pipeline.source_file import source_file
 from salus.prompts.prompt import NO_PROMPT, Prompt
-from salus.read.find import exclude_masks, find_images
-from salus.read.frames import detect_format
+from salus.read.formats import may_hold_frames
 
 PICTURE_FILES = {
     "mask": ("masks", ".png"),
@@ -29,11 +31,14 @@ PICTURE_FILES = {
 class Job:
     """One image to segment, or one frame of a file that holds several.
 
+    The file's path as the user wrote it and the frame are what a job is; its name follows from them.
+
     Attributes:
         image: the file.
-        name: of its outputs, which may hold folders; of a frame FILE/NUMBER.
+        name: of its outputs, which may hold folders; of a frame FILE/NUMBER. No two jobs of a run have the same.
         file_name: the name without the frame's number.
         frame: its number in the file, from 1; None where the file holds one image.
+        part_key: what decides the part of a divided run; "" takes `file_name`.
         prompt: what a person points at in it.
     """
 
@@ -41,40 +46,111 @@ class Job:
     name: str
     file_name: str
     frame: int | None = None
+    part_key: str = ""
     prompt: Prompt = NO_PROMPT
 
 
-def plan_jobs(inputs: Sequence[Path], folder: Path, frames: str | None = None) -> list[Job]:
+def plan_jobs(
+    inputs: Sequence[Path],
+    folder: Path,
+    frames: str | None = None,
+    *,
+    resume: bool = False,
+    recursive: bool = False,
+    verbose: bool = False,
+    on_warning: Callable[[str], object] = lambda line: None,
+) -> list[Job]:
     """List the jobs for files, folders and globs, in the order given, each image once.
 
-    A folder stands for the images directly in it, a glob for the images it matches (** for any folders). Masks that lie
-    beside their images (NAME.png, NAME_mask.png) are left out. Outputs are named as the images; where two images have
-    the same name, all outputs are put into folders as the images are, and NAME.png and NAME.jpg keep their suffixes.
-    A file that is missing or no image gets a job, and fails when it is read.
+    A folder stands for the images directly in it, a glob for the images it matches (** for any folders); see
+    `salus.pipeline.inputs`. Outputs are named as the images; see `salus.pipeline.names` for images of the same name. A
+    file that is missing beside others, or no image, gets a job, and fails when it is read.
 
     Args:
         inputs: files, folders and globs.
         folder: of the outputs.
         frames: which frames of a cine, see `parse_frames`; None takes every one.
+        resume: an earlier run's images keep the names they have there, also where they were moved since.
+        recursive: folders within the folders are searched too.
+        verbose: a line for each file that is left out, in place of one for many.
+        on_warning: called with one line for what is left out.
 
     Raises:
-        SalusError: a folder without images, an output that would replace an input, or `frames` is not understood.
+        SalusError: no input is there, a folder without images, an output that would replace an input, or `frames` is
+            not understood.
     """
     parse_frames(frames, 1)
-    images: dict[str, Path] = {}  # by real path
-    for path in exclude_masks([image for pattern in inputs for image in find_images(pattern)]):
-        images.setdefault(os.path.realpath(path), path)
-    jobs = [
-        job
-        for path, name in zip(images.values(), _output_names(images), strict=True)
-        for job in _file_jobs(path, name, frames)
-    ]
-    for job in jobs:
+    groups = list_input_images(inputs, folder, on_warning, recursive=recursive, verbose=verbose)
+    images = {path_identity(path): path for group in groups for path in group}
+    numbers = {key: frame_numbers(path, frames) for key, path in images.items()}
+    ordered = [key for group in groups for key in map(path_identity, sorted(group, key=_is_no_png))]
+    new_names, part_keys = OutputNames(), {}
+    for key in ordered:
+        part_keys[key] = new_names.add(images[key], is_folder=numbers[key] != [None])
+    names = _earlier_names(images, part_keys, known_files(folder), numbers) if resume else part_keys
+    for key, path in images.items():
+        if not numbers[key]:
+            on_warning(f"{path}: has no frame of --frames {frames}, and is left out")
+    jobs = [job for key, path in images.items() for job in _file_jobs(path, names[key], numbers[key], part_keys[key])]
+    if not jobs:
+        raise SalusError(f"no file has a frame of --frames {frames}; nothing was written")
+    _require_no_input_replaced(jobs, folder, images.values())
+    return jobs
+
+
+def _is_no_png(path: Path) -> bool:
+    return path.suffix.lower() != ".png"
+
+
+def _earlier_names(
+    images: Mapping[str, Path], new_names: Mapping[str, str], known: Sequence[KnownFile], numbers: Mapping[str, Any]
+) -> dict[str, str]:
+    """Name the outputs of images as an earlier run did, and new images beside them.
+
+    Args:
+        images: by identity.
+        new_names: by identity, in the order in which names are given: those of a run that is not resumed.
+        known: files of the earlier run.
+        numbers: of frames by identity.
+    """
+    names, given = {}, OutputNames()
+    by_name: dict[str, KnownFile] = {}
+    for file in known:
+        if given.reserve(file.file_name, file.image):
+            by_name[file.file_name] = file
+            names[path_identity(file.image)] = file.file_name
+    for key in new_names:
+        if key in names:
+            continue
+        earlier = by_name.get(new_names[key])
+        if earlier is not None and path_identity(earlier.image) not in images and _was_moved(earlier, images[key]):
+            names[key] = earlier.file_name
+            del by_name[earlier.file_name]
+        else:
+            names[key] = given.add(images[key], is_folder=numbers[key] != [None])
+    return names
+
+
+def _was_moved(file: KnownFile, path: Path) -> bool:
+    """Tell whether a file of an earlier run is gone from its place, and lies at a path now."""
+    if not file.sha256 or file.image.exists() or not path.is_file():
+        return False
+    return source_file(path).has_identity(file.sha256, file.size, file.modified)
+
+
+def _require_no_input_replaced(jobs: Sequence[Job], folder: Path, images: Iterable[Path]) -> None:
+    """Check that no output lies where an image to be read is.
+
+    Raises:
+        SalusError: one does.
+    """
+    root = os.path.realpath(folder) + os.sep
+    inside = {real for path in images if (real := os.path.realpath(path)).startswith(root)}
+    for job in jobs if inside else ():
         for kind in PICTURE_FILES:
             output = output_path(folder, kind, job.name)
-            if os.path.realpath(output) in images:
+            if os.path.realpath(output) in inside:
                 raise SalusError(f"{output} is an image to be read, and would be replaced; name another folder with -o")
-    return jobs
 
 
 def output_path(folder: Path, kind: str, name: str) -> Path:
@@ -96,7 +172,8 @@ def output_path(folder: Path, kind: str, name: str) -> Path:
 def select_part(jobs: Sequence[Job], part: int, parts: int) -> list[Job]:
     """Select the jobs of one part of several.
 
-    A file's frames stay together, and its part depends on its name alone, not on which other files there are.
+    A file's frames stay together, and its part depends on its name alone. The name is that of a run that is not
+    resumed, so that all parts agree on it.
 
     Args:
         jobs: all of them.
@@ -108,7 +185,7 @@ def select_part(jobs: Sequence[Job], part: int, parts: int) -> list[Job]:
         >>> sum(len(select_part(jobs, part, 3)) for part in (1, 2, 3))
         100
     """
-    return [job for job in jobs if crc32(job.file_name.encode()) % parts == part - 1]
+    return [job for job in jobs if crc32(os.fsencode(job.part_key or job.file_name)) % parts == part - 1]
 
 
 def parse_frames(text: str | None, count: int) -> list[int]:
@@ -149,39 +226,14 @@ def frame_numbers(path: Path, frames: str | None) -> list[int] | list[None]:
         frames: see `parse_frames`.
     """
     try:
-        count = source_file(path).frames().count if detect_format(path) != "image" else 1
-    except SalusError:  # reported when the file is segmented
+        count = source_file(path).frames().count if may_hold_frames(path) else 1
+    except Exception:  # reported when the file is segmented
         count = 1
     return [None] if count == 1 else parse_frames(frames, count)
 
 
-def _file_jobs(path: Path, name: str, frames: str | None) -> Iterable[Job]:
-    numbers = frame_numbers(path, frames)
-    if numbers == [None]:
-        return [Job(path, name, name)]
+def _file_jobs(path: Path, name: str, numbers: Sequence[int | None], part_key: str) -> Iterable[Job]:
+    if list(numbers) in ([None], []):
+        return [Job(path, name, name, None, part_key) for _ in numbers]
     digits = max(4, len(str(source_file(path).frames().count)))
-    return [Job(path, f"{name}/{number:0{digits}}", name, number) for number in numbers]
-
-
-def _stem(path: Path) -> str:
-    return path.name[:-7] if path.name.lower().endswith(".nii.gz") else path.stem
-
-
-def _output_names(images: dict[str, Path]) -> list[str]:
-    """Name the outputs of images, given by their real paths; no two names are equal, even where case is ignored."""
-    names = [_stem(path) for path in images.values()]
-    if len(set(map(str.casefold, names))) < len(names):
-        root = os.path.commonpath([os.path.dirname(real) for real in images])
-        relative = [Path(os.path.relpath(real, root)) for real in images]
-        names = [path.with_name(_stem(path)).as_posix() for path in relative]
-        counts = Counter(map(str.casefold, names))
-        names = [
-            name if counts[name.casefold()] == 1 else path.as_posix()
-            for name, path in zip(names, relative, strict=True)
-        ]
-    owners: dict[str, Path] = {}
-    for name, path in zip(names, images.values(), strict=True):
-        other = owners.setdefault(name.casefold(), path)
-        if other != path:
-            raise SalusError(f"{other} and {path}: outputs of the one would replace the other's; do one apart")
-    return names
+    return [Job(path, f"{name}/{number:0{digits}}", name, number, part_key) for number in numbers]

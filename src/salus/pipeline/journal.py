@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from salus.atomic import name_file, write_text
 from salus.errors import SalusError
+from salus.pipeline.names import stays_inside
 from salus.write.tables import Record, read_record, record_json
 
 END = {"end": True}
@@ -84,14 +86,16 @@ def read_journal(path: Path) -> tuple[dict[str, Any], dict[str, Record]]:
     """Read a journal.
 
     Returns:
-        The settings, and the records by name; of two with the same name, the later one.
+        The settings, and the records by name; of two with the same name, or of the same image, the later one. A name
+        whose outputs would lie outside OUT is left out.
 
     Raises:
         SalusError: the journal is damaged.
         OSError: the journal cannot be read.
     """
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    records = {}
+    records: dict[str, Record] = {}
+    name_of: dict[tuple[str, int | None], str] = {}
     try:
         settings = json.loads(lines[0])["settings"]
     except (ValueError, TypeError, KeyError):
@@ -101,5 +105,46 @@ def read_journal(path: Path) -> tuple[dict[str, Any], dict[str, Record]]:
             record = read_record(json.loads(line))
         except (ValueError, TypeError, KeyError):
             continue  # broken off when the run was killed; the image is segmented again
+        if not stays_inside(record.name):
+            continue
+        records.pop(name_of.get((record.image, record.frame), record.name), None)
+        name_of[record.image, record.frame] = record.name
         records[record.name] = record
     return settings, records
+
+
+@dataclass(frozen=True)
+class KnownFile:
+    """A file of an earlier run.
+
+    Attributes:
+        image: the file, as it was named.
+        file_name: name of its outputs, without a frame's number.
+        sha256: checksum of the file; "" where it failed.
+        size: its size in bytes.
+        modified: when it was modified, in nanoseconds.
+    """
+
+    image: Path
+    file_name: str
+    sha256: str
+    size: int
+    modified: int
+
+
+def known_files(folder: Path) -> list[KnownFile]:
+    """List the files that a run and its parts have names for, in the order of their journals; each path once.
+
+    Args:
+        folder: OUT. A journal that is damaged, or being written, is read as far as it goes.
+    """
+    files: dict[str, KnownFile] = {}
+    for journal in sorted(folder.glob("journal*.jsonl")):
+        try:
+            records = read_journal(journal)[1]
+        except (SalusError, OSError):
+            continue
+        for r in records.values():
+            file_name = r.name if r.frame is None else r.name.rpartition("/")[0]
+            files[r.image] = KnownFile(Path(r.image), file_name or r.name, r.sha256, r.size, r.modified)
+    return list(files.values())

@@ -36,7 +36,15 @@ def build_manifest(
         "timing": timing,
         "results": {result: sum(r.result == result for r in records) for result in (FOUND, NONE, FAILED)},
         "images": [
-            {"image": r.image, "sha256": r.sha256, "result": r.result, "flags": r.flags, "seconds": r.seconds}
+            {
+                "image": r.image,
+                "frame": r.frame,
+                "name": r.name,
+                "sha256": r.sha256,
+                "result": r.result,
+                "flags": r.flags,
+                "seconds": r.seconds,
+            }
             for r in records
         ],
         "failures": [{"image": r.image, "error": r.error} for r in records if r.result == FAILED],

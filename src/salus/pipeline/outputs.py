@@ -11,6 +11,7 @@ OUT/coco.json                   all images
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,10 @@ COCO = "coco"
 PRODUCTS = (*SUFFIXES, COCO)
 EACH_FRAME = ("labelme", "dicom-seg", "dicom-sc")
 """Products that hold one frame each."""
+
+
+NAMED = 3
+"""Products that a warning names; it counts the others."""
 
 
 def read_segmentation(record: Record, folder: Path, probability: bool = False) -> Segmentation:
@@ -65,6 +70,28 @@ def product_path(folder: Path, product: str, name: str) -> Path:
     return folder / f"{COCO}.json" if product == COCO else folder / product / f"{name}{SUFFIXES[product]}"
 
 
+def require_packages(products: Collection[str], *, deidentify: bool = False) -> None:
+    """Check, before any image is read, that what the products need is installed.
+
+    Args:
+        products: of `PRODUCTS`.
+        deidentify: DICOM objects are de-identified.
+
+    Raises:
+        SalusError: a package is missing; the error names the command that installs it.
+    """
+    if "nifti" in products and find_spec("nibabel") is None:
+        raise SalusError('NIfTI files need nibabel; pip install "salus[dicom]"')
+    if any(name.startswith("dicom-") for name in products):
+        from salus.write.dicom_source import import_highdicom
+
+        import_highdicom()
+        if deidentify:
+            from salus.write.dicom_deidentify import profile_actions
+
+            profile_actions()
+
+
 def write_products(
     folder: Path,
     records: Sequence[Record],
@@ -86,7 +113,7 @@ def write_products(
         fractional: the DICOM segmentation holds probabilities, from OUT/probability.
         whole_image: the secondary capture shows what lies outside the ultrasound regions too.
         deidentify: DICOM objects are de-identified; see `salus.write.dicom_deidentify`.
-        on_warning: called with one line for each product that cannot be made.
+        on_warning: called with one line for each reason why products cannot be made.
 
     Returns:
         How many could not be made.
@@ -96,9 +123,11 @@ def write_products(
     """
     if not products:
         return 0
-    failed = 0
+    reasons: dict[tuple[str, str], list[str]] = {}
+    remarks: dict[str, list[str]] = {}
     segmented = [record for record in records if record.result != FAILED]
     for file_name, file_records in group_by_file(segmented).items():  # file by file, so that each is opened once
+        dicom_made = False
         for product in (product for product in SUFFIXES if product in products):
             groups = {r.name: [r] for r in file_records} if product in EACH_FRAME else {file_name: file_records}
             for name, group in groups.items():
@@ -109,13 +138,35 @@ def write_products(
                 try:
                     _write_product(product, path, group, folder, fractional, whole_image, deidentify)
                 except SalusError as error:
-                    failed += 1
-                    on_warning(f"{product} of {name}: {error}")
+                    reasons.setdefault((product, str(error)), []).append(name)
+                else:
+                    dicom_made |= product.startswith("dicom-")
+        for remark in _header_remarks(Path(file_records[0].image)) if dicom_made else ():
+            remarks.setdefault(remark, []).append(file_name)
+    for remark, names in remarks.items():
+        on_warning(f"{_list_few(names)}: {remark}")
+    for (product, reason), failed in reasons.items():
+        on_warning(f"{product} of {_list_few(failed)}: {reason}")
     if COCO in products:
-        from salus.write.coco import write_coco
+        from salus.write.coco import image_file_names, write_coco
 
-        write_coco(product_path(folder, COCO, ""), ((r.name, read_segmentation(r, folder)) for r in segmented))
-    return failed
+        names = image_file_names(segmented)
+        items = ((name, read_segmentation(r, folder)) for name, r in zip(names, segmented, strict=True))
+        write_coco(product_path(folder, COCO, ""), items)
+    return sum(map(len, reasons.values()))
+
+
+def _header_remarks(image: Path) -> tuple[str, ...]:
+    """Say what of a source's header its DICOM outputs do not repeat; nothing where it is no DICOM image."""
+    from salus.read.dicom import DicomFrames
+    from salus.write.dicom_source import header_remarks
+
+    source = source_file(image).frames()
+    return header_remarks(source) if isinstance(source, DicomFrames) else ()
+
+
+def _list_few(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
 
 def _write_product(
@@ -131,9 +182,10 @@ def _write_product(
     image = Path(records[0].image)
     segmentations = (read_segmentation(r, folder, fractional and product == "dicom-seg") for r in records)
     if product == "nifti":
+        from salus.read.geometry import read_geometry
         from salus.write.nifti import write_nifti
 
-        write_nifti(path, segmentations)
+        write_nifti(path, segmentations, read_geometry(image))
         return
     if product == "labelme":
         from salus.write.labelme import write_labelme

@@ -11,8 +11,9 @@ OUT/preview.jpg             on request: contact sheets; OUT/report.json: the man
 
 from __future__ import annotations
 
+import errno
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -25,13 +26,17 @@ from salus.errors import SalusError
 from salus.parallel import map_in_order
 from salus.pipeline.cine import track_lesions, write_cines
 from salus.pipeline.deidentify import remaining_text_warning, require_neutral_paths
+from salus.pipeline.earlier_outputs import remove_outputs
+from salus.pipeline.failures import NOT_TRIED, FailureCounter, join_failures
 from salus.pipeline.jobs import Job, output_path
 from salus.pipeline.journal import Journal, read_journal
 from salus.pipeline.manifest import build_manifest
 from salus.pipeline.options import CSV, DEFAULT_OPTIONS, JOURNAL, JSON, PREVIEW, REPORT, RunOptions
-from salus.pipeline.outputs import COCO, write_products
-from salus.pipeline.source_file import compute_sha256, source_file
-from salus.processor import processor_cores
+from salus.pipeline.output_folder import output_folder
+from salus.pipeline.outputs import COCO, require_packages, write_products
+from salus.pipeline.resume import earlier_records, is_current, is_finished
+from salus.pipeline.source_file import SourceFile, compute_sha256, source_file
+from salus.processor import default_workers
 from salus.prompts.prompt import describe_prompt
 from salus.read.inputs import as_scan
 from salus.scan import Scan
@@ -42,8 +47,8 @@ from salus.write.overlay import write_overlay
 from salus.write.png import write_map, write_mask
 from salus.write.tables import FAILED, Record, make_record, records_json, write_csv
 
-MAX_WORKERS = 8
-"""Largest number of images at a time by default; each takes memory."""
+NAME_ERRORS = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.ENOTDIR, errno.EISDIR)
+"""Errors of the operating system that are due to one file's name, so that others can still be written."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +73,6 @@ class RunResult:
         return sum(record.result == FAILED for record in self.records)
 
 
-def default_workers() -> int:
-    """Return the number of images to work on at a time: one a core, `MAX_WORKERS` at most."""
-    return min(processor_cores(), MAX_WORKERS)
-
-
 def run_jobs(
     jobs: Sequence[Job],
     folder: Path,
@@ -80,6 +80,7 @@ def run_jobs(
     options: RunOptions = DEFAULT_OPTIONS,
     on_record: Callable[[Record], object] = lambda record: None,
     on_warning: Callable[[str], object] = lambda line: None,
+    on_progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> RunResult:
     """Segment images and write their outputs; an image that fails costs its own results alone.
 
@@ -91,37 +92,56 @@ def run_jobs(
         folder: of the outputs; made where it is missing.
         segmenter: its `streams` should equal the workers.
         options: what is written, and how.
-        on_record: called with the record of each image, in order, when it is done or was finished by an earlier run.
+        on_record: called with the record of each image, in order, when it is done or was finished by an earlier run;
+            of frames that failed one after another, once.
         on_warning: called with one line for each product that could not be made.
+        on_progress: called with the number of images that are done, and of all.
 
     Raises:
-        SalusError: outputs are there already, or were made with other settings or from other images.
+        SalusError: outputs are there already, or were made with other settings or from other images; another run writes
+            there; or what an output needs is not installed.
         OSError: nothing can be written.
     """
-    began, at = datetime.now(UTC), time.perf_counter()
+    require_packages(options.products, deidentify=options.deidentify)
     if options.deidentify:
         require_neutral_paths(jobs)
     if any(job.prompt for job in jobs):
         segmenter.require_prompts()
+    with output_folder(folder, options.part):
+        return _run_jobs(jobs, folder, segmenter, options, on_record, on_warning, on_progress)
+
+
+def _run_jobs(
+    jobs: Sequence[Job],
+    folder: Path,
+    segmenter: Segmenter,
+    options: RunOptions,
+    on_record: Callable[[Record], object],
+    on_warning: Callable[[str], object],
+    on_progress: Callable[[int, int], object],
+) -> RunResult:
+    """Segment images into a folder that no other run writes to; see `run_jobs`."""
+    began, at = datetime.now(UTC), time.perf_counter()
     settings = segmenter_settings(segmenter) | options.output_settings
-    earlier = _earlier_records(jobs, folder, settings, options)
-    finished = {job.name: earlier[job.name] for job in jobs if _is_finished(job, folder, options, earlier)}
+    earlier = earlier_records(jobs, folder, settings, options)
+    finished = {job.name: earlier[job.name] for job in jobs if is_finished(job, folder, options, earlier)}
     todo = [job for job in jobs if job.name not in finished]
-    for kind in options.picture_kinds:
-        for parent in {output_path(folder, kind, job.name).parent for job in todo}:
-            parent.mkdir(parents=True, exist_ok=True)
+    outdated = [earlier[job.name] for job in todo if job.name in earlier and not is_current(job, earlier[job.name])]
+    remove_outputs(folder, outdated, {job.image for job in jobs})
 
     changed = {job.name for job in todo}
     by_name = {name: r for name, r in earlier.items() if r.result != FAILED and name not in changed}
     order = list(dict.fromkeys([*(job.name for job in jobs), *by_name]))
     journal = Journal(folder / options.summary_name(JOURNAL), settings, by_name.values())
-    work = partial(_segment_and_write, folder=folder, segmenter=segmenter, options=options)
+    failures = FailureCounter()
+    work = partial(_segment_and_write, folder=folder, segmenter=segmenter, options=options, failures=failures)
     try:
         with journal:
             for record in finished.values():
                 on_record(record)
+            on_progress(len(finished), len(jobs))
             with closing(map_in_order(work, todo, options.workers or default_workers())) as results:
-                for record in results:
+                for record in join_failures(_count(results, len(finished), len(jobs), on_progress)):
                     journal.add(record)
                     by_name[record.name] = record
                     on_record(record)
@@ -131,7 +151,7 @@ def run_jobs(
             by_name = read_journal(journal.path)[1]  # Ctrl-C may fall between its line and our entry
             _write_tables(folder, track_lesions([by_name[name] for name in order if name in by_name]), options)
         raise
-    records = track_lesions([by_name[name] for name in order])
+    records = track_lesions([by_name[name] for name in order if name in by_name])
     by_name = {record.name: record for record in records}
     if options.deidentify and (line := remaining_text_warning(records, options)):
         on_warning(line)
@@ -140,7 +160,9 @@ def run_jobs(
     if options.report:
         timing = {"began": began.isoformat(timespec="seconds"), "seconds": seconds, "made": len(todo)}
         write_json(folder / options.summary_name(REPORT), build_manifest(segmenter, settings, records, timing))
-    return RunResult(tuple(by_name[job.name] for job in jobs), len(finished), seconds, failed_products)
+    return RunResult(
+        tuple(by_name[job.name] for job in jobs if job.name in by_name), len(finished), seconds, failed_products
+    )
 
 
 def write_summaries(
@@ -196,7 +218,7 @@ def segment_job(job: Job, segmenter: Segmenter) -> tuple[Record, Scan | None, Se
     """
     at, file = time.perf_counter(), source_file(job.image)
     try:
-        scan = as_scan(file.frames().scan(job.frame or 1))
+        scan = _read(file, job.frame or 1)
         segmentation = segmenter(scan, job.prompt)
         identity = file.identity()
     except SalusError as error:
@@ -206,60 +228,44 @@ def segment_job(job: Job, segmenter: Segmenter) -> tuple[Record, Scan | None, Se
     return make_record(segmentation, str(job.image), job.name, **identity), scan, segmentation
 
 
-def _earlier_records(
-    jobs: Sequence[Job], folder: Path, settings: dict[str, Any], options: RunOptions
-) -> dict[str, Record]:
-    """Read the records of the run that is resumed, by name; for a new run check that no output is there yet."""
-    journal = folder / options.summary_name(JOURNAL)
-    if folder.exists() and not folder.is_dir():
-        raise SalusError(f"{folder}: is a file; name a folder with -o")
-    if options.resume and journal.is_file():
-        old, records = read_journal(journal)
-        different = [name for name in settings if old.get(name, False) != settings[name]]
-        if different:
-            raise SalusError(
-                f"{folder}: was made with another {' and '.join(different)}; use the same again, give --overwrite in "
-                "place of --resume, or name another folder with -o"
-            )
-        for job in jobs:
-            record = records.get(job.name)
-            if record and record.image != str(job.image) and job.image.is_file() and not _is_unchanged(job, record):
-                raise SalusError(
-                    f"{folder}: holds results of {record.image}, which {job.image} would replace; "
-                    "name another folder with -o"
-                )
-        return records
-    if not options.overwrite:
-        pictures = (output_path(folder, kind, job.name) for job in jobs for kind in options.picture_kinds)
-        outputs = (journal, folder / options.summary_name(CSV), *pictures)
-        if existing := next((path for path in outputs if path.exists()), None):
-            raise SalusError(
-                f"{existing} is there already; --resume goes on where an earlier run stopped, --overwrite replaces it, "
-                "-o names another folder"
-            )
-    return {}
+def _read(file: SourceFile, frame: int) -> Scan:
+    """Read a frame; whatever a damaged file makes a library raise costs its own result alone."""
+    try:
+        return as_scan(file.frames().scan(frame))
+    except SalusError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:120]
+        raise SalusError(f"{file.path}: cannot be read ({type(error).__name__}: {reason})") from None
 
 
-def _is_finished(job: Job, folder: Path, options: RunOptions, earlier: dict[str, Record]) -> bool:
-    record = earlier.get(job.name)
-    if record is None or record.result == FAILED or not job.image.is_file() or not _is_unchanged(job, record):
-        return False
-    if record.prompt != describe_prompt(job.prompt):  # what a person points at has changed
-        return False
-    return all(output_path(folder, kind, job.name).is_file() for kind in options.picture_kinds)
+def _count(
+    records: Iterable[Record], kept: int, total: int, on_progress: Callable[[int, int], object]
+) -> Iterator[Record]:
+    """Yield records, and call `on_progress` after each."""
+    for done, record in enumerate(records, kept + 1):
+        on_progress(done, total)
+        yield record
 
 
-def _is_unchanged(job: Job, record: Record) -> bool:
-    return source_file(job.image).has_identity(record.sha256, record.size, record.modified)
-
-
-def _segment_and_write(job: Job, *, folder: Path, segmenter: Segmenter, options: RunOptions) -> Record:
+def _segment_and_write(
+    job: Job, *, folder: Path, segmenter: Segmenter, options: RunOptions, failures: FailureCounter
+) -> Record:
     """Read, segment and write one image. An error of reading is in the record; one of writing is raised."""
     at = time.perf_counter()
+    if failures.gave_up(job.image):
+        return Record(str(job.image), job.name, FAILED, NOT_TRIED, frame=job.frame)
     record, scan, segmentation = segment_job(job, segmenter)
+    failures.note(job.image, failed=record.result == FAILED)
     if scan is None or segmentation is None:
         return record
-    _write_pictures(job, folder, scan, segmentation, options)
+    try:
+        _write_pictures(job, folder, scan, segmentation, options)
+    except OSError as error:
+        if error.errno not in NAME_ERRORS:
+            raise
+        line = f"{job.image}: no output can be named after it ({error.strerror}); rename it"
+        return Record(str(job.image), job.name, FAILED, line, frame=job.frame)
     return replace(record, seconds=time.perf_counter() - at)
 
 
@@ -267,6 +273,7 @@ def _write_pictures(job: Job, folder: Path, scan: Scan, segmentation: Segmentati
     regions = () if options.whole_image else scan.regions
     for kind in options.picture_kinds:
         path = output_path(folder, kind, job.name)
+        path.parent.mkdir(parents=True, exist_ok=True)
         if kind == "mask":
             write_mask(path, segmentation.mask)
         elif kind == "overlay":

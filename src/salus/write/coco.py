@@ -12,7 +12,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryFile
 from typing import IO, Any
 
@@ -48,11 +48,16 @@ def image_file_names(records: Sequence[Record]) -> list[str]:
         names = {image: Path(os.path.relpath(path, root)).as_posix() for image, path in paths.items()}
         counts = Counter(names.values())
         names = {image: name if counts[name] == 1 else image for image, name in names.items()}
+    frames: dict[str, list[str]] = {record.image: [] for record in records if record.frame is not None}
+    for record in records:
+        if record.frame is not None:
+            frames[record.image].append(f"{record.name}.png")
     own = set(names.values())
+    ambiguous = {image for image, pictures in frames.items() if not own.isdisjoint(pictures)}
 
     def name_frame(record: Record) -> str:
-        name = f"{record.name}.png"
-        return f"{Path(record.image).name}/{Path(name).name}" if name in own else name
+        picture = PurePosixPath(f"{record.name}.png")
+        return f"{Path(record.image).name}/{picture.name}" if record.image in ambiguous else str(picture)
 
     return [names[record.image] if record.frame is None else name_frame(record) for record in records]
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.conftest import ray_workers
+from tests.read.wrap import wrap_dicom
 from tests.segmentation.test_segmenter import image_of, write_network
 
 from salus.cli import main
@@ -20,8 +21,9 @@ from salus.cli import main
 pytest.importorskip("pyarrow", reason='needs pip install "salus[ray]"')
 from pyarrow.parquet import ParquetFile, read_table
 
+from salus.errors import SalusError
 from salus.pipeline.archive.inputs import list_inputs, read_inputs, write_inputs
-from salus.pipeline.archive.shard import make_shard
+from salus.pipeline.archive.shard import make_shard, segment_inputs
 from salus.pipeline.archive.store import Store
 from salus.segmentation.segmenter import Segmenter
 
@@ -144,6 +146,35 @@ def test_a_shard_of_an_object_store(workspace, local_records):
     assert set(errors) == {"memory:///ward/bad.png", "memory://ward/none.png"}
     assert "memory:///ward/bad.png: " in errors["memory:///ward/bad.png"]
     assert "no such file" in errors["memory://ward/none.png"]
+
+
+def test_links_and_names_that_are_no_utf8_are_inputs_of_their_own(workspace, tmp_path):
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    odd = Path(os.fsdecode(os.fsencode(scans) + b"/\xff.png"))
+    odd.write_bytes((workspace / "scans" / "01.png").read_bytes())
+    for name in ("one.png", "two.png"):
+        (scans / name).symlink_to(odd)
+    store = Store(str(tmp_path / "out"))
+    assert write_inputs(store, list_inputs([str(scans), str(scans / "one.png")], str(tmp_path / "out")), 9) == (3, 1)
+    assert sorted(read_inputs(store, 0)) == sorted(map(str, (odd, scans / "one.png", scans / "two.png")))
+    assert make_shard(store, 0, Segmenter(workspace / "dark.onnx", threads=1)) == Counter({"tumour": 3})
+    made = rows(tmp_path / "out")
+    assert {row["image"] for row in made} == {f"{scans}/{name}" for name in ("\\udcff.png", "one.png", "two.png")}
+    assert len({row["mask"] for row in made}) == 1
+
+
+def test_frames_that_cannot_be_read_are_one_row(workspace, tmp_path, monkeypatch):
+    pytest.importorskip("pydicom")
+    from salus.read.dicom import DicomFrames
+
+    def fail(frames, number):
+        raise SalusError(f"{frames.source}: frame {number} is damaged")
+
+    wrap_dicom(tmp_path / "cine.dcm", np.zeros((100, 20, 30), np.uint8))
+    monkeypatch.setattr(DicomFrames, "scan", fail)
+    (row,) = segment_inputs([str(tmp_path / "cine.dcm")], Segmenter(workspace / "dark.onnx", threads=1))
+    assert "the same of frames 1 to 100, 80 of which were not tried" in row["error"]
 
 
 def test_a_full_schema_also_where_nothing_is_found(workspace, tmp_path):

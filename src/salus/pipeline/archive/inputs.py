@@ -2,40 +2,53 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from salus.errors import SalusError
 from salus.pipeline.archive.store import Store, name_location, open_file_system
-from salus.read.find import exclude_masks, find_images
-from salus.read.frames import CLINICAL_SUFFIXES
-from salus.read.image import IMAGE_SUFFIXES
+from salus.pipeline.inputs import list_input_images, path_identity
+from salus.read.find import exclude_masks
+from salus.read.formats import CLINICAL_SUFFIXES, IMAGE_SUFFIXES
+
+ESCAPED = re.compile("[\udc80-\udcff]+")
+"""Bytes of file names that are no UTF-8, as Python has them."""
+
+ESCAPE = re.compile(r"\\udc([89a-f][0-9a-f])")
 
 INPUTS = "inputs.parquet"
 COLUMN = "image"
 
 
-def list_inputs(inputs: Sequence[str]) -> Iterator[str]:
+def list_inputs(
+    inputs: Sequence[str], out: str | None = None, on_warning: Callable[[str], object] = lambda line: None
+) -> Iterator[str]:
     """Yield every image that files, folders and globs stand for, once, by absolute path or URL.
+
+    Links are not followed: two links to one file are two images, as in `salus.pipeline.inputs`.
 
     Which files are images is decided as by `salus.pipeline.jobs.plan_jobs`; in an object store, by suffix alone.
 
     Args:
         inputs: paths, or URLs that fsspec knows.
+        out: OUT, a path or URL, whose files are no inputs.
+        on_warning: called with one line for what is left out.
 
     Raises:
-        SalusError: a folder without images, or a store that cannot be reached.
+        SalusError: no input is there, a folder without images, or a store that cannot be reached.
         OSError: a folder cannot be listed.
     """
+    folder = None if out is None or "://" in out else Path(out)
+    paths = iter(list_input_images([Path(i) for i in inputs if "://" not in i], folder, on_warning))
     seen: set[str] = set()
     for location in inputs:
-        for image in _images_in_store(location) if "://" in location else _local_images(Path(location)):
-            identity = image if "://" in image else os.path.realpath(image)
-            if identity not in seen:
-                seen.add(identity)
+        images = _images_in_store(location) if "://" in location else map(path_identity, next(paths))
+        for image in images:
+            if image not in seen:
+                seen.add(image)
                 yield image
 
 
@@ -59,7 +72,7 @@ def write_inputs(store: Store, images: Iterator[str], size: int) -> tuple[int, i
     content, inputs, shards = BytesIO(), 0, 0
     with ParquetWriter(content, pa.schema([(COLUMN, pa.string())]), compression="zstd") as writer:
         for batch in iter(lambda: list(islice(images, size)), []):
-            writer.write_table(pa.table({COLUMN: batch}), row_group_size=size)
+            writer.write_table(pa.table({COLUMN: list(map(as_text, batch))}), row_group_size=size)
             inputs, shards = inputs + len(batch), shards + 1
     store.write(INPUTS, content.getvalue())
     return inputs, shards
@@ -84,12 +97,22 @@ def read_inputs(store: Store, shard: int) -> list[str]:
             images: list[str] = ParquetFile(file).read_row_group(shard).column(COLUMN).to_pylist()
     except ArrowException as error:
         raise SalusError(f"{store.location}/{INPUTS}: damaged ({error}); begin anew with --overwrite") from None
-    return images
+    return list(map(from_text, images))
 
 
-def _local_images(path: Path) -> Iterator[str]:
-    for image in exclude_masks(find_images(path)):
-        yield os.path.abspath(image)
+def as_text(path: str) -> str:
+    r"""Write a path as valid Unicode, for Parquet: a byte that is no UTF-8 becomes an escape of four characters.
+
+    Example:
+        >>> print(as_text("/scans/\udcff.png"), from_text(as_text("/scans/\udcff.png")) == "/scans/\udcff.png")
+        /scans/\udcff.png True
+    """
+    return ESCAPED.sub(lambda match: "".join(f"\\udc{ord(letter) - 0xDC00:02x}" for letter in match[0]), path)
+
+
+def from_text(text: str) -> str:
+    """Read a path that `as_text` wrote."""
+    return ESCAPE.sub(lambda match: chr(0xDC00 + int(match[1], 16)), text)
 
 
 def _images_in_store(url: str) -> Iterator[str]:

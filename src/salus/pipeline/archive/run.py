@@ -12,7 +12,9 @@ import platform
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,7 @@ from salus.pipeline.archive.inputs import list_inputs, write_inputs
 from salus.pipeline.archive.shard import SHARDS, make_shard, shard_name
 from salus.pipeline.archive.store import Store
 from salus.pipeline.jobs import parse_frames
+from salus.pipeline.output_folder import output_folder
 from salus.pipeline.run import segmenter_settings
 from salus.ray_cluster import RETRIES, raise_task_error, ray_cluster
 from salus.segmentation.segmenter import Segmenter
@@ -102,6 +105,7 @@ def segment_archive(
     resume: bool = False,
     overwrite: bool = False,
     on_shard: Callable[[int, int], object] = lambda done, shards: None,
+    on_warning: Callable[[str], object] = lambda line: None,
 ) -> ArchiveResult:
     """Segment the images that files, folders, globs and URLs stand for.
 
@@ -112,15 +116,17 @@ def segment_archive(
         resume: continue the run in OUT.
         overwrite: remove the run in OUT and begin anew.
         on_shard: called with the number of finished shards, and of all.
+        on_warning: called with one line for what is left out of the inputs.
 
     Raises:
-        SalusError: no Ray; OUT holds a run, or one with other settings; no image; a machine that does not see OUT; or
-            workers that die again and again.
+        SalusError: no Ray; OUT holds a run, or one with other settings; another run writes there; no image; a machine
+            that does not see OUT; or workers that die again and again.
         OSError: OUT cannot be read or written.
     """
-    with ray_cluster(address) as ray:
+    with ray_cluster(address) as ray, ExitStack() as held:
         store = Store(options.out)
-        plan = _make_plan(store, inputs, options, resume, overwrite)
+        held.enter_context(output_folder(Path(store.root)) if store.is_local else nullcontext())
+        plan = _make_plan(store, inputs, options, resume, overwrite, on_warning)
         names = store.names(SHARDS)
         todo = [shard for shard in range(plan.shards) if shard_name(shard) not in names]
         kept = plan.shards - len(todo)
@@ -186,7 +192,14 @@ def _make_shards(ray: Any, todo: Sequence[int], options: ArchiveOptions, plan: P
         yield Counter({result: int(row[result]) for result in (FOUND, NONE, FAILED)})
 
 
-def _make_plan(store: Store, inputs: Sequence[str], options: ArchiveOptions, resume: bool, overwrite: bool) -> Plan:
+def _make_plan(
+    store: Store,
+    inputs: Sequence[str],
+    options: ArchiveOptions,
+    resume: bool,
+    overwrite: bool,
+    on_warning: Callable[[str], object],
+) -> Plan:
     """Read the plan of a run that is resumed; else write a new one, for which OUT must hold no run."""
     settings = segmenter_settings(Segmenter(**options.segmenter, threads=1))
     if store.has(ARCHIVE) and not overwrite:
@@ -206,7 +219,7 @@ def _make_plan(store: Store, inputs: Sequence[str], options: ArchiveOptions, res
         return plan
     for name in (ARCHIVE, SHARDS):
         store.remove(name)
-    count, shards = write_inputs(store, list_inputs(inputs), options.shard_size)
+    count, shards = write_inputs(store, list_inputs(inputs, options.out, on_warning), options.shard_size)
     plan = Plan(settings, options.frames, count, shards, options.shard_size)
     store.write(ARCHIVE, json.dumps(asdict(plan), indent=1).encode())
     return plan

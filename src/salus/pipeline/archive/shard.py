@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from salus.errors import SalusError
 from salus.parallel import map_in_order
-from salus.pipeline.archive.inputs import read_inputs
+from salus.pipeline.archive.inputs import as_text, read_inputs
 from salus.pipeline.archive.store import Store, open_file_system
 from salus.pipeline.cine import track_lesions
+from salus.pipeline.failures import NOT_TRIED, FailureCounter, join_failures
 from salus.pipeline.jobs import Job, frame_numbers
 from salus.pipeline.run import segment_job
 from salus.segmentation.segmenter import Segmenter
@@ -104,29 +105,41 @@ def segment_inputs(images: Sequence[str], segmenter: Segmenter, frames: str | No
             if isinstance(path, SalusError):
                 yield _row(Record(image, image, FAILED, str(path)), None)
                 continue
-            results = [_segment_frame(image, path, number, segmenter) for number in frame_numbers(path, frames)]
-            for record, (_, mask) in zip(track_lesions([record for record, _ in results]), results, strict=True):
-                yield _row(record, mask)
+            masks: dict[str, bytes | None] = {}
+            results = _segment_frames(image, path, frame_numbers(path, frames), segmenter, masks)
+            for record in track_lesions(list(join_failures(results))):
+                yield _row(record, masks.get(record.name))
             if path.parent == Path(folder):
                 path.unlink()
 
 
-def _segment_frame(image: str, path: Path, frame: int | None, segmenter: Segmenter) -> tuple[Record, bytes | None]:
-    """Segment one image or frame.
+def _segment_frames(
+    image: str,
+    path: Path,
+    frames: Sequence[int | None],
+    segmenter: Segmenter,
+    masks: dict[str, bytes | None],
+) -> Iterator[Record]:
+    """Segment the frames of an input; give up where too many of them fail in a row.
 
     Args:
-        image: path or URL of the input, for the record.
+        image: path or URL of the input, for the records.
         path: of the input, or of its local copy.
-        frame: number of the frame; None for a file of one image.
+        frames: their numbers; None for a file of one image.
         segmenter: the network.
-
-    Returns:
-        The record, and the mask as the bytes of a PNG file; None where the image failed.
+        masks: gets the bytes of a PNG file for each record that did not fail, by its name.
     """
-    name = image if frame is None else f"{image}/{frame}"
-    record, _, segmentation = segment_job(Job(path, name, image, frame), segmenter)
-    record = replace(record, image=image, error=record.error.replace(str(path), image))
-    return record, None if segmentation is None else encode_mask(segmentation.mask)
+    failures = FailureCounter()
+    for frame in frames:
+        name = image if frame is None else f"{image}/{frame}"
+        if failures.gave_up(path):
+            yield Record(image, name, FAILED, NOT_TRIED, frame=frame)
+            continue
+        record, _, segmentation = segment_job(Job(path, name, image, frame), segmenter)
+        failures.note(path, failed=record.result == FAILED)
+        if segmentation is not None:
+            masks[name] = encode_mask(segmentation.mask)
+        yield replace(record, image=image, error=record.error.replace(str(path), image))
 
 
 def _fetch(numbered_image: tuple[int, str], folder: Path) -> Path | SalusError:
@@ -151,7 +164,7 @@ def _fetch(numbered_image: tuple[int, str], folder: Path) -> Path | SalusError:
 
 def _row(record: Record, mask: bytes | None) -> dict[str, Any]:
     row = {name: value for name, value in asdict(record).items() if name not in LEFT_OUT}
-    return {**row, "mask": mask}
+    return {**row, "image": as_text(record.image), "error": as_text(record.error), "mask": mask}
 
 
 def _arrow(hint: Any) -> pa.DataType:
