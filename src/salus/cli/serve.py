@@ -27,12 +27,30 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--port", type=int, default=8765, metavar="N", help="default: %(default)s")
     parser.add_argument("--no-browser", action="store_true", help="print the address alone")
+    parser.add_argument(
+        "--patient-pattern",
+        default="",
+        metavar="PATTERN",
+        help="where file names hold the patient, such as 'bus_{patient}-*', for the exported data set",
+    )
+    work = parser.add_argument_group("work that is kept")
+    work.add_argument(
+        "--work", type=Path, metavar="DIR", help="folder of uploads and outlines (default: in this user's data folder)"
+    )
+    work.add_argument(
+        "--keep-days",
+        type=float,
+        default=30,
+        metavar="N",
+        help="days after which unused work is removed; 0 keeps none after the server ends (default: %(default)s)",
+    )
     network = parser.add_argument_group("network")
     shared_options.add_network(network)
     network.add_argument(
         "--engine", choices=("auto", "openvino", "onnxruntime"), default="auto", help="default: %(default)s"
     )
     shared_options.add_device(network)
+    shared_options.add_precision(network)
     remote = parser.add_argument_group("for other computers")
     remote.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this computer alone)")
     remote.add_argument(
@@ -44,6 +62,7 @@ def add_parser(commands: Any) -> None:
     remote.add_argument("--name", action="append", default=[], metavar="HOST", help="a name this server is called by")
     remote.add_argument("--certificate", type=Path, metavar="FILE", help="speak HTTPS: PEM file")
     remote.add_argument("--key", type=Path, metavar="FILE", help="its private key, PEM")
+    remote.add_argument("--root-path", default="", metavar="PATH", help="path under which a proxy shows it: /salus")
     limits = parser.add_argument_group("limits")
     limits.add_argument("--max-mb", type=int, default=512, metavar="N", help="of one request (default: %(default)s)")
     limits.add_argument("--max-frames", type=int, default=2000, metavar="N", help="of one file (default: %(default)s)")
@@ -54,9 +73,12 @@ def add_parser(commands: Any) -> None:
         "--timeout", type=float, default=60, metavar="S", help="of an image; beyond, 504 (default: 60 s)"
     )
     limits.add_argument(
-        "--keep", type=float, default=120, metavar="MIN", help="idle minutes of a session (default: 120)"
+        "--keep", type=float, default=120, metavar="MIN", help="idle minutes of a session in memory (default: 120)"
     )
     parser.set_defaults(run=run)
+
+
+SERVE_PACKAGES = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "platformdirs")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -65,10 +87,11 @@ def run(args: argparse.Namespace) -> int:
 
     from salus.errors import SalusError
 
-    if any(find_spec(name) is None for name in ("fastapi", "uvicorn", "python_multipart", "prometheus_client")):
+    if any(find_spec(name) is None for name in SERVE_PACKAGES):
         raise SalusError('salus serve needs more packages; pip install "salus[serve]"')
     from salus.serve.server import start
     from salus.serve.settings import ServeSettings
+    from salus.serve.work_folder import default_work_folder
 
     settings = ServeSettings(
         host=args.host,
@@ -84,7 +107,11 @@ def run(args: argparse.Namespace) -> int:
         queue_size=args.queue,
         timeout_seconds=args.timeout,
         idle_seconds=args.keep * 60,
+        work=(args.work or default_work_folder()) if args.keep_days else None,
+        keep_days=args.keep_days or 30,
+        root_path=args.root_path,
+        patient_pattern=args.patient_pattern,
     )
-    network = {name: getattr(args, name) for name in ("network", "threshold", "tta", "engine", "device")}
+    network = {name: getattr(args, name) for name in ("network", "threshold", "tta", "engine", "device", "precision")}
     start(settings, network, browser=not args.no_browser)
     return 0
