@@ -38,6 +38,13 @@ def _picture(kind, mode="L", **options):
     return content.getvalue()
 
 
+def _pages(kind):
+    images = [Image.fromarray(np.roll(np.indices((48, 64)).sum(axis=0) * 2, 9 * i).astype(np.uint8)) for i in range(3)]
+    content = io.BytesIO()
+    images[0].save(content, kind, save_all=True, append_images=images[1:])
+    return content.getvalue()
+
+
 def _dicom(folder, frames=1, **options):
     from tests.read.wrap import wrap_dicom
 
@@ -74,6 +81,12 @@ SEEDS = {
     "colour.jpg": lambda folder: _picture("JPEG", "RGB"),
     "packed.tif": lambda folder: _picture("TIFF", "RGB", compression="tiff_lzw"),
     "plain.bmp": lambda folder: _picture("BMP"),
+    "plain.gif": lambda folder: _picture("GIF"),
+    "plain.webp": lambda folder: _picture("WEBP", "RGB"),
+    "plain.jp2": lambda folder: _picture("JPEG2000"),
+    "pages.tif": lambda folder: _pages("TIFF"),
+    "cine.gif": lambda folder: _pages("GIF"),
+    "cine.webp": lambda folder: _pages("WEBP"),
     "plain.dcm": lambda folder: _dicom(folder),
     "cine.dcm": lambda folder: _dicom(folder, 3),
     "rle.dcm": lambda folder: _dicom(folder, 2, syntax=_syntax("RLELossless")),

@@ -19,7 +19,7 @@ UNDEFINED_LENGTH = 0xFFFFFFFF
 DEFLATED, EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.1"
 """Transfer syntax whose whole data set is packed by zlib, and that of the data set when it is unpacked."""
 
-MAX_READS = 100_000
+MAX_READS = 60_000
 """Largest number of reads that pydicom may make for a header, two or three an attribute; usual are some hundreds."""
 
 MAX_SEQUENCE_BYTES, MAX_SEQUENCE_ITEMS = 2**23, 30_000
