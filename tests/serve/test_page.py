@@ -96,8 +96,8 @@ def saved_mask(page):
     """Save the outline and give its mask, (height, width) bool, as the server holds it."""
     page.keyboard.press("s")
     expect(page.locator("#finding-more")).to_have_text("Saved by you")
-    cases = page.evaluate("fetch('/v1/cases').then((response) => response.json())")
-    picture = page.request.get(page.url.rstrip("/") + f"/v1/cases/{cases[0]['key']}/frames/1/mask.png")
+    key = page.locator("#cases li:has([aria-current=true])").get_attribute("data-key")
+    picture = page.request.get(page.url.rstrip("/") + f"/v1/cases/{key}/frames/1/mask.png")
     return np.asarray(Image.open(BytesIO(picture.body()))) > 127
 
 
@@ -294,6 +294,21 @@ def test_the_wheel_with_shift_changes_the_brush_and_alone_it_zooms(page, files):
     expect(page.locator("#zoom")).to_have_text(zoom)
     page.mouse.wheel(0, -100)
     expect(page.locator("#zoom")).not_to_have_text(zoom)
+
+
+def test_space_plays_a_cine_with_any_tool_and_moves_the_image_when_it_is_held_and_dragged(page, files):
+    open_files(page, files, "cine.dcm")
+    expect(page.locator("#frame-value")).to_contain_text("1 of 3")
+    page.keyboard.press("b")
+    page.keyboard.down("Space")
+    drag(page, in_image(page, 100, 100), in_image(page, 150, 150))
+    page.keyboard.up("Space")
+    expect(page.locator("#play")).to_have_attribute("aria-label", "Play")
+    expect(page.locator("#cases li.unsaved")).to_have_count(0)
+    page.keyboard.press("Space")
+    expect(page.locator("#play")).to_have_attribute("aria-label", "Pause")
+    page.keyboard.press("Space")
+    expect(page.locator("#play")).to_have_attribute("aria-label", "Play")
 
 
 def test_presets_inversion_and_full_screen(page, files):

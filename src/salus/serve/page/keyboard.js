@@ -64,10 +64,10 @@ export function initKeyboard(actions) {
     actionOf[key](event);
   });
   addEventListener("keyup", (event) => {
-    if (event.key === " ") actions.space(false);
+    if (event.key === " ") actions.space(false, false);
     if (typedKey(event) === "c") actions.endCompare();
   });
-  addEventListener("blur", () => (actions.space(false), actions.endCompare()));
+  addEventListener("blur", () => (actions.leave(), actions.endCompare()));
 }
 
 // Whether text is being typed, in which keys are letters.

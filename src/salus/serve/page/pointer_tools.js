@@ -14,6 +14,7 @@ export class PointerTools {
     this.maskBefore = null;       // the mask from before the stroke that is being drawn
     this.caliper = null;          // the caliper that is being set
     this.spaceHeld = false;       // the space bar is held: moving, whatever the tool
+    this.movedBySpace = false;    // it has moved the image since it was pressed
     const { canvas } = viewer;
     canvas.addEventListener("pointerdown", (event) => this.down(event));
     canvas.addEventListener("pointermove", (event) => this.move(event));
@@ -38,6 +39,7 @@ export class PointerTools {
     viewer.canvas.focus({ preventScroll: true, focusVisible: false });
     this.pointers.set(event.pointerId, [event.clientX, event.clientY]);
     this.windowing = event.button === 2;
+    this.movedBySpace ||= this.spaceHeld;
     this.moving = event.button === 1 || this.spaceHeld || state.tool === "pan" || this.pointers.size > 1;
     if (this.pointers.size > 1) this.cancelStroke();
     if (this.windowing || this.moving) return;
