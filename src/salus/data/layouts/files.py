@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from salus.read.find import UNPRINTABLE
-from salus.read.image import IMAGE_SUFFIXES
+from salus.read.formats import IMAGE_SUFFIXES
 
 
 def images_by_stem(folder: Path, remarks: list[str] | None = None) -> dict[str, Path]:
