@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from salus.segmentation.prompt_session import PromptSession
     from salus.segmentation.result import Segmentation
     from salus.segmentation.segmenter import Segmenter, segment
+    from salus.write.lesion_table import read_lesions
 
 __version__ = "0.1.0"
 
@@ -43,6 +44,7 @@ _MODULES = {
     "evaluate": "salus.evaluation.scoring",
     "make_phantom": "salus.data.phantom.make",
     "read_data_set": "salus.data.layouts",
+    "read_lesions": "salus.write.lesion_table",
     "read_scan": "salus.read.frames",
     "score": "salus.metrics.segmentation",
     "segment": "salus.segmentation.segmenter",
@@ -66,6 +68,7 @@ __all__ = [
     "evaluate",
     "make_phantom",
     "read_data_set",
+    "read_lesions",
     "read_scan",
     "score",
     "segment",

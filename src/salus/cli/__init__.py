@@ -22,6 +22,7 @@ from salus import __version__
 from salus.cli import (
     benchmark,
     data,
+    demo,
     evaluate,
     export,
     import_keras,
@@ -39,6 +40,7 @@ from salus.errors import SalusError
 
 COMMANDS = (
     segment,
+    demo,
     serve,
     merge,
     data,
