@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
-from salus.write.contact_sheet import BACKGROUND, CAPTION, COLUMNS, ROWS, TILE, draw_sheet, write_contact_sheets
+from salus.write.caption_text import draw_line, line_width, wrap_text
+from salus.write.contact_sheet import BACKGROUND, CAPTION, COLUMNS, LINE, ROWS, TILE, draw_sheet, write_contact_sheets
 from salus.write.tables import FAILED, NONE, Record
 
 
@@ -51,3 +52,40 @@ def test_many_images_make_several_sheets(red, tmp_path):
     assert [path.name for path in sheets] == ["p.jpg", "p-2.jpg"]
     sizes = [Image.open(path).size for path in sheets]
     assert sizes == [(COLUMNS * (TILE[0] + 6), ROWS * (TILE[1] + CAPTION + 6)), (TILE[0] + 6, TILE[1] + CAPTION + 6)]
+
+
+def text_pixels(text):
+    picture = Image.new("RGB", (400, 20))
+    draw_line(ImageDraw.Draw(picture), (2, 2), text, (255, 255, 255))
+    return np.asarray(picture).any(axis=2)
+
+
+def test_umlauts_and_other_scripts_are_told_apart():
+    """Letters are drawn as themselves, or as their codes where no font has them; never as one sign for all."""
+    for one, other in (
+        ("Müller", "Muller"),
+        ("Müller", "M?ller"),
+        ("乳腺", "胸部"),
+        ("Анна", "Инна"),
+        ("a\ud800b", "ab"),
+    ):
+        assert (text_pixels(one) != text_pixels(other)).any(), (one, other)
+    assert (text_pixels("ü")[:, 2:] != text_pixels("u")[:, 2:]).sum() < 30  # the letter with its dots, not a code
+
+
+def test_flags_are_shown_whole(red):
+    """Each flag on lines of its own, none wider than a tile."""
+    flag = "the image is unlike those the network knows; do not rely on its outline without looking at it yourself"
+    few = draw_sheet([record("a", flags=("short",))], [red])
+    many = draw_sheet([record("a", flags=(flag, flag + " again"))], [red])
+    lines = wrap_text(flag, TILE[0])
+    assert " ".join(lines) == flag
+    assert all(line_width(line) <= TILE[0] for line in lines)
+    assert len(wrap_text("x" * 200, TILE[0])) > 3
+    again = len(wrap_text(flag + " again", TILE[0]))
+    assert many.height - few.height == LINE * (len(lines) + again - 1)
+    captions = np.asarray(many)[TILE[1] + 3 :]
+    is_ink = (captions.astype(int) - BACKGROUND > 60).any(axis=(1, 2))
+    assert (
+        np.count_nonzero(np.diff(is_ink.astype(int)) == 1) >= len(lines) + again
+    )  # rows of letters, one under the other

@@ -87,7 +87,7 @@ def fill_polygons(rings: Iterable[Sequence[Sequence[float]]], shape: tuple[int, 
     return np.cumsum(crossings, axis=1)[:, :width] % 2 == 1
 
 
-def signed_area(ring: Sequence[Point]) -> float:
+def signed_area(ring: Sequence[tuple[float, float]]) -> float:
     """Compute the area that a polygon encloses (shoelace formula), negative for holes as `polygons` gives them.
 
     Example:

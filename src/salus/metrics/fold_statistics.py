@@ -34,8 +34,9 @@ class FoldTest:
 def mean_over_folds(values: npt.ArrayLike, folds: Clusters) -> FoldMeans:
     """Average over the images of each fold, then over folds, as the literature prints it ("0.901 ± 0.012").
 
-    `sd` is the population standard deviation of the fold means (divisor k), as in the published figures. It
-    says how much folds differ; it is neither a standard error nor an interval of the mean.
+    `sd` is the sample standard deviation of the k fold means (divisor k - 1); published figures often have the divisor
+    k, which is smaller, by a tenth with five folds. It says how much folds differ; it is neither a standard error nor
+    an interval of the mean.
 
     Args:
         values: Scores, (n,); values that are not finite are left out. A fold without a finite value has the mean NaN,
@@ -43,7 +44,7 @@ def mean_over_folds(values: npt.ArrayLike, folds: Clusters) -> FoldMeans:
         folds: The fold of each value, n labels.
 
     Returns:
-        The means; `mean` and `sd` are NaN where no fold has a value.
+        The means; `mean` is NaN where no fold has a value, `sd` where fewer than two have.
 
     Raises:
         SalusError: The values are not one list, or the labels are missing or of another number.
@@ -51,7 +52,7 @@ def mean_over_folds(values: npt.ArrayLike, folds: Clusters) -> FoldMeans:
     Example:
         >>> result = mean_over_folds([0.8, 0.9, 0.7, 0.6], [1, 1, 2, 2])
         >>> result.folds, round(result.mean, 3), round(result.sd, 3)
-        ((1, 2), 0.75, 0.1)
+        ((1, 2), 0.75, 0.141)
     """
     scores = as_vector(values, "the values")
     label_codes(folds, scores.size)
@@ -65,7 +66,7 @@ def mean_over_folds(values: npt.ArrayLike, folds: Clusters) -> FoldMeans:
         folds=tuple(labels.tolist()),
         means=tuple(means),
         mean=float(np.mean(known)) if known else nan,
-        sd=float(np.std(known)) if known else nan,
+        sd=float(np.std(known, ddof=1)) if len(known) > 1 else nan,
     )
 
 

@@ -6,23 +6,24 @@ from collections.abc import Sequence
 from math import ceil, sqrt
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from salus.atomic import write_picture
+from salus.write.caption_text import draw_line, fit_line, wrap_text
 from salus.write.tables import FAILED, NONE, Record
 
 TILE = (240, 200)
 """Width and height of the space for a picture, pixels."""
 
 CAPTION = 30
-"""Height of the two lines below it, pixels."""
+"""Height of the first two lines below it, pixels."""
 
 COLUMNS, ROWS = 8, 12
 """Tiles in a row, and rows, of a full sheet."""
 
 BACKGROUND, INK, WARNING = (24, 24, 24), (225, 225, 225), (255, 140, 90)
-LINE_LENGTH = TILE[0] // 6
-"""Letters in a line of a caption."""
+LINE = 13
+"""Height of a further line of a caption, pixels: flags are not cut, and take as many as they need."""
 
 
 def write_contact_sheets(path: Path, records: Sequence[Record], overlays: Sequence[Path]) -> list[Path]:
@@ -50,18 +51,27 @@ def write_contact_sheets(path: Path, records: Sequence[Record], overlays: Sequen
 
 def draw_sheet(records: Sequence[Record], overlays: Sequence[Path]) -> Image.Image:
     """Draw one sheet; see `write_contact_sheets`."""
+    captions = [
+        (
+            fit_line(record.name, TILE[0]),
+            [line for text in _describe(record) for line in wrap_text(text, TILE[0])],
+        )
+        for record in records
+    ]
+    caption_height = CAPTION + LINE * (max((len(lines) for _, lines in captions), default=1) - 1)
     columns = min(COLUMNS, max(1, ceil(sqrt(len(records)))))
-    width, height = TILE[0] + 6, TILE[1] + CAPTION + 6
+    width, height = TILE[0] + 6, TILE[1] + caption_height + 6
     sheet = Image.new("RGB", (columns * width, ceil(len(records) / columns) * height), BACKGROUND)
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
-    for index, (record, overlay) in enumerate(zip(records, overlays, strict=True)):
+    draw = ImageDraw.Draw(sheet)
+    for index, (record, overlay, (name, lines)) in enumerate(zip(records, overlays, captions, strict=True)):
         x, y = index % columns * width + 3, index // columns * height + 3
         picture = None if record.result == FAILED else _open_thumbnail(overlay)
         if picture is not None:
             sheet.paste(picture, (x + (TILE[0] - picture.width) // 2, y + (TILE[1] - picture.height) // 2))
         is_warning = record.result == FAILED or bool(record.flags)
-        draw.text((x, y + TILE[1] + 2), _fit(record.name, keep_end=True), INK, font)
-        draw.text((x, y + TILE[1] + 15), _fit(_describe(record)), WARNING if is_warning else INK, font)
+        draw_line(draw, (x, y + TILE[1] + 2), name, INK)
+        for number, line in enumerate(lines):
+            draw_line(draw, (x, y + TILE[1] + 15 + LINE * number), line, WARNING if is_warning else INK)
     return sheet
 
 
@@ -76,16 +86,9 @@ def _open_thumbnail(path: Path) -> Image.Image | None:
         return None
 
 
-def _describe(record: Record) -> str:
+def _describe(record: Record) -> list[str]:
+    """Return the result, then each flag."""
     if record.result == FAILED:
-        return FAILED
+        return [FAILED]
     result = NONE if record.result == NONE else f"{len(record.lesions)} x {record.result}"
-    return ", ".join([result, f"{record.confidence:.2f}", *record.flags[:1]])
-
-
-def _fit(text: str, keep_end: bool = False) -> str:
-    """Replace letters that the built-in font lacks, and shorten a text to a tile's width."""
-    text = text.encode("ascii", "replace").decode()
-    if len(text) <= LINE_LENGTH:
-        return text
-    return "..." + text[3 - LINE_LENGTH :] if keep_end else text[: LINE_LENGTH - 3] + "..."
+    return [f"{result}, {record.confidence:.2f}", *record.flags]

@@ -1,6 +1,7 @@
 """LabelMe: a JSON file an image, a polygon for each outline of each lesion (version 5 of its format).
 
-LabelMe has no holes: those of a lesion are polygons of their own, labelled "hole".
+LabelMe has no holes: those of a lesion are polygons of their own, labelled "hole". Polygons are simplified so that they
+can be edited: within half a pixel, and filled they are the mask (`salus.measure.simplify`).
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from salus.atomic import write_json
+from salus.measure.simplify import simplified_polygons
 from salus.segmentation.result import Segmentation
-from salus.write.polygons import lesion_masks, polygons, signed_area
+from salus.write.polygons import lesion_masks, signed_area
 
 
 def write_labelme(path: Path, image: str, segmentation: Segmentation) -> None:
@@ -34,7 +36,7 @@ def write_labelme(path: Path, image: str, segmentation: Segmentation) -> None:
             "flags": {},
         }
         for lesion, mask in lesion_masks(segmentation)
-        for ring in polygons(mask)
+        for ring in simplified_polygons(mask)
     ]
     height, width = segmentation.mask.shape
     content = {

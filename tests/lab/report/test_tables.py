@@ -6,7 +6,7 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
-from statistics import fmean, pstdev
+from statistics import fmean, stdev
 from typing import Any
 
 import pytest
@@ -32,7 +32,7 @@ def mean_and_spread(scored: list[dict[str, str]], score: str) -> tuple[float, fl
     means = [
         fmean(float(r[score]) for r in scored if r["fold"] == fold) for fold in sorted({r["fold"] for r in scored})
     ]
-    return fmean(means), pstdev(means)
+    return fmean(means), stdev(means)
 
 
 def row_cells(table: list[list[str]], title: str, occurrence: int = 0) -> list[str]:
