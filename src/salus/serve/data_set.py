@@ -119,7 +119,7 @@ class DataSetFolder:
                 rows[name] = row
             if rows != old_rows:
                 self._write_manifest(rows)
-            self._keep_version(stem, regions, mask.shape, record)
+            self._write_version(stem, mask, replace(record, version=self.version(stem)))
 
     def remove(self, case: CaseIdentity, frame: FrameFiles) -> None:
         """Remove a frame; its outline is kept in history/."""
@@ -211,19 +211,18 @@ class DataSetFolder:
                 if file.is_file() and not file.name.startswith(".") and inside.parts[0] != "history":
                     archive.write(file, f"salus-corrected/{inside.as_posix()}")
 
-    def _keep_version(
-        self, stem: str, regions: tuple[Region, ...], shape: tuple[int, ...], record: OutlineRecord | None = None
-    ) -> None:
-        """Keep the current outline in history/: with a record, or without one only where it is not there yet."""
+    def _keep_version(self, stem: str, regions: tuple[Region, ...], shape: tuple[int, ...]) -> None:
+        """Keep the current outline in history/, unless it is there already."""
         version = self.version(stem)
+        if version and not (self.root / "history" / stem / f"{version}.json").is_file():
+            self._write_version(stem, self.mask(stem, regions, shape), OutlineRecord(version=version))
+
+    def _write_version(self, stem: str, mask: np.ndarray | None, record: OutlineRecord) -> None:
         folder = self.root / "history" / stem
-        if not version or (record is None and (folder / f"{version}.json").is_file()):
-            return
-        mask = self.mask(stem, regions, shape)
         folder.mkdir(parents=True, exist_ok=True)
         if mask is not None:
-            write_png(folder / f"{version}.png", mask)
-        replace(record or OutlineRecord(), version=version).write(folder / f"{version}.json")
+            write_png(folder / f"{record.version}.png", mask)
+        record.write(folder / f"{record.version}.json")
 
     def _patient(self, case: CaseIdentity) -> str:
         """Name a case's patient: by the pattern; else the first case of the same DICOM patient; else by the case."""

@@ -14,8 +14,6 @@ from PIL import Image, ImageChops
 from salus.atomic import write_text, write_whole
 from salus.errors import SalusError
 from salus.measure.lesions import Lesion
-from salus.read.frames import read_scan
-from salus.read.image import read_mask
 from salus.scan import Scan, mask_outside_regions
 from salus.segmentation.lesion_masks import lesion_masks
 from salus.segmentation.postprocess import threshold_and_clean
@@ -138,7 +136,7 @@ class FrameFiles:
 
     def origin(self, mask: np.ndarray) -> str:
         """Tell how an outline came about; see `OutlineRecord.origin`."""
-        network = read_mask(self.picture_path("mask"))
+        network = _read_own_mask(self.picture_path("mask"))
         if np.array_equal(network, mask):
             return "approved"
         return "corrected" if (network & mask).any() or not mask.any() else "drawn"
@@ -173,15 +171,15 @@ class FrameFiles:
 
     def mask(self) -> np.ndarray:
         """Read the current mask, (height, width) bool."""
-        return read_mask(self.mask_path)
+        return _read_own_mask(self.mask_path)
 
     def pixels(self) -> np.ndarray:
         """Read the image, (height, width) in [0, 1], to 1/255."""
-        return read_scan(self.picture_path("image")).pixels
+        return _read_own_map(self.picture_path("image"))
 
     def probability(self) -> np.ndarray:
         """Read the probability of tumour, (height, width) in [0, 1], to 1/255."""
-        return read_scan(self.picture_path("probability")).pixels
+        return _read_own_map(self.picture_path("probability"))
 
     def segmentation(self, source: str, lesions: tuple[Lesion, ...] | None = None) -> Segmentation:
         """Make the library's `Segmentation` of the current answer, for its writers.
@@ -194,7 +192,7 @@ class FrameFiles:
         segmentation = Segmentation(
             mask=self.mask(),
             probability=self.probability(),
-            saliency=read_scan(self.picture_path("saliency")).pixels,
+            saliency=_read_own_map(self.picture_path("saliency")),
             source=source,
             **findings_of(answer if lesions is None else replace(answer, lesions=lesions)),
         )
@@ -203,7 +201,7 @@ class FrameFiles:
 
     def _review(self, segmentation: Segmentation, record: OutlineRecord) -> Review:
         """Say who saved the outline, and of each lesion how it came about."""
-        network = read_mask(self.picture_path("mask"))
+        network = _read_own_mask(self.picture_path("mask"))
         methods = tuple(
             "AUTOMATIC" if record.origin == "approved" else "SEMIAUTOMATIC" if (network & mask).any() else "MANUAL"
             for _, mask in lesion_masks(segmentation)
@@ -251,3 +249,15 @@ def write_png(path: Path, values: np.ndarray) -> None:
     """Write a mask (bool), or a map in [0, 1], as 8-bit PNG; the file is replaced whole."""
     content = encode_png(values)
     write_whole(path, lambda temporary: temporary.write_bytes(content))
+
+
+def _read_own_mask(path: Path) -> np.ndarray:
+    """Read a mask that `write_png` wrote, (height, width) bool."""
+    with Image.open(path) as image:
+        return np.asarray(image) > 127
+
+
+def _read_own_map(path: Path) -> np.ndarray:
+    """Read a map that `write_png` wrote, (height, width) float32 in [0, 1]."""
+    with Image.open(path) as image:
+        return np.asarray(image) / np.float32(255)

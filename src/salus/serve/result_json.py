@@ -15,8 +15,8 @@ from salus.measure.lesions import Lesion
 from salus.preprocess import to_uint8
 from salus.scan import Region
 from salus.segmentation.postprocess import expected_confidence, measure_regions
+from salus.segmentation.region_results import AT_BORDER
 from salus.segmentation.result import Segmentation, findings_of, restore_types
-from salus.segmentation.segmenter import AT_BORDER
 from salus.write.tables import FOUND, NONE, Record
 
 MAPS = ("mask", "probability", "saliency")
@@ -187,5 +187,6 @@ def remeasure(answer: Answer, mask: np.ndarray, probability: np.ndarray, pixels:
 def encode_png(values: np.ndarray) -> bytes:
     """Encode a mask (bool), or a map in [0, 1], as 8-bit PNG."""
     content = BytesIO()
-    Image.fromarray(to_uint8(values)).save(content, "PNG", compress_level=1)
+    grey = values.view(np.uint8) * np.uint8(255) if values.dtype == bool else to_uint8(values)
+    Image.fromarray(grey).save(content, "PNG", compress_level=1)
     return content.getvalue()

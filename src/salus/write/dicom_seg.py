@@ -140,12 +140,11 @@ def build_segmentation(header: Any, segmentation: Segmentation, fractional: bool
         ],
         content_label="LESIONS",
         content_description="Lesions outlined by Salus; research software",
-        content_creator_name=segmentation.review.person_name if segmentation.review else None,
         omit_empty_frames=False,
         **instance_arguments("seg", header, segmentation.frame),
     )
     copy_lossy_compression(dataset, header)
-    dataset.ContentCreatorName = ""  # type 2
+    dataset.ContentCreatorName = segmentation.review.person_name if segmentation.review else ""  # type 2
     if plane is None:
         dataset.PatientOrientation = ""  # unknown; type 2C
     dataset.walk(lambda item, element: _refer_to_source(item, element, header, segmentation.frame))
