@@ -17,6 +17,7 @@ from salus import read_scan
 from salus.errors import SalusError
 from salus.read.find import describe_omissions, find_images
 from salus.read.formats import detect_format, recognise
+from salus.read.frames import open_frames
 
 GREY = (np.indices((40, 64)).sum(axis=0) * 2).astype(np.uint8)
 PICTURES = {
@@ -64,11 +65,15 @@ def test_pictures_of_all_formats_are_found_and_read(suffix, named, tmp_path):
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-def test_nifti_is_recognised_by_its_content(zipped, tmp_path):
-    path = tmp_path / f"v.nii{'.gz' * zipped}"
-    nibabel.save(nibabel.Nifti1Image(GREY.T, np.eye(4)), path)
-    renamed = tmp_path / "volume.dat"
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
+@pytest.mark.parametrize("name", ["volume.dat", "volume", "v.nii", "v.nii.gz"])
+def test_nifti_is_recognised_by_its_content(name, kind, zipped, tmp_path):
+    path = tmp_path / f"a.nii{'.gz' * zipped}"
+    nibabel.save(kind(np.stack([GREY.T, GREY.T // 2], axis=-1), np.eye(4)), path)
+    renamed = tmp_path / name
     shutil.move(path, renamed)
+    for number in (2, 1):
+        np.testing.assert_allclose(open_frames(renamed).scan(number).pixels * 255, GREY // number, atol=1e-4)
     assert recognise(renamed) == "nifti"
     assert find_images(tmp_path) == [renamed]
 

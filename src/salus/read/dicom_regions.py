@@ -1,7 +1,9 @@
 """Read the B-mode regions and the pixel size of an ultrasound image from its DICOM header.
 
 Regions are those of US Region Calibration (PS3.3 C.8.5.5). An image without any has one pixel size, if any: Pixel
-Spacing, or the Pixel Measures of an Enhanced US Volume (PS3.3 C.7.6.16.2.1). A scanner's screen shows more than tissue in B-mode: Doppler spectra, M-mode, colour boxes. Each has a region with its
+Spacing, or the Pixel Measures of an Enhanced US Volume (PS3.3 C.7.6.16.2.1).
+
+A scanner's screen shows more than tissue in B-mode: Doppler spectra, M-mode, colour boxes. Each has a region with its
 own calibration. Regions of tissue (data type 1) in two dimensions (spatial format 1) are used; a note names the others.
 """
 

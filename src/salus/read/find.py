@@ -41,7 +41,7 @@ NAMED_EACH = 3
 
 @dataclass(frozen=True)
 class Omission:
-    """A file or folder that was found and left out; `reason` completes the sentence "... was left out: "."""
+    """A file or folder that was found and left out; `reason` completes "it was left out, because it ..."."""
 
     path: Path
     reason: str
@@ -108,7 +108,7 @@ def describe_omissions(omissions: Iterable[Omission], verbose: bool = False) -> 
     Example:
         >>> omissions = [Omission(Path(f"{n}.mp4"), "is a video") for n in range(9)]
         >>> describe_omissions(omissions)
-        ['0.mp4 and 8 more were left out: is a video (--verbose names all)']
+        ['0.mp4 and 8 more were left out: each is a video (--verbose names all)']
     """
     by_reason: dict[str, list[Path]] = {}
     for omission in omissions:
@@ -116,9 +116,9 @@ def describe_omissions(omissions: Iterable[Omission], verbose: bool = False) -> 
     lines = []
     for reason, paths in by_reason.items():
         if verbose or len(paths) <= NAMED_EACH:
-            lines += [f"{path} was left out: {reason}" for path in paths]
+            lines += [f"{path} was left out: it {reason}" for path in paths]
         else:
-            lines.append(f"{paths[0]} and {len(paths) - 1} more were left out: {reason} (--verbose names all)")
+            lines.append(f"{paths[0]} and {len(paths) - 1} more were left out: each {reason} (--verbose names all)")
     return lines
 
 

@@ -25,6 +25,9 @@ PICTURE_STARTS = (
 )  # fmt: skip
 """First bytes of PNG, JPEG, TIFF, BigTIFF, BMP, GIF and JPEG 2000 (in a file, and bare)."""
 
+GZIP = b"\x1f\x8b"
+"""First bytes of a file that gzip packed."""
+
 SEVERAL_FRAMES_STARTS = (b"\x89PNG", b"II", b"MM", b"GIF8", b"RIFF")
 """First bytes of the pictures that may have several pages or frames."""
 
@@ -124,7 +127,7 @@ def _recognise_head(head: bytes) -> str | None:
         return DICOM
     if head.startswith(b"NRRD000"):
         return NRRD
-    if _is_nifti(head) or (head.startswith(b"\x1f\x8b") and _is_nifti(_unzip(head))):
+    if _is_nifti(head) or (head.startswith(GZIP) and _is_nifti(_unzip(head))):
         return NIFTI
     if head.startswith(PICTURE_STARTS) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
         return IMAGE

@@ -7,6 +7,7 @@ sizes are the header's, converted to mm; there are none where it names no unit.
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from salus.errors import SalusError
+from salus.read.formats import GZIP, read_head
 from salus.read.limits import MAX_INFLATED, check_file, check_frame_number, check_size
 from salus.scan import Scan, scan_from_values, valid_spacing
 
@@ -50,6 +52,16 @@ class NiftiFrames:
         return scan_from_values(values, self.source, self.spacing, number if self.count > 1 else None)
 
 
+def _load(path: Path, nibabel: Any, is_packed: bool) -> Any:
+    """Open a file by nibabel, which goes by the suffix; one of another name is handed to it opened."""
+    if path.name.lower().endswith(".nii.gz" if is_packed else ".nii"):
+        return nibabel.load(path)
+    file = gzip.open(path) if is_packed else path.open("rb")  # noqa: SIM115  (read from as long as the image is used)
+    kind = nibabel.Nifti2Image if file.read(8)[4:] == b"n+2\0" else nibabel.Nifti1Image
+    file.seek(0)
+    return kind.from_file_map({"image": nibabel.FileHolder(fileobj=file)})
+
+
 def open_nifti(path: Path | str) -> NiftiFrames:
     """Read and check a NIfTI file's header.
 
@@ -63,7 +75,8 @@ def open_nifti(path: Path | str) -> NiftiFrames:
     except ImportError:
         raise SalusError('NIfTI files need nibabel; pip install "salus[dicom]"') from None
     try:
-        image: Any = nibabel.load(path)
+        is_packed = read_head(path).startswith(GZIP)
+        image: Any = _load(path, nibabel, is_packed)
         shape = tuple(int(side) for side in image.shape)
         zooms = [float(step) for step in image.header.get_zooms()]
         length_unit, time_unit = image.header.get_xyzt_units()
@@ -75,7 +88,6 @@ def open_nifti(path: Path | str) -> NiftiFrames:
     count = int(np.prod(shape[2:], dtype=object))
     check_size(path, shape[1], shape[0], count)
     expected = shape[0] * shape[1] * count * dtype.itemsize
-    is_packed = path.name.lower().endswith(".gz")
     if is_packed and expected > MAX_INFLATED:
         raise SalusError(f"{path}: {expected / 2**20:.0f} MiB of packed pixels; .nii.gz is read up to 512, unpack it")
     if not is_packed and file_size < offset + expected:
