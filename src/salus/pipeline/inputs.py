@@ -30,12 +30,12 @@ def path_identity(path: Path) -> str:
         >>> path_identity(Path("a/../scan.png")) == str(Path.cwd() / "scan.png")
         True
     """
-    absolute = Path.cwd() / path
-    if ".." in absolute.parts:
+    absolute = os.path.join(os.getcwd(), path)
+    if ".." in path.parts:
         plain = os.path.abspath(absolute)
-        if os.path.realpath(os.path.dirname(plain)) == os.path.realpath(absolute.parent):
+        if os.path.realpath(os.path.dirname(plain)) == os.path.realpath(os.path.dirname(absolute)):
             return plain
-    return str(absolute)
+    return absolute
 
 
 def list_input_images(

@@ -13,7 +13,7 @@ import os
 import unicodedata
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from zlib import crc32
 
 from salus.read.formats import strip_suffix
@@ -60,7 +60,10 @@ class OutputNames:
         raise AssertionError("candidates never end")
 
     def _candidates(self, path: Path) -> Iterator[str]:
-        name, whole = short_part(_stem(path)), short_part(path.name)
+        name = short_part(_stem(path))
+        if self._is_free(name):
+            yield name
+        whole = short_part(path.name)
         folders = [safe_folder(short_part(part)) for part in path.parent.parts if part not in (path.anchor, "..")]
         for depth in range(len(folders) + 1):
             inside = "".join(f"{folder}/" for folder in folders[len(folders) - depth :])
@@ -75,13 +78,12 @@ class OutputNames:
 
     def _is_free(self, name: str) -> bool:
         key = _key(name)
-        parents = [parent.as_posix() for parent in PurePosixPath(key).parents]
-        return key not in self._owners and key not in self._folders and self._owners.keys().isdisjoint(parents)
+        return key not in self._owners and key not in self._folders and self._owners.keys().isdisjoint(_folders(key))
 
     def _give(self, name: str, path: Path) -> None:
         key = _key(name)
         self._owners.setdefault(key, path)
-        self._folders.update(parent.as_posix() for parent in PurePosixPath(key).parents)
+        self._folders.update(_folders(key))
 
 
 def _stem(path: Path) -> str:
@@ -122,6 +124,14 @@ def stays_inside(name: str) -> bool:
     return bool(name) and not name.startswith("/") and ".." not in name.split("/") and "\0" not in name
 
 
+def _folders(key: str) -> list[str]:
+    """Return the folders that a name lies in."""
+    parts = key.split("/")
+    return ["/".join(parts[:depth]) for depth in range(1, len(parts))]
+
+
 def _key(name: str) -> str:
     """Return what two names share that a file system may take for one."""
+    if name.isascii():
+        return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

@@ -51,7 +51,7 @@ def output_folder(folder: Path, part: tuple[int, int] | None = None) -> Iterator
     """
     if folder.exists() and not folder.is_dir():
         raise SalusError(f"{folder}: is a file; name a folder with -o")
-    made = not folder.exists()
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with ExitStack() as locks:
@@ -61,9 +61,9 @@ def output_folder(folder: Path, part: tuple[int, int] | None = None) -> Iterator
             remove_temporary_files(folder, 0 if part is None else ABANDONED)
             yield
     finally:
-        if made:
-            with suppress(OSError):  # it holds something
-                folder.rmdir()
+        with suppress(OSError):  # it holds something
+            for path in made:
+                path.rmdir()
 
 
 def remove_temporary_files(folder: Path, age: float = 0) -> None:
