@@ -20,7 +20,8 @@ from salus.cli import main
 from salus.pipeline.journal import Journal
 from salus.pipeline.run import run_jobs
 from salus.read.image import read_mask
-from salus.segmentation.segmenter import STRANGE, Segmenter
+from salus.segmentation.region_results import STRANGE
+from salus.segmentation.segmenter import Segmenter
 from salus.write.tables import COLUMNS, FAILED, FOUND, NONE
 
 

@@ -7,7 +7,7 @@ from scipy.ndimage import distance_transform_edt
 from salus.preprocess import letterbox, resize
 from salus.prompts.prompt import Prompt
 from salus.prompts.render import render_prompt, render_prompts
-from salus.scan import Region
+from salus.scan import Region, Scan
 
 SIZE = 64
 WHOLE = Region(0, 0, SIZE, SIZE)
@@ -108,7 +108,9 @@ def test_a_prompt_lands_where_the_image_does(keep_aspect):
 def test_a_region_gets_its_own_part_of_a_prompt():
     left, right = Region(10, 0, 64, 64), Region(10, 100, 64, 128)
     prompt = Prompt(points=((20.5, 30.5), (141, 30.5)), not_points=((100.5, 10.5),), boxes=((60, 10, 110, 20),))
-    squares = render_prompts([prompt, prompt, None], [left, right, left], SIZE)
+    two_views = Scan(np.zeros((80, 230), np.float32), "two views", regions=(left, right))
+    one_view = Scan(np.zeros((80, 230), np.float32), "one view", regions=(left,))
+    squares = render_prompts([prompt, Prompt()], [two_views, one_view], SIZE)
     box = (X > 60) & (Y < 10)
     np.testing.assert_allclose(squares[0, ..., 0], np.maximum(gaussian(20.5, 20.5), box), atol=1e-6)
     out = gaussian(0.25, 0.5)  # the right region is squashed to half its width

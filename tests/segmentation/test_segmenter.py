@@ -16,7 +16,8 @@ from salus.read.frames import read_scan
 from salus.read.inputs import as_scan
 from salus.scan import Scan
 from salus.segmentation.postprocess import threshold_and_clean
-from salus.segmentation.segmenter import AT_BORDER, STRANGE, Segmenter
+from salus.segmentation.region_results import AT_BORDER, STRANGE
+from salus.segmentation.segmenter import Segmenter
 from salus.weights import SHIPPED_NETWORK
 
 onnx = pytest.importorskip("onnx")

@@ -8,8 +8,8 @@ import pytest
 
 from salus.measure.lesions import measure_lesions
 from salus.scan import Region
+from salus.segmentation.region_results import AT_BORDER
 from salus.segmentation.result import Segmentation
-from salus.segmentation.segmenter import AT_BORDER
 from salus.serve.result_json import answer_record, make_answer, read_answer, remeasure
 from salus.write.tables import FOUND, NONE, make_record
 

@@ -23,8 +23,8 @@ from itertools import pairwise
 import numpy as np
 
 from salus.preprocess import letterbox, placed_box, resize
-from salus.prompts.prompt import NO_PROMPT, Point, Prompt, contains, overlaps
-from salus.scan import Region
+from salus.prompts.prompt import Point, Prompt, check_prompt, contains, overlaps
+from salus.scan import Region, Scan
 
 CLICK_SIZE = 1 / 32
 """Standard deviation of a click, as a share of the square's side."""
@@ -78,23 +78,26 @@ def render_prompt(prompt: Prompt, region: Region, size: int, keep_aspect: bool =
 
 
 def render_prompts(
-    prompts: Sequence[Prompt | None], regions: Sequence[Region], size: int, keep_aspect: bool = False
+    prompts: Sequence[Prompt], scans: Sequence[Scan], size: int, keep_aspect: bool = False
 ) -> np.ndarray:
-    """Draw a prompt for each region of one or several images; see `render_prompt`.
+    """Check the prompts of scans, and draw them for every region of every scan; see `render_prompt`.
 
     Args:
-        prompts: of each region's image.
-        regions: as many.
+        prompts: one for each scan.
+        scans: as many.
         size: S.
         keep_aspect: see `render_prompt`.
 
     Returns:
-        (n, S, S, 1) float32 in [-1, 1].
+        (n, S, S, 1) float32 in [-1, 1], n the number of regions of all scans.
+
+    Raises:
+        SalusError: a prompt lies outside its scan.
     """
-    drawn = np.zeros((len(regions), size, size, 1), np.float32)
-    for square, prompt, region in zip(drawn, prompts, regions, strict=True):
-        square[...] = render_prompt(prompt or NO_PROMPT, region, size, keep_aspect)
-    return drawn
+    for prompt, scan in zip(prompts, scans, strict=True):
+        check_prompt(prompt, scan)
+    parts = [(prompt, region) for prompt, scan in zip(prompts, scans, strict=True) for region in scan.parts]
+    return np.stack([render_prompt(prompt, region, size, keep_aspect) for prompt, region in parts])
 
 
 def _covered(low: float, high: float, size: int) -> slice:

@@ -11,7 +11,8 @@ from salus.prompts.prompt import NO_PROMPT, Numbers, Prompt, check_prompt, make_
 from salus.segmentation.result import Segmentation
 
 if TYPE_CHECKING:
-    from salus.segmentation.segmenter import PreparedScan, Segmenter
+    from salus.segmentation.region_results import PreparedScan
+    from salus.segmentation.segmenter import Segmenter
 
 
 class PromptSession:

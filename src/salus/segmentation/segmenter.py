@@ -2,13 +2,13 @@
 
     scan -> 256 x 256 -> network -> probability at the scan's size -> calibrated -> mask -> lesions
 
-The network and its file: `salus.segmentation.network`; from its outputs to a mask: `salus.segmentation.postprocess`.
+The network and its file: `salus.segmentation.network`; from its outputs to a mask: `salus.segmentation.postprocess`;
+from regions to one result: `salus.segmentation.region_results`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -18,21 +18,15 @@ import numpy as np
 
 from salus.errors import SalusError
 from salus.parallel import map_in_order
-from salus.prompts.prompt import NO_PROMPT, Numbers, Prompt, check_prompt, make_prompt
+from salus.prompts.prompt import NO_PROMPT, Numbers, Prompt, make_prompt
 from salus.prompts.render import render_prompts
 from salus.read.inputs import ImageInput, as_scan
-from salus.scan import Region, Scan
+from salus.scan import Scan
 from salus.segmentation.loading import load_network, network_path
 from salus.segmentation.network import OUTPUTS, PROMPT, predict, prepare_image, read_settings, takes_prompts
-from salus.segmentation.postprocess import clipped_logit, expected_confidence, measure_regions, outline, resize_map
 from salus.segmentation.prompt_session import PromptSession
+from salus.segmentation.region_results import PreparedScan, combine_results, interpret_outputs
 from salus.segmentation.result import Segmentation
-
-STRANGE = "unlike the breast ultrasound the network knows"
-"""The flag of an image that lies beyond what the network was trained on: a photo, text, another organ."""
-
-AT_BORDER = "a lesion touches the image's border"
-"""The flag of an image with a lesion of which a part may lie outside."""
 
 
 class Segmenter:
@@ -194,8 +188,8 @@ class Segmenter:
         for i, (region, image) in enumerate(zip(scan.parts, prepared.inputs, strict=True)):
             drawn = None if prompts is None else prompts[i : i + 1]
             outputs = predict(self.network, image[None], self.tta, drawn)
-            results.append(self._interpret(region, region.crop(scan.pixels), outputs))
-        return self._combine(scan, results)
+            results.append(interpret_outputs(region, region.crop(scan.pixels), outputs, self.settings, self.threshold))
+        return combine_results(scan, results, self.settings)
 
     def batch(self, images: Sequence[ImageInput], prompts: Sequence[Prompt] | None = None) -> list[Segmentation]:
         """Outline the tumours of several images in one pass of the network; all of them are in memory at a time.
@@ -221,11 +215,13 @@ class Segmenter:
         outputs = predict(self.network, prepared, self.tta, drawn)
         results = iter(
             [
-                self._interpret(region, pixels, {name: values[i : i + 1] for name, values in outputs.items()})
+                interpret_outputs(
+                    region, pixels, {name: v[i : i + 1] for name, v in outputs.items()}, self.settings, self.threshold
+                )
                 for i, (region, pixels) in enumerate(parts)
             ]
         )
-        return [self._combine(scan, list(islice(results, len(scan.parts)))) for scan in scans]
+        return [combine_results(scan, list(islice(results, len(scan.parts))), self.settings) for scan in scans]
 
     def each(self, images: Iterable[ImageInput], workers: int = 2) -> Iterator[Segmentation]:
         """Outline many images, lazily and in order; a few are read ahead, so that memory stays flat.
@@ -244,80 +240,7 @@ class Segmenter:
         if not any(prompts):
             return None
         self.require_prompts()
-        parts = []
-        for scan, prompt in zip(scans, prompts, strict=True):
-            check_prompt(prompt, scan)
-            parts += [(prompt, region) for region in scan.parts]
-        drawn, regions = zip(*parts, strict=True)
-        return render_prompts(drawn, regions, self.settings.size, self.settings.keep_aspect)
-
-    def _interpret(self, region: Region, pixels: np.ndarray, outputs: dict[str, np.ndarray]) -> _RegionResult:
-        """Turn the network's outputs for one region into arrays of the region's size."""
-        shape = (region.height, region.width)
-        presence, strangeness = (float(outputs[name].item()) for name in ("presence", "strangeness"))
-        logits = clipped_logit(outputs["probability"][0, ..., 0])
-        probability, mask = outline(logits, presence, shape, self.settings, self.threshold)
-        saliency = resize_map(outputs["saliency"][0, ..., 0], shape, self.settings.keep_aspect)
-        return _RegionResult(region, pixels, mask, probability, saliency, presence, strangeness)
-
-    def _combine(self, scan: Scan, results: Sequence[_RegionResult]) -> Segmentation:
-        """Combine the results of a scan's regions into one, in the scan's own coordinates."""
-        lesions = measure_regions((r.region, r.mask, r.probability, r.pixels) for r in results)
-        mask, probability = _paste(scan, results, "mask"), _paste(scan, results, "probability")
-        presence = max(result.presence for result in results)
-        strangeness = max(result.strangeness for result in results)
-        flags = [STRANGE] if strangeness > self.settings.strange else []
-        if any(lesion.at_border for lesion in lesions):
-            flags.append(AT_BORDER)
-        return Segmentation(
-            mask=mask,
-            probability=probability,
-            saliency=_paste(scan, results, "saliency"),
-            presence=presence,
-            lesions=lesions,
-            confidence=expected_confidence(mask, probability, presence),
-            strangeness=strangeness,
-            flags=(*flags, *scan.notes),
-            spacing=scan.spacing,
-            source=scan.source,
-            network=self.settings.name,
-            regions=scan.regions,
-            frame=scan.frame,
-            pixels=scan.pixels,
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class PreparedScan:
-    """A scan, and the network's input of each of its regions, (S, S, 1) float32 in [0, 1]."""
-
-    scan: Scan
-    inputs: tuple[np.ndarray, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class _RegionResult:
-    """The network's result for one region of a scan; arrays are of the region's size."""
-
-    region: Region
-    pixels: np.ndarray
-    mask: np.ndarray
-    probability: np.ndarray
-    saliency: np.ndarray
-    presence: float
-    strangeness: float
-
-
-def _paste(scan: Scan, results: Sequence[_RegionResult], name: str) -> np.ndarray:
-    """Paste an array of each region into one of the scan's size: 0 outside, the maximum where regions overlap."""
-    if not scan.regions:
-        whole: np.ndarray = getattr(results[0], name)
-        return whole
-    pasted = np.zeros(scan.shape, getattr(results[0], name).dtype)
-    for result in results:
-        target = result.region.crop(pasted)
-        np.maximum(target, getattr(result, name), out=target)
-    return pasted
+        return render_prompts(prompts, scans, self.settings.size, self.settings.keep_aspect)
 
 
 _cached_segmenter = lru_cache(maxsize=4)(Segmenter)

@@ -1,0 +1,109 @@
+"""Turn a network's outputs for the regions of a scan into one segmentation, in the scan's own coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from salus.scan import Region, Scan
+from salus.segmentation.network import NetworkSettings
+from salus.segmentation.postprocess import clipped_logit, expected_confidence, measure_regions, outline, resize_map
+from salus.segmentation.result import Segmentation
+
+STRANGE = "unlike the breast ultrasound the network knows"
+"""The flag of an image that lies beyond what the network was trained on: a photo, text, another organ."""
+
+AT_BORDER = "a lesion touches the image's border"
+"""The flag of an image with a lesion of which a part may lie outside."""
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedScan:
+    """A scan, and the network's input of each of its regions, (S, S, 1) float32 in [0, 1]."""
+
+    scan: Scan
+    inputs: tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class RegionResult:
+    """The network's result for one region of a scan; arrays are of the region's size."""
+
+    region: Region
+    pixels: np.ndarray
+    mask: np.ndarray
+    probability: np.ndarray
+    saliency: np.ndarray
+    presence: float
+    strangeness: float
+
+
+def interpret_outputs(
+    region: Region,
+    pixels: np.ndarray,
+    outputs: dict[str, np.ndarray],
+    settings: NetworkSettings,
+    threshold: float,
+) -> RegionResult:
+    """Turn a network's outputs for one region into arrays of the region's size.
+
+    Args:
+        region: of the scan.
+        pixels: (height, width) in [0, 1], the region's.
+        outputs: of a batch of one, by name; see `salus.segmentation.network`.
+        settings: of the network.
+        threshold: probability from which on a pixel is tumour.
+    """
+    shape = (region.height, region.width)
+    presence, strangeness = (float(outputs[name].item()) for name in ("presence", "strangeness"))
+    logits = clipped_logit(outputs["probability"][0, ..., 0])
+    probability, mask = outline(logits, presence, shape, settings, threshold)
+    saliency = resize_map(outputs["saliency"][0, ..., 0], shape, settings.keep_aspect)
+    return RegionResult(region, pixels, mask, probability, saliency, presence, strangeness)
+
+
+def combine_results(scan: Scan, results: Sequence[RegionResult], settings: NetworkSettings) -> Segmentation:
+    """Combine the results of a scan's regions into its segmentation.
+
+    Args:
+        scan: the image.
+        results: one for each of `scan.parts`.
+        settings: of the network.
+    """
+    lesions = measure_regions((r.region, r.mask, r.probability, r.pixels) for r in results)
+    mask, probability = _paste(scan, results, "mask"), _paste(scan, results, "probability")
+    presence = max(result.presence for result in results)
+    strangeness = max(result.strangeness for result in results)
+    flags = [STRANGE] if strangeness > settings.strange else []
+    if any(lesion.at_border for lesion in lesions):
+        flags.append(AT_BORDER)
+    return Segmentation(
+        mask=mask,
+        probability=probability,
+        saliency=_paste(scan, results, "saliency"),
+        presence=presence,
+        lesions=lesions,
+        confidence=expected_confidence(mask, probability, presence),
+        strangeness=strangeness,
+        flags=(*flags, *scan.notes),
+        spacing=scan.spacing,
+        source=scan.source,
+        network=settings.name,
+        regions=scan.regions,
+        frame=scan.frame,
+        pixels=scan.pixels,
+    )
+
+
+def _paste(scan: Scan, results: Sequence[RegionResult], name: str) -> np.ndarray:
+    """Paste an array of each region into one of the scan's size: 0 outside, the maximum where regions overlap."""
+    if not scan.regions:
+        whole: np.ndarray = getattr(results[0], name)
+        return whole
+    pasted = np.zeros(scan.shape, getattr(results[0], name).dtype)
+    for result in results:
+        target = result.region.crop(pasted)
+        np.maximum(target, getattr(result, name), out=target)
+    return pasted
