@@ -3,8 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from salus.evaluation.predictions import read_prediction
-from salus.read.image import read_mask
+from salus.read.image import read_mask, read_mask_file
 from salus.write.png import write_map, write_mask
 
 
@@ -20,5 +19,5 @@ def test_a_mask_reads_back(tmp_path):
 def test_a_map_reads_back_within_half_a_grey(tmp_path):
     values = np.random.default_rng(1).random((37, 53)).astype(np.float32)
     write_map(tmp_path / "p.png", values)
-    found, _ = read_prediction(tmp_path / "p.png", values.shape, is_probability=True)
+    found = read_mask_file(tmp_path / "p.png").probability
     assert np.abs(found - values).max() <= 0.5 / 255 + 1e-6

@@ -43,10 +43,12 @@ def add_parser(commands: Any) -> None:
         default="auto",
         metavar="SOURCE",
         help="of networks that name none: file (maps in the data set), prior, hybrid, anatomy, regions, learned, "
-        "constant, truth (the ceiling) or package.module:factory, and what is done to its maps: +gate, +one-contour, "
+        "constant, truth (the ceiling), points (a simulated click in each lesion) or package.module:factory, and what "
+        "is done to its maps: +gate, +one-contour, "
         "+soft-contour, +shuffled (default: file where every image has one, else prior)",
     )
     shared_options.add_layout(parser)
+    shared_options.add_mask_values(parser)
     parser.add_argument(
         "--preset", default="published", help="protocol: published, literature, demo (default: %(default)s)"
     )
@@ -130,6 +132,7 @@ def _new_config(args: argparse.Namespace) -> BenchmarkConfig:
     protocol = PRESETS[args.preset].change(
         **{name: getattr(args, name) for name in vars(PRESETS["published"]) if hasattr(args, name)}
     )
+    truth_values, prediction_values = shared_options.parse_mask_values(args.mask_values)
     return BenchmarkConfig(
         data=str(args.data.absolute()),  # a run may be resumed from elsewhere
         layout=args.layout,
@@ -139,6 +142,8 @@ def _new_config(args: argparse.Namespace) -> BenchmarkConfig:
         protocol=protocol.change(fold_rule="file") if args.folds_file else protocol,
         allow_leakage=args.allow_leakage,
         skip_bad=args.skip_bad,
+        mask_values=truth_values,
+        prediction_values=prediction_values,
         backend=use_backend(shared_options.choose_backend(args)),
     )
 

@@ -16,8 +16,11 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryFile
 from typing import IO, Any
 
+import numpy as np
+
 from salus.atomic import write_whole
 from salus.measure.outline import encode_polygon_or_runs
+from salus.measure.simplify import COCO_TOLERANCE, simplified_polygons
 from salus.segmentation.lesion_masks import lesion_masks
 from salus.segmentation.result import Segmentation
 from salus.write.tables import Record
@@ -100,10 +103,18 @@ def _annotations(segmentation: Segmentation, image: int) -> Iterable[dict[str, A
         yield {
             "image_id": image,
             "category_id": 1,
-            "segmentation": encode_polygon_or_runs(mask),
+            "segmentation": _encode(mask),
             "area": lesion.area_px,
             "bbox": [left, top, box_width, box_height],
             "iscrowd": 0,
             "score": lesion.confidence,
             "lesion": lesion.number,
         }
+
+
+def _encode(mask: np.ndarray) -> list[list[float]] | list[list[int]] | dict[str, Any]:
+    """Encode a mask as a polygon with few corners, of which COCO's tools make the mask again, or as run lengths."""
+    segmentation = encode_polygon_or_runs(mask)
+    if isinstance(segmentation, dict):
+        return segmentation
+    return [[value for point in ring for value in point] for ring in simplified_polygons(mask, COCO_TOLERANCE)]

@@ -12,13 +12,13 @@ import pytest
 from PIL import Image
 
 from salus.atomic import write_json, write_rows
+from salus.data.fingerprint import fingerprint
 from salus.data.folds import Folds
 from salus.data.layouts import read_data_set
 from salus.data.prepare import prepare
 from salus.evaluation.scoring import score_cases, score_prediction
 from salus.lab.benchmark.config import BenchmarkConfig, fold_folder
 from salus.lab.benchmark.protocol import Protocol
-from salus.lab.training.run_folder import fingerprint
 
 SIZE = 32
 ODD_NAME = "<script>a|b*"
@@ -121,7 +121,7 @@ def write_run(
             write_json(target / "summary.json", _summary(network, fold, len(chosen), index))
     for name, masks in predictions.items():
         scored = [
-            score_prediction(name, test[case.name], case, Path(masks) / case.image.name, SIZE, is_probability=False)
+            score_prediction(name, test[case.name], case, Path(masks) / case.image.name, SIZE)
             for case in pairs.cases
         ]
         for fold in assignment.numbers:

@@ -15,11 +15,11 @@ import pytest
 from PIL import Image
 
 from salus.atomic import write_json
+from salus.data.fingerprint import fingerprint
 from salus.data.layouts import read_data_set
 from salus.data.phantom.make import COLUMNS
 from salus.errors import SalusError
 from salus.lab.report.build import build_report
-from salus.lab.training.run_folder import fingerprint
 
 ReadPage = Callable[[Path], Any]
 ODD_NAME = "<script>a|b*"

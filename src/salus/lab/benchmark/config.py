@@ -9,6 +9,7 @@ from salus.atomic import write_json
 from salus.errors import SalusError
 from salus.lab.benchmark.protocol import Protocol
 from salus.lab.training.run_folder import RUN_FILE, read_json
+from salus.read.mask_values import AUTO
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class BenchmarkConfig:
         allow_leakage: continue although patients or near-duplicates are in the training and the test part of a fold.
         backend: backend of Keras.
         skip_bad: leave out cases that cannot be read, instead of stopping.
+        mask_values: how the values of masks are read; see `salus.read.mask_values`.
+        prediction_values: the same of masks made elsewhere.
     """
 
     data: str
@@ -37,6 +40,8 @@ class BenchmarkConfig:
     allow_leakage: bool
     backend: str
     skip_bad: bool = False
+    mask_values: str = AUTO
+    prediction_values: str = AUTO
 
     def save(self, run: Path) -> None:
         """Write RUN/run.json."""

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from salus.atomic import write_json, write_rows
 from salus.data.case import DataSet
+from salus.data.fingerprint import fingerprint
 from salus.data.folds import Folds, split_into_folds
 from salus.data.layouts import read_data_set
 from salus.data.prepare import Pairs, prepare
 from salus.errors import SalusError
-from salus.evaluation.predictions import are_probabilities, match_predictions
-from salus.evaluation.scoring import score_prediction
+from salus.evaluation.predictions import match_predictions
+from salus.evaluation.scoring import Decisions, score_prediction
 from salus.lab.benchmark.config import BenchmarkConfig, fold_folder, split_method_name
 from salus.lab.benchmark.task import BenchmarkRun, FoldTask, train_and_test
 from salus.lab.saliency.source import AUTO, FILES, parse_source
@@ -28,10 +29,10 @@ from salus.lab.training.run_folder import (
     SUMMARY,
     check_unused,
     create_folder,
-    fingerprint,
     read_json,
 )
 from salus.ray_cluster import LOCAL, RAY
+from salus.read.mask_values import MaskDecision, summarise_decisions, warn_of_faint_maps
 
 INITIAL_FILES = (FOLDS, DATA, ENVIRONMENT)
 """Files of a run that was killed before its settings were written; it is started anew."""
@@ -69,7 +70,7 @@ def start(
         raise SalusError(f"{folder}: holds other files; name a new folder")
     folder, log = group.replicate_folder(folder), group.log(log)
     group.check_equal("the options", json.dumps(asdict(config)))
-    data = read_data_set(config.data, config.layout)
+    data = read_data_set(config.data, config.layout, config.mask_values)
     log(f"{config.data}: {len(data.labelled)} labelled images, layout {data.layout}")
     pairs = _prepare_pairs(data, config, log)
     config = _check_config(replace(config, layout=data.layout), pairs)
@@ -102,7 +103,7 @@ def resume(
     folder, log = group.replicate_folder(folder), group.log(log)
     config = BenchmarkConfig.load(folder)
     group.check_batch(config.protocol.batch)
-    data = read_data_set(config.data, config.layout)
+    data = read_data_set(config.data, config.layout, config.mask_values)
     if fingerprint(data.labelled)["sha256"] != read_json(folder / DATA)["sha256"]:
         raise SalusError(f"{config.data}: has changed since {folder} was started; start a new run")
     folds = Folds.from_json(read_json(folder / FOLDS), folder / FOLDS)
@@ -113,7 +114,10 @@ def resume(
 def _prepare_pairs(data: DataSet, config: BenchmarkConfig, log: Log) -> Pairs:
     """Read all images; unreadable ones stop the run, or are logged and left out where the settings say so."""
     bad: list[str] = []
-    pairs = prepare(data.labelled, config.protocol.size, bad=bad)
+    decisions: dict[str, MaskDecision] = {}
+    pairs = prepare(data.labelled, config.protocol.size, bad=bad, decisions=decisions)
+    for line in summarise_decisions("masks", decisions):
+        log(line)
     if bad and not config.skip_bad:
         raise SalusError(f"{len(bad)} cases cannot be used, e.g. {bad[0]}; mend them, or go on without: --skip-bad")
     for line in bad:
@@ -197,14 +201,19 @@ def _score_predictions(run: BenchmarkRun, name: str, masks: Path) -> None:
     """Score masks made elsewhere, fold by fold."""
     cases, folds = run.pairs.cases, run.folds
     paths = match_predictions(masks, cases)
-    is_probability = are_probabilities(paths)
+    mask_values, decisions = run.config.prediction_values, Decisions()
     rows = [
         row
         for case, path in zip(cases, paths, strict=True)
         for row in score_prediction(
-            name, folds.test[case.name], case, path, run.pairs.size, is_probability=is_probability
+            name, folds.test[case.name], case, path, run.pairs.size, mask_values=mask_values, decisions=decisions
         )
     ]
+    for line in (
+        *summarise_decisions(name, decisions.predictions),
+        *warn_of_faint_maps(name, decisions.predictions),
+    ):
+        run.log(line)
     for fold in folds.numbers:
         folder = fold_folder(run.folder, name, fold)
         folder.mkdir(parents=True, exist_ok=True)

@@ -12,16 +12,17 @@ from zipfile import BadZipFile
 import numpy as np
 
 from salus.data.case import Case, DataSet
+from salus.data.fingerprint import fingerprint
 from salus.data.layouts import read_data_set
 from salus.data.phantom.make import COLUMNS
 from salus.data.prepare import Pairs, prepare
 from salus.errors import SalusError
-from salus.evaluation.predictions import are_probabilities, match_predictions, read_prediction
+from salus.evaluation.predictions import match_predictions, read_prediction
 from salus.lab.benchmark.config import fold_folder
 from salus.lab.report.run_data import Method, RunData
 from salus.lab.saliency.source import FILES
 from salus.lab.training.progress import Log
-from salus.lab.training.run_folder import OUTPUTS, fingerprint
+from salus.lab.training.run_folder import OUTPUTS
 from salus.metrics.curves import CurveCounts
 
 
@@ -64,7 +65,7 @@ def read_image_data(run_data: RunData, panel_cases: list[str], log: Log) -> Imag
         SalusError: the data set is gone, or is not the one that was trained on.
     """
     config = run_data.config
-    data = read_data_set(config.data, config.layout)
+    data = read_data_set(config.data, config.layout, config.mask_values)
     if fingerprint(data.labelled)["sha256"] != run_data.fingerprint:
         raise SalusError(f"{config.data}: has changed since the run was started")
     cases = [case for case in data.labelled if case.name in run_data.folds.test]  # without those the run left out
@@ -75,7 +76,8 @@ def read_image_data(run_data: RunData, panel_cases: list[str], log: Log) -> Imag
         if method.trained:
             image_data.curves[method.name] = _add_outputs(image_data, run_data, method, panel_cases, log)
         else:
-            _add_predictions(image_data, method.name, Path(config.predictions[method.name]), panel_cases, log)
+            folder = Path(config.predictions[method.name])
+            _add_predictions(image_data, method.name, folder, config.prediction_values, panel_cases, log)
     if not image_data.saliency and pairs.saliency is not None and config.saliency == FILES:
         image_data.saliency.update({name: pairs.saliency[position[name]] for name in panel_cases})
     return image_data
@@ -123,15 +125,20 @@ def _add_outputs(
     return counts
 
 
-def _add_predictions(image_data: ImageData, method: str, folder: Path, panel_cases: list[str], log: Log) -> None:
+def _add_predictions(
+    image_data: ImageData, method: str, folder: Path, mask_values: str, panel_cases: list[str], log: Log
+) -> None:
     """Add probabilities or masks made elsewhere to `image_data`."""
+    pairs = image_data.pairs
     try:
-        paths = match_predictions(folder, image_data.pairs.cases)
-        is_probability = are_probabilities(paths)
+        paths = match_predictions(folder, pairs.cases)
         for name in panel_cases:
             i = image_data.position[name]
-            probability, mask = read_prediction(paths[i], image_data.pairs.shapes[i], is_probability)
-            image_data.probability[method, name] = mask.astype(np.float32) if probability is None else probability
+            reading = read_prediction(paths[i], pairs.cases[i], pairs.shapes[i], mask_values)
+            probability = reading.probability
+            image_data.probability[method, name] = (
+                reading.mask.astype(np.float32) if probability is None else probability
+            )
     except SalusError as error:
         log(f"{error}: {method} is left out of the panels")
 
