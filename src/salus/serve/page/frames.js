@@ -9,6 +9,8 @@ import { UndoHistory } from "./undo_history.js";
 
 const MAX_LOADED = 24; // frames of one image in memory; those with unsaved drawing stay in any case
 
+const requested = new Map(); // `KEY/NUMBER` -> promise of a frame that is being loaded; two would each hold strokes
+
 export async function loadFrame(openCase, number) {
   const loaded = openCase.loaded.get(number);
   if (loaded) {
@@ -16,6 +18,12 @@ export async function loadFrame(openCase, number) {
     openCase.loaded.set(number, loaded); // most recently used last
     return loaded;
   }
+  const name = `${openCase.key}/${number}`;
+  if (!requested.has(name)) requested.set(name, fetchFrame(openCase, number).finally(() => requested.delete(name)));
+  return requested.get(name);
+}
+
+async function fetchFrame(openCase, number) {
   const answer = await api.answer(openCase.key, number);
   const parts = ["image", "mask", "probability", "saliency"];
   const pictures = await Promise.all(parts.map(async (part) => decodeGrey(await api.picture(openCase.key, number, part))));
