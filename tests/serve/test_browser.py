@@ -56,6 +56,7 @@ def open_page(browser):
         hosts, errors = set(), []
         context = browser.new_context(viewport={"width": 1440, "height": 900}, **options)
         context.set_default_timeout(TIMEOUT_MS)
+        context.add_init_script("localStorage.setItem('salus-loop-seen', 'yes')")
         page = context.new_page()
         page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
         page.on(

@@ -124,6 +124,20 @@ def test_an_image_that_is_clicked_while_it_waits_is_shown_when_it_is_there(page,
     assert wait_until(page, lambda: outline_pixels(page) > 200)
 
 
+def test_while_the_next_image_is_loaded_nothing_can_be_drawn_or_saved_under_its_name(page, files):
+    open_files(page, files, "3.png", "7.png")
+    held = []
+    page.route("**/frames/1/image.png", lambda route: held.append(route))
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#cases [aria-current=true]")).to_contain_text("7.png")
+    assert wait_until(page, lambda: outline_pixels(page) == 0)
+    expect(page.locator("#save")).to_be_disabled()
+    expect(page.locator("#finding")).to_have_text("Looking…")
+    assert wait_until(page, lambda: held)
+    page.unroute("**/frames/1/image.png")  # what was held goes on
+    expect(page.locator("#caption")).to_contain_text("7.png")
+
+
 @pytest.mark.parametrize(("width", "height"), [(720, 450), (640, 360), (360, 640), (1280, 400)])
 def test_in_a_small_or_magnified_window_a_cine_is_large_and_nothing_is_clipped(page, files, width, height):
     page.set_viewport_size({"width": width, "height": height})

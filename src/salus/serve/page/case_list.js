@@ -12,7 +12,7 @@ const list = byId("cases");
 
 export function initCaseList() {
   on("cases-changed", render);
-  on("select-case", () => list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }));
+  on("select-case", () => document.querySelector(".side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }));
   on("mask-changed", () => list.querySelector("[aria-current]")?.closest("li").classList.toggle("unsaved", Boolean(state.frame?.edited)));
   on("outline-saved", (openCase) => {
     updateStatus(openCase);

@@ -36,6 +36,8 @@ on("select-case", async (openCase) => {
   state.current = openCase;
   state.number = 1;
   byId("empty").hidden = Boolean(openCase);
+  const frame = openCase?.loaded.get(1) ?? null;
+  if (frame !== state.frame) showFrame(frame); // never one image under the name of another, however long that one takes
   emit("cases-changed");
   await goToFrame(1);
 });
@@ -55,7 +57,6 @@ async function goToFrame(number) {
   openCase.loading = true;
   number = Math.min(openCase.frames, Math.max(1, number));
   state.number = number;
-  if (!openCase.loaded.has(number) && !state.frame) showFrame(null);
   try {
     const frame = await loadFrame(openCase, number);
     if (state.current !== openCase || state.number !== number) return; // another was selected meanwhile

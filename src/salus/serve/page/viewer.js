@@ -19,6 +19,7 @@ export class Viewer {
     this.scale = 1;           // CSS pixels to a display unit, the shorter side of a pixel of the image
     this.pixel = [1, 1];      // width and height of a pixel of the image in display units
     this.left = this.top = 0; // of the image on the canvas, in CSS pixels
+    this.shape = null;        // width, height and pixel shape of the last image
     this.fitted = true;
     this.pointer = null;      // where the brush is, in pixels of the image
     this.highlighted = null;  // number of the lesion that is pointed at
@@ -30,13 +31,14 @@ export class Viewer {
   }
 
   show(frame) {
-    const old = this.frame, pixel = frame ? pixelShape(frame.answer) : [1, 1];
-    const same = frame && old && frame.width === old.width && frame.height === old.height && `${pixel}` === `${this.pixel}`;
     this.frame = frame;
-    this.pixel = pixel;
     this.layers = {};
     this.paths = {};
-    if (!same) this.fit();
+    if (!frame) return this.draw();
+    this.pixel = pixelShape(frame.answer);
+    const shape = `${[frame.width, frame.height, ...this.pixel]}`;
+    if (shape !== this.shape) this.fit(); // images of one size keep the zoom
+    this.shape = shape;
     this.draw();
   }
 

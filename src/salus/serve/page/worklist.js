@@ -10,6 +10,7 @@ import { lastPosition, segmentFirstFrame } from "./uploads.js";
 
 let items = [];
 let shownTab = "todo";
+let opening = null; // the item that was clicked last and is not there yet
 
 export async function initWorklist() {
   if (!state.info.worklist) return;
@@ -48,18 +49,26 @@ function render() {
 
 function itemRow(item) {
   const button = createElement("button", { type: "button", title: item.name },
-    createElement("span", {}, createElement("b", { textContent: item.name }), createElement("small", { textContent: item.done ? "done" : "to do" })));
+    createElement("span", {}, createElement("b", { textContent: item.name }), createElement("small", { textContent: item === opening ? "opening…" : item.done ? "done" : "to do" })));
   if (state.current?.work === item.number) button.setAttribute("aria-current", "true");
   button.addEventListener("click", () => openItem(item));
   return createElement("li", { className: `${item.done ? "saved" : ""}${isUnsaved(idOf(item)) ? " unsaved" : ""}` }, button);
 }
 
+// Open an item; where another was asked for meanwhile, that one stays.
 async function openItem(item) {
+  opening = item;
+  render();
   try {
-    emit("select-case", await prepareCase(item));
+    const openCase = await prepareCase(item);
+    if (opening !== item) return;
+    opening = null;
+    emit("select-case", openCase);
     const following = items.find((other) => !other.done && other.number > item.number);
     if (following) prepareCase(following).catch(() => {}); // in advance, so that it opens at once
   } catch (error) {
+    if (opening === item) opening = null;
+    render();
     showToast(`${item.name}: ${error.message}`, true);
   }
 }
@@ -96,5 +105,5 @@ export async function openNextItem() {
   const remaining = items.filter((item) => !item.done && item.number !== from);
   const item = remaining.find((other) => other.number > from) ?? remaining[0];
   if (item) await openItem(item);
-  else showToast("The worklist is done.");
+  else showToast(items.some((other) => !other.done) ? "All other images are done." : "The worklist is done.");
 }
