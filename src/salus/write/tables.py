@@ -10,9 +10,10 @@ from typing import Any
 from salus.atomic import write_rows
 from salus.measure.lesions import Lesion
 from salus.scan import Region
-from salus.segmentation.result import Segmentation, findings_of, restore_types
+from salus.segmentation.result import FOUND, NONE, Segmentation, findings_of, restore_types
 
-FOUND, NONE, FAILED = "tumour", "no tumour found", "failed"
+FAILED = "failed"
+"""The result of an image that failed, beside `FOUND` and `NONE`."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,7 @@ def make_record(segmentation: Segmentation, image: str, name: str, **file: Any) 
         True
     """
     height, width = segmentation.mask.shape
-    result = FOUND if segmentation.lesions else NONE
-    return Record(image, name, result, height=height, width=width, **findings_of(segmentation), **file)
+    return Record(image, name, segmentation.result, height=height, width=width, **findings_of(segmentation), **file)
 
 
 def record_json(record: Record) -> dict[str, Any]:

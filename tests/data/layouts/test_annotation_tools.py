@@ -105,6 +105,16 @@ def test_what_labelme_files_say_wrongly_is_refused(tmp_path, shapes, size, part)
         read_data_set(tmp_path)["a"].read_mask(SHAPE)
 
 
+def test_a_file_that_names_itself_has_the_image_of_its_name(tmp_path):
+    """As in LabelMe's own tutorial: the image is held by the file, and lies beside it too."""
+    picture(tmp_path / "a.png")
+    write_labelme(tmp_path / "a.json", "a.json", [shape_of("lesion", SQUARE)], imageData="x")
+    write_labelme(tmp_path / "b.json", "b.json", [shape_of("lesion", SQUARE)], imageData="x")
+    data = read_data_set(tmp_path)
+    assert [case.image.name for case in data] == ["a.png"]
+    assert any("b.json: its image is not there" in remark for remark in data.remarks)
+
+
 # COCO
 
 

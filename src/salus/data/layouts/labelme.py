@@ -29,6 +29,7 @@ from salus.data.layouts.outlines import Area, EvenOddArea, Outlines, PolygonArea
 from salus.data.layouts.sample import Sample
 from salus.errors import SalusError
 from salus.measure.outline import encode_runs, polygons, signed_area
+from salus.read.image import IMAGE_SUFFIXES
 
 CIRCLE_CORNERS = 180
 """Corners of the polygon that stands for a circle."""
@@ -50,10 +51,10 @@ def read(root: Path) -> DataSet:
     files = [(path, content) for path in json_files(folder) if _is_labelme(content := read_dictionary(path))]
     names = {str(shape.get("label", "")) for _, content in files for shape in _shapes(content)}
     lesions = choose_lesion_classes(names, folder)
-    images = [finder.find(str(content["imagePath"]), path) for path, content in files]
+    images = [_find_image(finder, path, content) for path, content in files]
     cases, flat, missing = [], [], []
     for (path, content), image, name in zip(files, images, unique_names(images), strict=True):
-        if not image.is_file():
+        if image.suffix.lower() == ".json" or not image.is_file():
             missing.append(path)
             continue
         shapes = [shape for shape in _shapes(content) if shape.get("label") in lesions | {HOLE}]
@@ -74,7 +75,7 @@ def read(root: Path) -> DataSet:
         )
     others, remarks = unlisted_images(cases, folder, [folder], "without a file of LabelMe, so it is unlabelled")
     cases += others
-    remarks += remark_on(missing, "its image is not there; put it beside the file")
+    remarks += remark_on(missing, "its image is not there as a file of its own; put it beside")
     remarks += remark_on(dict.fromkeys(flat), "points and lines have no area, and are left out")
     if others_named := sorted(names - lesions - {HOLE}):
         remarks.append(f"{folder}: classes that are no lesion are left out: {', '.join(others_named)}")
@@ -117,6 +118,15 @@ def write(root: Path, samples: Iterable[Sample]) -> None:
 
 def _is_labelme(content: dict[str, Any]) -> bool:
     return isinstance(content.get("shapes"), list) and isinstance(content.get("imagePath"), str)
+
+
+def _find_image(finder: ImageFinder, path: Path, content: dict[str, Any]) -> Path:
+    """Find the image of a file, by the path it gives, or by its own name: some name themselves, and hold a copy."""
+    image = finder.find(content["imagePath"], path)
+    if image.is_file() and image.suffix.lower() != ".json":
+        return image
+    beside = (path.with_suffix(suffix) for suffix in IMAGE_SUFFIXES)
+    return next((file for file in beside if file.is_file()), image)
 
 
 def _shapes(content: dict[str, Any]) -> list[dict[str, Any]]:
