@@ -35,16 +35,17 @@ RAMP = np.linspace(0, 255, 40 * 64).astype(np.uint8).reshape(40, 64)
 WIDE = np.linspace(0, 4095, 40 * 64).astype(np.uint16).reshape(40, 64)
 
 
-def shown_by_dcmtk(path, *options):
-    """The grey values, or the luma of the colours, that dcm2pnm writes."""
+def shown_by_dcmtk(path, *options, program="dcm2pnm"):
+    """The grey values, or the luma of the colours, that a program of dcmtk writes."""
     target = path.with_suffix(".pnm")
-    subprocess.run(["dcm2pnm", "+op", "-O", *options, str(path), str(target)], check=True, capture_output=True)
+    subprocess.run([program, "+op", "-O", *options, str(path), str(target)], check=True, capture_output=True)
     values = np.asarray(Image.open(target), float)
     return values @ np.array(LUMA) if values.ndim == 3 else values
 
 
-def agrees(path, *options, levels=1.01):
-    np.testing.assert_allclose(read_scan(path).pixels * 255, shown_by_dcmtk(path, *options), atol=levels)
+def agrees(path, *options, levels=1.01, program="dcm2pnm"):
+    shown = shown_by_dcmtk(path, *options, program=program)
+    np.testing.assert_allclose(read_scan(path).pixels * 255, shown, atol=levels)
 
 
 def words(values, syntax, vr="OW"):
@@ -180,6 +181,59 @@ def test_voi_tables(bits, first, syntax, tmp_path):
 def test_inversion(photometric, shape, tmp_path):
     tags = {"PresentationLUTShape": shape} if shape else {}
     agrees(wrap_dicom(tmp_path / "a.dcm", RAMP, photometric=photometric, **tags))
+
+
+COMPRESSORS = {
+    "dcmcjpeg +eb": [(0, 0)],
+    "dcmcjpeg +eb +cr": [(0, 0)],
+    "dcmcjpeg +eb +n2 +s4": [(0, 0)],
+    "dcmcjpeg +ee": [(0, 0)],
+    "dcmcjpls +el": [(0, 12), (1, 12)],
+    "dcmcjpls +en": [(0, 12)],
+    "dcmcrle": [(0, 12), (1, 12)],
+}
+"""Programs of dcmtk, and (signed, bits) besides 8 and colour that they write and Salus reads."""
+
+
+@needs_dcmtk
+@pytest.mark.parametrize("kind", ["grey", "colour", "wide", "signed"])
+@pytest.mark.parametrize("compressor", COMPRESSORS)
+def test_what_dcmtk_compresses(compressor, kind, tmp_path):
+    smooth = (np.indices((40, 64)).sum(axis=0) * 2).astype(np.uint8)
+    wide = {"bits": 12, "WindowWidth": 3000}
+    values, tags = {
+        "grey": (smooth, {}),
+        "colour": (np.stack([smooth, 255 - smooth, smooth // 2], axis=-1), {}),
+        "wide": (WIDE, {**wide, "WindowCenter": 2000}),
+        "signed": ((WIDE.astype(int) - 2048).astype(np.int16), {**wide, "WindowCenter": 0}),
+    }[kind]
+    if kind in ("wide", "signed") and (int(kind == "signed"), 12) not in COMPRESSORS[compressor]:
+        pytest.skip("that program writes no such file, or none that is read without python-gdcm")
+    plain, path = wrap_dicom(tmp_path / "plain.dcm", values, **tags), tmp_path / "a.dcm"
+    program, *options = compressor.split()
+    subprocess.run([program, *options, str(plain), str(path)], check=True, capture_output=True)
+    shown = "dcml2pnm" if "jpls" in program else "dcmj2pnm" if "jpeg" in program else "dcm2pnm"
+    agrees(path, *(["+Wi", "1"] if tags else []), program=shown, levels=1.1)
+
+
+@needs_dcmtk
+@pytest.mark.parametrize("syntax", [*UNCOMPRESSED, RLELossless], ids=lambda s: s.name)
+@pytest.mark.parametrize("planar", [0, 1])
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_colour_of_any_depth_and_order(bits, planar, syntax, tmp_path):
+    if planar and syntax == RLELossless:
+        pytest.skip("run lengths have an order of their own")
+    colour = np.stack([RAMP, RAMP[::-1], 255 - RAMP], axis=-1)
+    values = colour if bits == 8 else colour.astype(np.uint16) * (16 if bits == 12 else 257)
+    agrees(wrap_dicom(tmp_path / "a.dcm", values, bits=bits, syntax=syntax, PlanarConfiguration=planar))
+
+
+@needs_dcmtk
+def test_twelve_bits_of_jpeg_are_refused_with_what_to_install(tmp_path):
+    plain = wrap_dicom(tmp_path / "plain.dcm", WIDE, bits=12)
+    subprocess.run(["dcmcjpeg", "+ee", str(plain), str(tmp_path / "a.dcm")], check=True, capture_output=True)
+    with pytest.raises(SalusError, match="pip install python-gdcm"):
+        open_frames(tmp_path / "a.dcm")
 
 
 @needs_dcmtk

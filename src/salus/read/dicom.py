@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, MutableSequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from math import isfinite, nan, prod
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,9 @@ MODALITIES_WITHOUT_IMAGE = (
 
 LOSSLESS_JPEG = ("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
 """Transfer syntaxes that python-gdcm decodes."""
+
+EXTENDED_JPEG = "1.2.840.10008.1.2.4.51"
+"""Transfer syntax of which Pillow decodes 8 bits, and python-gdcm 12."""
 
 SLOW_PIXELS = 2_000_000
 """Compressed frames from this size on are decoded in a process apart, as JPEG-LS and JPEG 2000 always are."""
@@ -226,8 +230,9 @@ def _check_decoder(path: Path, dataset: Any) -> None:
         decoder = import_pydicom().pixels.get_decoder(syntax)
     except NotImplementedError:
         raise SalusError(f"{path}: its transfer syntax ({_plain(syntax)}) holds no pixels that Salus reads") from None
-    if not decoder.is_available:
-        package = "python-gdcm" if syntax in LOSSLESS_JPEG else "'salus[dicom]'"
+    has_wide_jpeg = syntax == EXTENDED_JPEG and _integer(dataset, "BitsStored", 8) > 8
+    if not decoder.is_available or (has_wide_jpeg and find_spec("gdcm") is None):
+        package = "python-gdcm" if syntax in (*LOSSLESS_JPEG, EXTENDED_JPEG) else "'salus[dicom]'"
         raise SalusError(f"{path}: no decoder for {_plain(syntax.name)} is installed; pip install {package}")
 
 

@@ -73,4 +73,5 @@ def check_frame_count(fragments: Fragments, frames: int) -> None:
         SalusError: there are fewer; the message names no file.
     """
     if fragments.count < frames:
-        raise SalusError(f"states {frames:,} frames and holds {fragments.count:,}; it is cut short, copy it again")
+        what = "frame" if frames == 1 else "frames"
+        raise SalusError(f"states {frames:,} {what} and holds {fragments.count:,}; it is cut short, copy it again")

@@ -98,6 +98,24 @@ def exclude_masks(paths: Sequence[AnyPath]) -> list[AnyPath]:
     ]
 
 
+def is_image_by_name(path: PurePath) -> bool:
+    """Tell by its name alone whether a file may be an image, where its content is not at hand.
+
+    Example:
+        >>> [is_image_by_name(PurePath(name)) for name in ("a.png", "1.2.840.1", "IM_0001", "notes.txt", ".a.png")]
+        [True, True, True, False, False]
+    """
+    if path.name.startswith(".") or path.name.lower() in SIDECAR_NAMES:
+        return False
+    return format_by_suffix(path) is not None or not path.suffix or path.suffix[1:].isdigit()
+
+
+def is_known_by_name(path: PurePath) -> bool:
+    """Tell whether a file is an image by its name, or known to be none, so that leaving it out needs no word."""
+    is_sidecar = path.suffix.lower() in SIDECAR_SUFFIXES or path.name.lower() in SIDECAR_NAMES
+    return is_sidecar or path.name.startswith(".") or is_image_by_name(path)
+
+
 def describe_omissions(omissions: Iterable[Omission], verbose: bool = False) -> list[str]:
     """Write lines on what was left out: one for each of up to `NAMED_EACH` of a reason, one for all of them beyond.
 

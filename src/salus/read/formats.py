@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from pathlib import Path
+from pathlib import Path, PurePath
 
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
@@ -83,7 +83,7 @@ def detect_format(path: Path | str) -> str:
     return recognise(Path(path)) or format_by_suffix(Path(path)) or IMAGE
 
 
-def format_by_suffix(path: Path) -> str | None:
+def format_by_suffix(path: PurePath) -> str | None:
     """Return the format that a file's suffix stands for; None for others."""
     name = path.name.lower()
     for file_format, suffixes in (

@@ -125,8 +125,10 @@ def test_a_shard_of_an_object_store(workspace, local_records):
     for path in (workspace / "scans").iterdir():
         memory.pipe_file(f"/ward/{path.name}", path.read_bytes())
     store = Store("memory://results")
-    images = list_inputs(["memory://ward", "memory://ward/0*.png", "memory://ward/none.png"])
-    assert write_inputs(store, images, 5) == (13, 3)  # the mask left out, none twice
+    said = []
+    images = list_inputs(["memory://ward", "memory://ward/0*.png", "memory://ward/none.png"], on_warning=said.append)
+    assert write_inputs(store, images, 5) == (13, 3)  # the mask left out and said, none twice
+    assert any("_mask.png was left out" in line for line in said)
     assert read_inputs(store, 0)[0] == "memory:///ward/00.png"
     segmenter = Segmenter(workspace / "dark.onnx", threads=1)
     counts = sum((make_shard(store, shard, segmenter) for shard in range(3)), Counter())

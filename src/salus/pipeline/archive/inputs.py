@@ -11,8 +11,7 @@ from pathlib import Path, PurePosixPath
 from salus.errors import SalusError
 from salus.pipeline.archive.store import Store, name_location, open_file_system
 from salus.pipeline.inputs import list_input_images, path_identity
-from salus.read.find import exclude_masks
-from salus.read.formats import CLINICAL_SUFFIXES, IMAGE_SUFFIXES
+from salus.read.find import Omission, describe_omissions, exclude_masks, is_image_by_name, is_known_by_name
 
 ESCAPED = re.compile("[\udc80-\udcff]+")
 """Bytes of file names that are no UTF-8, as Python has them."""
@@ -30,7 +29,7 @@ def list_inputs(
 
     Links are not followed: two links to one file are two images, as in `salus.pipeline.inputs`.
 
-    Which files are images is decided as by `salus.pipeline.jobs.plan_jobs`; in an object store, by suffix alone.
+    Which files are images is decided as by `salus.pipeline.jobs.plan_jobs`; in an object store, by name alone.
 
     Args:
         inputs: paths, or URLs that fsspec knows.
@@ -45,7 +44,7 @@ def list_inputs(
     paths = iter(list_input_images([Path(i) for i in inputs if "://" not in i], folder, on_warning))
     seen: set[str] = set()
     for location in inputs:
-        images = _images_in_store(location) if "://" in location else map(path_identity, next(paths))
+        images = _images_in_store(location, on_warning) if "://" in location else map(path_identity, next(paths))
         for image in images:
             if image not in seen:
                 seen.add(image)
@@ -115,22 +114,29 @@ def from_text(text: str) -> str:
     return ESCAPE.sub(lambda match: chr(0xDC00 + int(match[1], 16)), text)
 
 
-def _images_in_store(url: str) -> Iterator[str]:
+def _images_in_store(url: str, on_warning: Callable[[str], object]) -> Iterator[str]:
     """Yield the images of a URL: the objects a glob matches, those directly in a folder, or the one object."""
     system, root, _ = open_file_system(url)
     with name_location(url):
         if any(sign in root for sign in "*?["):
-            matches = system.glob(root)
+            matches = list(system.glob(root, detail=True).values())
         elif system.isdir(root):
-            matches = system.ls(root, detail=False)
+            matches = system.ls(root, detail=True)
         else:
             matches = None
     if matches is None:
         yield url
         return
-    paths = [PurePosixPath(path) for path in sorted(map(str, matches))]
-    images = [p for p in paths if p.name.lower().endswith((*IMAGE_SUFFIXES, *CLINICAL_SUFFIXES)) and p.name[0] != "."]
+    paths = sorted(PurePosixPath(str(match["name"])) for match in matches if match["type"] == "file")
+    images = [path for path in paths if is_image_by_name(path)]
     if not images:
         raise SalusError(f"{url}: no image in it")
-    for path in exclude_masks(images):
+    kept = exclude_masks(images)
+    reasons = {path: "is by its name no image" for path in paths if not is_known_by_name(path)}
+    masks = sorted(set(images) - set(kept))
+    reasons |= dict.fromkeys(masks, "is by its name the mask of an image beside it")
+    omissions = [Omission(Path(path), reason) for path, reason in reasons.items()]
+    for line in describe_omissions(omissions):
+        on_warning(line)
+    for path in kept:
         yield str(system.unstrip_protocol(str(path)))
