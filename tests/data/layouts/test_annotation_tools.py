@@ -242,6 +242,13 @@ def test_cvats_shapes_are_filled(tmp_path):
     assert any("left out: shadow" in remark for remark in data.remarks)
 
 
+def test_cvats_file_may_have_another_name_as_datumaro_gives_it(tmp_path):
+    cvat_file(tmp_path, '<polygon label="lesion" points="10,10;30,10;30,20;10,20"/>')
+    (tmp_path / "annotations.xml").rename(tmp_path / "default.xml")
+    data = read_data_set(tmp_path)
+    assert (data.layout, data["a"].read_mask(SHAPE).sum()) == ("cvat", 200)
+
+
 @pytest.mark.parametrize(
     ("body", "head", "part"),
     [

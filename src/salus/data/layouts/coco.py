@@ -25,8 +25,8 @@ from salus.data.layouts.sample import Sample
 from salus.errors import SalusError
 from salus.measure.outline import encode_polygon_or_runs
 
-FILE = "annotations.json"
-"""The file that `write` makes, beside images/."""
+FILE = "annotations/instances_default.json"
+"""The file that `write` makes, beside images/, where CVAT and Datumaro look for it."""
 
 
 def matches(root: Path) -> bool:
@@ -89,8 +89,9 @@ def read(root: Path) -> DataSet:
 
 
 def write(root: Path, samples: Iterable[Sample]) -> None:
-    """Write images/ and annotations.json: one annotation for each lesion, its category the label of the image."""
-    (root / "images").mkdir()
+    """Write images/ and annotations/: one annotation for each lesion, its category the label of the image."""
+    for part in ("images", "annotations"):
+        (root / part).mkdir()
     categories = {"lesion": 1, "benign": 2, "malignant": 3}
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []

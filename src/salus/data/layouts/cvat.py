@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from salus.atomic import write_text
-from salus.data.case import Case, DataSet
+from salus.data.case import LABELS, Case, DataSet
 from salus.data.layouts.class_names import choose_lesion_classes, label_of
 from salus.data.layouts.files import find_root, remark_on
 from salus.data.layouts.json_files import MAX_JSON, ImageFinder, unique_names, unlisted_images
@@ -30,7 +30,7 @@ ELLIPSE_CORNERS = 180
 
 
 def matches(root: Path) -> bool:
-    """Tell whether `root`, or the only folder in it, has an annotations.xml that starts as CVAT's."""
+    """Tell whether `root`, or the only folder in it, has an XML file that starts as CVAT's."""
     return find_root(root, _has_layout) is not None
 
 
@@ -41,7 +41,7 @@ def read(root: Path) -> DataSet:
         SalusError: the file is damaged, is of a video, or no name tells which label means a lesion.
     """
     folder = find_root(root, _has_layout) or root
-    path = folder / FILE
+    path = _file(folder) or folder / FILE
     tree, finder = _parse(path), ImageFinder(folder)
     if tree.find("track") is not None:
         raise SalusError(f"{path}: holds the tracks of a video; export it as CVAT for images 1.1")
@@ -75,9 +75,9 @@ def read(root: Path) -> DataSet:
                 annotation=Outlines(areas, size),
             )
         )
-    others, remarks = unlisted_images(cases, folder, [folder / "images"], f"not in {FILE}, so it is unlabelled")
+    others, remarks = unlisted_images(cases, folder, [folder / "images"], f"not in {path.name}, so it is unlabelled")
     cases += others
-    remarks += remark_on(missing, f"in {FILE}, but no file")
+    remarks += remark_on(missing, f"in {path.name}, but no file")
     remarks += remark_on(empty, "listed without a lesion, so it counts as tumour-free")
     if left_out := sorted(names - lesions):
         remarks.append(f"{path}: labels that are no lesion are left out: {', '.join(left_out)}")
@@ -89,12 +89,22 @@ def write(root: Path, samples: Iterable[Sample]) -> None:
     (root / "images").mkdir()
     document = ElementTree.Element("annotations")
     ElementTree.SubElement(document, "version").text = "1.1"
+    task = ElementTree.SubElement(ElementTree.SubElement(document, "meta"), "task")
+    labels = ElementTree.SubElement(task, "labels")
+    for name in ("lesion", *LABELS, "patient"):
+        label = ElementTree.SubElement(labels, "label")
+        ElementTree.SubElement(label, "name").text = name
+        attributes = ElementTree.SubElement(label, "attributes")
+        if name == "patient":
+            attribute = ElementTree.SubElement(attributes, "attribute")
+            for key, text in (("name", "id"), ("input_type", "text"), ("mutable", "False"), ("values", "")):
+                ElementTree.SubElement(attribute, key).text = text
     for sample in samples:
         path = sample.save_image(root / "images")
         if sample.mask is None:
             continue
         height, width = sample.mask.shape
-        place = {"id": str(len(document) - 1), "name": path.name, "width": str(width), "height": str(height)}
+        place = {"id": str(len(document) - 2), "name": path.name, "width": str(width), "height": str(height)}
         element = ElementTree.SubElement(document, "image", place)
         if sample.case.label:
             ElementTree.SubElement(element, "tag", {"label": sample.case.label, "source": "file"})
@@ -174,8 +184,14 @@ def _parse(path: Path) -> ElementTree.Element:
 
 
 def _has_layout(folder: Path) -> bool:
-    path = folder / FILE
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return b"<annotations" in file.read(4096)
+    return _file(folder) is not None
+
+
+def _file(folder: Path) -> Path | None:
+    """Find the file that starts as CVAT's: annotations.xml, or another one, as Datumaro names it."""
+    for path in (folder / FILE, *sorted(folder.glob("*.xml"))):
+        if path.is_file():
+            with path.open("rb") as file:
+                if b"<annotations" in file.read(4096):
+                    return path
+    return None
