@@ -187,6 +187,7 @@ def test_pixels_that_are_not_square_are_drawn_in_their_true_proportions(page, fi
     assert rows == pytest.approx(2 * columns, abs=2)  # a disc on the screen and in mm
 
 
+@pytest.mark.slow
 def test_errors_stay_until_they_are_closed_and_the_same_one_is_shown_once(page, files):
     page.set_input_files("#files", [files / f"broken-{i:02}.jpg" for i in (0, 1, 2)])
     expect(page.locator("#toast .toast")).to_have_count(3)
@@ -271,6 +272,7 @@ def test_keys_work_on_other_keyboards_and_not_while_a_name_is_typed(page, files)
     expect(page.locator("#cases li")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_the_network_s_outline_is_shown_beside_the_reader_s_and_alone(page, files):
     def count(first, second, third):
         colours = canvas_colours(page)
@@ -375,6 +377,7 @@ def test_holes_are_filled_and_the_outline_is_smoothed(page, files):
     assert (saved_mask(page) == drawn).all()
 
 
+@pytest.mark.slow
 def test_the_two_calipers_of_a_lesion_have_the_lengths_that_are_measured(page, files, segmenter):
     for name in ("3.png", "flat.dcm"):
         open_files(page, files, name) if name == "3.png" else page.set_input_files("#files", files / name)
