@@ -67,8 +67,9 @@ def best_threshold(probability: np.ndarray) -> tuple[float, float]:
         The threshold, and the expected Dice of the mask `probability >= threshold`; both 0 for a map of zeros.
 
     Example:
-        >>> best_threshold(np.array([[0.9, 0.4], [0.05, 0.0]]))
-        (0.4, 0.7764705882352941)
+        >>> threshold, dice = best_threshold(np.array([[0.9, 0.4], [0.05, 0.0]]))
+        >>> threshold, round(dice, 3)
+        (0.4, 0.776)
     """
     descending = np.sort(np.asarray(probability, np.float64), axis=None)[::-1]
     inside = np.cumsum(descending)

@@ -57,7 +57,7 @@ def export_onnx(
 
     rng = np.random.default_rng(0)
     images = [rng.random((2, *port.shape[1:]), np.float32) for port in model.inputs]
-    inputs = images[0] if len(images) == 1 else images
+    inputs: Any = images[0] if len(images) == 1 else images
     if isinstance(model.input, dict):
         inputs = {port.name: image for port, image in zip(model.inputs, images, strict=True)}
     predicted = model.predict(inputs, verbose=0)
