@@ -206,3 +206,22 @@ def test_folders_that_are_none_are_told_before_work_starts(tmp_path):
     with pytest.raises(SalusError, match="absent: no such folder of maps"):
         salus(image, "-o", tmp_path / "out", "--maps-from", tmp_path / "absent")
     assert not (tmp_path / "out").exists()
+
+
+def test_folders_within_clinical_files_and_what_is_left_out(tmp_path, capsys):
+    from tests.read.wrap import wrap_dicom
+
+    grey = (np.indices((40, 64)).sum(axis=0) * 2).astype(np.uint8)
+    folder, maps = tmp_path / "in", tmp_path / "maps"
+    (folder / "ward").mkdir(parents=True)
+    Image.fromarray(grey).save(folder / "a.png")
+    Image.fromarray(grey).save(folder / "ward" / "a.png")
+    wrap_dicom(folder / "1.2.840.1", grey)
+    wrap_dicom(folder / "1.2.840.2", np.stack([grey, grey]))
+    (folder / "cine.mp4").write_bytes(b"video")
+    assert salus(folder, "-o", maps, "--method", "prior", "--recursive") == 0
+    found = sorted(str(path.relative_to(maps)) for path in maps.rglob("*.png"))
+    assert found == ["1.2.840.1.png", "1.2.840.2.png", "a.png", "ward/a.png"]
+    said = capsys.readouterr().err
+    assert "cine.mp4 was left out" in said
+    assert "1.2.840.2: holds 2 frames; the map is of the first" in said

@@ -165,6 +165,19 @@ def test_a_run_goes_on_after_a_stream_that_takes_too_long(tmp_path, monkeypatch)
         np.testing.assert_allclose(frames.scan(number).pixels * 255, noise[number - 1], atol=1e-4)
 
 
+def test_a_process_that_the_system_ended_costs_no_file(tmp_path):
+    path = wrap_dicom(tmp_path / "a.dcm", np.full((40, 64), 99, np.uint8), syntax=JPEGLSLossless)
+    code = (
+        "import os, signal, sys, time; from pathlib import Path; from salus.read.frames import open_frames\n"
+        "frames = open_frames(sys.argv[1]); frames.scan(1)\n"
+        "for text in Path('/proc/self/task').glob('*/children'):\n"
+        "    for child in text.read_text().split(): os.kill(int(child), signal.SIGKILL)\n"
+        "time.sleep(0.5); print(frames.scan(1).pixels.mean() * 255)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    assert float(done.stdout) == pytest.approx(99)
+
+
 @pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="processes are listed otherwise here")
 def test_the_process_that_decodes_is_kept_and_ends_with_its_caller(tmp_path):
     path = wrap_dicom(tmp_path / "a.dcm", np.zeros((3, 40, 64), np.uint8), syntax=JPEGLSLossless)

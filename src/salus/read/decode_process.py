@@ -37,11 +37,22 @@ def decode_apart(path: Path | str, index: int | None = None) -> np.ndarray:
         SalusError: the file is refused, takes longer than `MAX_SECONDS`, or no process can be started.
         DecodingError: it is damaged.
     """
-    worker = _IDLE.pop() if _IDLE else _Worker()
+    worker = _take_idle() or _Worker()
     values = worker.decode(path, index)
     with _LOCK:
         _IDLE.append(worker)
     return values
+
+
+def _take_idle() -> _Worker | None:
+    """Take a process that waits; None where there is none. One that the system ended meanwhile is dropped."""
+    with _LOCK:
+        while _IDLE:
+            worker = _IDLE.pop()
+            if worker.is_running():
+                return worker
+            worker.close()
+    return None
 
 
 class _Worker:
@@ -97,6 +108,10 @@ class _Worker:
     def _ended(self, name: str) -> SalusError:
         self.close()
         return SalusError(f"{name}: takes more than {MAX_SECONDS:.0f} s or 1 GB to decode; it is damaged")
+
+    def is_running(self) -> bool:
+        """Tell whether the process has not ended."""
+        return self._process.poll() is None
 
     def close(self) -> None:
         """End the process."""
