@@ -344,3 +344,19 @@ def test_two_runs_give_different_pseudonyms():
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout for _ in "ab"
     }
     assert len(outputs) == 2
+
+
+def test_areas_are_0_in_frames_without_the_lesion(tmp_path):
+    """In the numbers and in the chart, whatever the first and last frames hold."""
+    empty = np.full_like(frame(), 128)
+    path = wrap_dicom(tmp_path / "c.dcm", np.stack([empty, frame(), frame(3), empty]), regions=REGIONS)
+    assert main(["segment", str(path), "--out", str(tmp_path / "out"), "--no-overlay"]) == 0
+    with (tmp_path / "out" / "cine" / "c" / "area.csv").open(newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    first = {row["lesion"] for row in rows}.pop()
+    areas = [float(row["area"]) for row in rows if row["lesion"] == first]
+    assert [row["frame"] for row in rows if row["lesion"] == first] == ["1", "2", "3", "4"]
+    assert (areas[0], areas[3]) == (0, 0)
+    assert min(areas[1:3]) > 0
+    svg = (tmp_path / "out" / "cine" / "c" / "area.svg").read_text()
+    assert svg.count("<circle") == len(rows)

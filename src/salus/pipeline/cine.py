@@ -1,7 +1,7 @@
 """Bring the frames of a cine together once all are segmented: track its lesions, and write pictures and areas.
 
 OUT/cine/FILE/strip.jpg     some frames in a row
-OUT/cine/FILE/area.svg      each lesion's area over time, and area.csv, the same in numbers
+OUT/cine/FILE/area.svg      each lesion's area over time, 0 where it was not found; area.csv, the same in numbers
 OUT/cine/FILE/overlay.gif   the overlays, animated
 """
 
@@ -91,25 +91,28 @@ def write_cines(folder: Path, records: Sequence[Record], changed: set[str], *, o
 
 
 def _write_areas(cine_folder: Path, frames: Sequence[Record], interval: float | None) -> None:
-    """Write area.svg and area.csv.
+    """Write area.svg and area.csv, in which a lesion has the area 0 in frames in which it was not found.
 
     Args:
         cine_folder: OUT/cine/FILE.
         frames: records of the frames.
         interval: seconds from one frame to the next, None where the file does not say.
     """
-    points = [
-        (record.frame or 1, None if interval is None else ((record.frame or 1) - 1) * interval, lesion)
-        for record in frames
-        for lesion in record.lesions
-    ]
-    unit = "mm2" if points and points[0][2].unit == "mm" else "px"
-    areas: dict[int, list[tuple[float, float]]] = {}
-    for frame, time, lesion in points:
-        areas.setdefault(lesion.number, []).append((frame if time is None else time, lesion.area))
+    numbers = sorted({lesion.number for record in frames for lesion in record.lesions})
+    units = {lesion.unit for record in frames for lesion in record.lesions}
+    unit = "mm2" if units == {"mm"} or (not units and frames[0].spacing) else "px"
+    areas: dict[int, list[tuple[float, float]]] = {number: [] for number in numbers}
+    rows: list[tuple[object, ...]] = []
+    for record in frames:
+        frame = record.frame or 1
+        time = None if interval is None else (frame - 1) * interval
+        found = {lesion.number: lesion.area for lesion in record.lesions}
+        seconds = "" if time is None else f"{time:.6g}"
+        for number in numbers:
+            area = found.get(number, 0.0)  # a lesion that was not found in a frame has no area there
+            areas[number].append((frame if time is None else time, area))
+            rows.append((frame, seconds, number, f"{area:.6g}", unit))
+        if not numbers:
+            rows.append((frame, seconds, "", "0", unit))
     write_chart(cine_folder / "area.svg", areas, "frame" if interval is None else "seconds", unit)
-    rows = [
-        (frame, "" if time is None else f"{time:.6g}", lesion.number, f"{lesion.area:.6g}", unit)
-        for frame, time, lesion in points
-    ]
     write_rows(cine_folder / "area.csv", [dict(zip(AREA_COLUMNS, row, strict=True)) for row in rows], AREA_COLUMNS)
