@@ -34,11 +34,13 @@ async def worklist(state: StateDep) -> WorklistAnswer:
 @routes.post("/worklist/{item}", status_code=201)
 async def open_item(state: StateDep, session: SessionOrNewDep, item: Annotated[int, Path(ge=1)]) -> CaseAnswer:
     """Open an image of the worklist in the session."""
-    name_and_path = _get_worklist(state).find(item)
+    worklist = _get_worklist(state)
+    name_and_path = worklist.find(item)
     if name_and_path is None:
         raise NotFound(f"no image {item} in the worklist")
     name, path = name_and_path
-    return describe_case(await asyncio.to_thread(state.sessions.open_worklist_file, session, path, item, name))
+    label = worklist.label(path)
+    return describe_case(await asyncio.to_thread(state.sessions.open_worklist_file, session, path, item, name, label))
 
 
 def _get_worklist(state: ServerState) -> Worklist:

@@ -165,7 +165,7 @@ class Sessions:
 
         return self._open_case(session, store, label=clean_label(label))
 
-    def open_worklist_file(self, session: Session, source: Path, number: int, name: str) -> OpenCase:
+    def open_worklist_file(self, session: Session, source: Path, number: int, name: str, label: str) -> OpenCase:
         """Open a file of the worklist as a case; it is read where it lies. Give the case that is open already, if any.
 
         Args:
@@ -173,6 +173,7 @@ class Sessions:
             source: the file.
             number: in the worklist.
             name: in the exported data set.
+            label: the file's own name.
 
         Raises:
             SalusError: it is no image that Salus reads, or a limit is exceeded.
@@ -180,7 +181,7 @@ class Sessions:
         for case in session.cases.values():
             if case.work == number:
                 return case
-        return self._open_case(session, lambda folder: source, number, name, source.name)
+        return self._open_case(session, lambda folder: source, number, name, label)
 
     def close_case(self, session: Session, case: OpenCase) -> None:
         """Close a case and remove its files; what was saved of it stays in the session's data set."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from salus.errors import SalusError
 from salus.pipeline.jobs import plan_jobs
 from salus.serve.data_set import DataSetFolder
 from salus.serve.frames import FrameFiles
+from salus.serve.names import distinct_name
 from salus.serve.open_case import OpenCase
 
 
@@ -18,7 +20,7 @@ class WorkItem:
 
     Attributes:
         number: from 1, in the order of names.
-        name: of its file, without its folder.
+        name: of its file, with the folders within the worklist's folder.
         done: whether an outline of it was saved.
     """
 
@@ -42,14 +44,22 @@ class Worklist:
         if not folder.is_dir():
             raise SalusError(f"{folder}: is no folder; name one with images")
         self.output = DataSetFolder(output)
-        self.files = {job.file_name.replace("/", "_"): job.image for job in plan_jobs([folder], output, "1")}
+        self.folder = folder
+        self.files: dict[str, Path] = {}
+        for job in plan_jobs([folder], output, "1"):
+            self.files[distinct_name(job.file_name.replace("/", "_"), self.files.__contains__)] = job.image
 
     def items(self) -> list[WorkItem]:
         """List all images, with what is done now."""
         done = self.output.cases()
         return [
-            WorkItem(number, path.name, name in done) for number, (name, path) in enumerate(self.files.items(), start=1)
+            WorkItem(number, self.label(path), name in done)
+            for number, (name, path) in enumerate(self.files.items(), start=1)
         ]
+
+    def label(self, path: Path) -> str:
+        """Name a file as the list shows it: its path within the folder."""
+        return Path(os.path.relpath(path, self.folder)).as_posix()
 
     def find(self, number: int) -> tuple[str, Path] | None:
         """Find an item's name and file by its number; None where there is no such item."""
