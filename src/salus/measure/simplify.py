@@ -40,7 +40,7 @@ def simplified_polygons(mask: np.ndarray, tolerance: float = TOLERANCE) -> list[
     Example:
         >>> rows, columns = np.mgrid[:60, :60]
         >>> disc = np.hypot(rows - 30, columns - 30) < 25
-        >>> len(polygons(disc)[0]) > 5 * len(simplified_polygons(disc)[0])
+        >>> len(polygons(disc)[0]) > 3 * len(simplified_polygons(disc)[0])
         True
     """
     rings = []

@@ -177,7 +177,7 @@ def warn_of_faint_maps(role: str, decisions: Mapping[str, MaskDecision]) -> list
 
     Example:
         >>> faint, graded = MaskDecision(MASK, 0, 1), MaskDecision(GRADES, 0, 250)
-        >>> warn_of_faint_maps("predictions", {"a.png": faint, "b.png": graded})[0][:67]
+        >>> warn_of_faint_maps("predictions", {"a.png": faint, "b.png": graded})[0][:63]
         'predictions: 1 file of 0 and 1 among probabilities, e.g. a.png:'
     """
     faint = [path for path, d in sorted(decisions.items()) if (d.meaning, d.low, d.high) == (MASK, 0, 1)]

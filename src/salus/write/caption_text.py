@@ -55,7 +55,7 @@ def wrap_text(text: str, width: float) -> list[str]:
 
     Example:
         >>> wrap_text("touches the border; part of it may lie outside", 120)
-        ['touches the border; part', 'of it may lie outside']
+        ['touches the border;', 'part of it may lie', 'outside']
     """
     lines = [""]
     for word in text.split():
