@@ -21,8 +21,9 @@ from salus.pipeline.journal import Journal
 from salus.pipeline.run import run_jobs
 from salus.read.image import read_mask
 from salus.segmentation.region_results import STRANGE
+from salus.segmentation.result import FOUND, NONE
 from salus.segmentation.segmenter import Segmenter
-from salus.write.tables import COLUMNS, FAILED, FOUND, NONE
+from salus.write.tables import COLUMNS, FAILED
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from salus.pipeline.failures import GIVE_UP, NOT_TRIED, FailureCounter, join_failures
-from salus.write.tables import FAILED, NONE, Record
+from salus.segmentation.result import NONE
+from salus.write.tables import FAILED, Record
 
 
 def frame(number, reason=None, image="a.dcm"):

@@ -7,7 +7,8 @@ import pytest
 
 from salus.errors import SalusError
 from salus.pipeline.journal import Journal, read_journal
-from salus.write.tables import FAILED, NONE, Record
+from salus.segmentation.result import NONE
+from salus.write.tables import FAILED, Record
 
 FIRST = Record("a.png", "a", NONE, height=9, width=9, spacing=(0.1, 0.2), presence=0.3, confidence=0.7, flags=("x",))
 SECOND = Record("b.png", "b", FAILED, "b.png: no such file")

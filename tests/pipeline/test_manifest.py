@@ -4,7 +4,8 @@ import json
 
 from salus.pipeline.manifest import build_manifest
 from salus.segmentation.network import NetworkSettings
-from salus.write.tables import FAILED, FOUND, NONE, Record
+from salus.segmentation.result import FOUND, NONE
+from salus.write.tables import FAILED, Record
 
 
 def test_the_manifest_counts_results_and_names_failures_versions_and_settings():

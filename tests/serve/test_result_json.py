@@ -9,9 +9,9 @@ import pytest
 from salus.measure.lesions import measure_lesions
 from salus.scan import Region
 from salus.segmentation.region_results import AT_BORDER
-from salus.segmentation.result import Segmentation
+from salus.segmentation.result import FOUND, NONE, Segmentation
 from salus.serve.result_json import answer_record, make_answer, read_answer, remeasure
-from salus.write.tables import FOUND, NONE, make_record
+from salus.write.tables import make_record
 
 REGIONS = (Region(0, 0, 40, 30, (0.1, 0.2)), Region(0, 30, 40, 30))
 

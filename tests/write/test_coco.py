@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from tests.write.segmentations import l_and_ring, segmentation_of
 
+from salus.segmentation.result import NONE
 from salus.write.coco import encode_polygon_or_runs, image_file_names, write_coco
-from salus.write.tables import NONE, Record
+from salus.write.tables import Record
 
 
 def test_annotations_are_read_by_cocos_own_tools(tmp_path):

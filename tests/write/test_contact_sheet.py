@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from salus.segmentation.result import NONE
 from salus.write.caption_text import draw_line, line_width, wrap_text
 from salus.write.contact_sheet import BACKGROUND, CAPTION, COLUMNS, LINE, ROWS, TILE, draw_sheet, write_contact_sheets
-from salus.write.tables import FAILED, NONE, Record
+from salus.write.tables import FAILED, Record
 
 
 def record(name, **more):

@@ -10,20 +10,9 @@ import pytest
 from salus.atomic import write_json
 from salus.measure.lesions import measure_lesions
 from salus.scan import Region
-from salus.segmentation.result import Findings, Segmentation, findings_of
+from salus.segmentation.result import FOUND, NONE, Findings, Segmentation, findings_of
 from salus.serve.result_json import Answer
-from salus.write.tables import (
-    COLUMNS,
-    FAILED,
-    FOUND,
-    NONE,
-    Record,
-    lesion_rows,
-    make_record,
-    read_record,
-    records_json,
-    write_csv,
-)
+from salus.write.tables import COLUMNS, FAILED, Record, lesion_rows, make_record, read_record, records_json, write_csv
 
 
 def segmentation(mask, spacing=None, **others):

@@ -34,9 +34,9 @@ def add_parser(commands: Any) -> None:
     convert = parts.add_parser(
         "convert",
         help="write a data set in another layout",
-        description="Convert a data set to the layout of an annotation tool, a training framework or a paper. Every mask "
-        "stays the same to the pixel, which is checked by reading the new folder. Images stay the files they are, or "
-        "become 8-bit grey PNG where the layout wants that. What the layout cannot hold is named.",
+        description="Convert a data set to the layout of an annotation tool, a training framework or a paper. Every "
+        "mask stays the same to the pixel, which is checked by reading the new folder. Images stay the files they are, "
+        "or become 8-bit grey PNG where the layout wants that. What the layout cannot hold is named.",
         epilog="layouts: manifest, published, pairs, busi, busbra, colours, labelme, coco, cvat, nnunet, monai, "
         "dicom-seg. example: salus data convert annotated/ nnUNet_raw/Dataset001_Breast --to nnunet",
     )

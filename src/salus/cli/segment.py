@@ -172,7 +172,7 @@ def _run_here(args: argparse.Namespace) -> int:
 
 def _summary(images: int, counts: Counter[str], kept: int) -> str:
     """Tell in a line how many images have which result; one record may stand for many frames that failed."""
-    from salus.write.tables import FOUND, NONE
+    from salus.segmentation.result import FOUND, NONE
 
     failed = images - counts[FOUND] - counts[NONE]
     return (
@@ -185,7 +185,8 @@ def _summary(images: int, counts: Counter[str], kept: int) -> str:
 def _run_on_ray(args: argparse.Namespace) -> int:
     from salus.errors import SalusError
     from salus.pipeline.archive.run import SHARD_SIZE, ArchiveOptions, segment_archive
-    from salus.write.tables import FAILED, FOUND, NONE
+    from salus.segmentation.result import FOUND, NONE
+    from salus.write.tables import FAILED
 
     if refused := next((name for name in LOCAL_OPTIONS if getattr(args, name)), None):
         raise SalusError(f"--{refused.replace('_', '-')}: not with --engine ray, which writes Parquet shards of masks")

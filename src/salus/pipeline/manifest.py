@@ -10,8 +10,9 @@ from typing import Any
 
 from salus import __version__
 from salus.processor import processor_cores, processor_name
+from salus.segmentation.result import FOUND, NONE
 from salus.segmentation.segmenter import Segmenter
-from salus.write.tables import FAILED, FOUND, NONE, Record
+from salus.write.tables import FAILED, Record
 
 PACKAGES = ("numpy", "scipy", "pillow", "openvino", "onnxruntime")
 

@@ -16,8 +16,8 @@ from salus.preprocess import to_uint8
 from salus.scan import Region
 from salus.segmentation.postprocess import expected_confidence, measure_regions
 from salus.segmentation.region_results import AT_BORDER
-from salus.segmentation.result import Segmentation, findings_of, restore_types
-from salus.write.tables import FOUND, NONE, Record
+from salus.segmentation.result import FOUND, NONE, Segmentation, findings_of, restore_types
+from salus.write.tables import Record
 
 MAPS = ("mask", "probability", "saliency")
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from salus.atomic import write_picture
+from salus.segmentation.result import NONE
 from salus.write.caption_text import draw_line, fit_line, wrap_text
-from salus.write.tables import FAILED, NONE, Record
+from salus.write.tables import FAILED, Record
 
 TILE = (240, 200)
 """Width and height of the space for a picture, pixels."""

@@ -10,7 +10,7 @@ from typing import Any
 from salus.atomic import write_rows
 from salus.measure.lesions import Lesion
 from salus.scan import Region
-from salus.segmentation.result import FOUND, NONE, Segmentation, findings_of, restore_types
+from salus.segmentation.result import Segmentation, findings_of, restore_types
 
 FAILED = "failed"
 """The result of an image that failed, beside `FOUND` and `NONE`."""

@@ -121,8 +121,7 @@ def write_run(
             write_json(target / "summary.json", _summary(network, fold, len(chosen), index))
     for name, masks in predictions.items():
         scored = [
-            score_prediction(name, test[case.name], case, Path(masks) / case.image.name, SIZE)
-            for case in pairs.cases
+            score_prediction(name, test[case.name], case, Path(masks) / case.image.name, SIZE) for case in pairs.cases
         ]
         for fold in assignment.numbers:
             target = fold_folder(run, name, fold)

@@ -86,7 +86,8 @@ def main_table(run_data: RunData) -> Table:
         PUBLISHED,
         "main",
         "Scores as published, over images with a lesion: mean over folds of the folds’ means ± standard deviation over "
-        f"folds (divisor n − 1); beneath, the 95% bootstrap interval of the mean over images, drawn by {run_data.unit}.",
+        "folds (divisor n − 1); beneath, the 95% bootstrap interval of the mean over images, "
+        f"drawn by {run_data.unit}.",
         (
             "↑ higher is better, ↓ lower is better. FPR is relative to the lesion’s area, so "
             "it can exceed 1. AUC-ROC is of the probabilities, not of the thresholded mask; – where only masks are "
@@ -101,8 +102,8 @@ def field_table(run_data: RunData) -> Table:
         run_data,
         BOUNDARY_AND_DETECTION,
         "field",
-        "Outline and lesion detection, over images with a lesion: mean over folds ± standard deviation over folds (n − 1); "
-        f"beneath, the 95% bootstrap interval of the mean over images, drawn by {run_data.unit}.",
+        "Outline and lesion detection, over images with a lesion: mean over folds ± standard deviation over folds "
+        f"(n − 1); beneath, the 95% bootstrap interval of the mean over images, drawn by {run_data.unit}.",
         (
             "HD95, ASSD: distances between the outlines, in pixels of that size. NSD: share of the outlines within 2 "
             "pixels of each other. Lesions found: mean share of an image’s lesions met with IoU of at least .1. False "

@@ -27,8 +27,9 @@ from salus.pipeline.jobs import parse_frames
 from salus.pipeline.output_folder import output_folder
 from salus.pipeline.run import segmenter_settings
 from salus.ray_cluster import RETRIES, raise_task_error, ray_cluster
+from salus.segmentation.result import FOUND, NONE
 from salus.segmentation.segmenter import Segmenter
-from salus.write.tables import FAILED, FOUND, NONE
+from salus.write.tables import FAILED
 
 ARCHIVE = "archive.json"
 SHARD_SIZE = 1000
