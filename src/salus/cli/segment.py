@@ -12,7 +12,6 @@ from salus.cli import shared_options
 from salus.cli.output import one_line, warn
 from salus.cli.progress import Progress
 from salus.cli.prompt_options import PROMPT_OPTIONS, add_prompts, apply_prompts
-from salus.cli.quick_imports import import_scipy
 
 RUN_OPTIONS = ("fractional", "whole_image", "deidentify", "preview", "report", "resume", "overwrite", "workers")
 """Options of the command that are passed on to `salus.pipeline.options.RunOptions` as they are."""
@@ -108,7 +107,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _run_here(args: argparse.Namespace) -> int:
     _start_loading(args)
-    import_scipy()
     from salus.errors import SalusError
     from salus.pipeline.jobs import plan_jobs, select_part
     from salus.pipeline.options import RunOptions

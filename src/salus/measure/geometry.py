@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import atan2, degrees, hypot, pi
 
 import numpy as np
+from scipy.spatial import ConvexHull
 
 PixelSize = tuple[float, float]
 """(row, column) size of a pixel."""
@@ -24,38 +25,14 @@ def convex_hull(mask: np.ndarray, pixel_size: PixelSize) -> np.ndarray:
         >>> convex_hull(np.ones((2, 3), bool), (1.0, 0.5)).tolist()
         [[0.0, 0.0], [2.0, 0.0], [2.0, 1.5], [0.0, 1.5]]
     """
-    height, width = mask.shape
     rows = np.flatnonzero(mask.any(axis=1))
     first = mask[rows].argmax(axis=1)
-    end = width - mask[rows, ::-1].argmax(axis=1)
-    # Between rows lie lines, on which pixels of both have corners; as whole numbers, so that the hull is exact.
-    left, right = np.full(height + 1, width), np.zeros(height + 1, int)
-    left[rows], right[rows] = first, end
-    left[rows + 1], right[rows + 1] = np.minimum(left[rows + 1], first), np.maximum(right[rows + 1], end)
-    lines = np.union1d(rows, rows + 1)
-    down = _convex_chain(lines.tolist(), left[lines].tolist(), 1)
-    up = _convex_chain(lines.tolist(), right[lines].tolist(), -1)[::-1]
-    return np.array(down + up) * np.asarray(pixel_size)
-
-
-def _convex_chain(rows: list[int], columns: list[int], side: int) -> list[tuple[int, int]]:
-    """Keep those of the outermost points of each row at which the hull turns (Andrew's monotone chain, 1979).
-
-    Args:
-        rows: in ascending order.
-        columns: of the outermost point in each row.
-        side: 1 for the left side, -1 for the right.
-    """
-    chain: list[tuple[int, int]] = []
-    for row, column in zip(rows, columns, strict=True):
-        while len(chain) > 1:
-            (row_0, column_0), (row_1, column_1) = chain[-2:]
-            turn = (row_1 - row_0) * (column - column_1) - (column_1 - column_0) * (row - row_1)
-            if turn * side > 0:
-                break
-            chain.pop()
-        chain.append((row, column))
-    return chain
+    end = mask.shape[1] - mask[rows, ::-1].argmax(axis=1)
+    # Of each row the outer corners of its first and last pixel, as whole numbers: the hull is then exact.
+    corners = np.concatenate([np.stack([row, column], axis=1) for row in (rows, rows + 1) for column in (first, end)])
+    ring = corners[ConvexHull(corners).vertices]
+    start = np.lexsort((ring[:, 1], ring[:, 0]))[0]
+    return np.roll(ring, -start, axis=0) * np.asarray(pixel_size)
 
 
 def feret_extents(corners: np.ndarray) -> tuple[float, float, float]:
