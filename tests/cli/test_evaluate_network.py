@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from salus.cli import main
-from salus.segmentation import segmenter
+from salus.segmentation import loading
 
 onnx = pytest.importorskip("onnx")
 helper = pytest.importorskip("onnx.helper")
@@ -127,7 +127,7 @@ def test_a_bad_image_is_one_line_and_exit_code_three(native, data, capsys):
 def test_wrong_arguments_are_reported_in_one_line(arguments, part, data, tmp_path, monkeypatch, capsys):
     write(tmp_path / "dark.onnx")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(segmenter, "SHIPPED_NETWORK", tmp_path / "gone.onnx")
+    monkeypatch.setattr(loading, "SHIPPED_NETWORK", tmp_path / "gone.onnx")
     assert main(["evaluate", *arguments]) == 2
     error = capsys.readouterr().err
     assert part in error
@@ -135,6 +135,6 @@ def test_wrong_arguments_are_reported_in_one_line(arguments, part, data, tmp_pat
 
 
 def test_shipped_is_the_network_in_the_package(data, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(segmenter, "SHIPPED_NETWORK", write(tmp_path / "dark.onnx"))
+    monkeypatch.setattr(loading, "SHIPPED_NETWORK", write(tmp_path / "dark.onnx"))
     assert main(["evaluate", str(data), "--network", "shipped"]) == 0
     assert "2 images with a lesion" in capsys.readouterr().out
