@@ -26,7 +26,9 @@ from salus.read.frames import open_frames
 
 def used():
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(u.ru_utime + u.ru_stime for u in usages), max(u.ru_maxrss for u in usages) * 1024
+    with open("/proc/self/status") as status:  # this process alone: ru_maxrss may be that of the one that started it
+        peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+    return sum(u.ru_utime + u.ru_stime for u in usages), max(peak, usages[1].ru_maxrss) * 1024
 
 for path in sys.argv[1:]:
     start, said = used()[0], None
