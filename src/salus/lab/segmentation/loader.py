@@ -32,7 +32,8 @@ def load_batches(
     images: np.ndarray, masks: np.ndarray, recipe: SegmentationRecipe, finished: int, steps: int, processes: int = 0
 ) -> Iterator[tuple[Any, dict[str, np.ndarray]]]:
     """Make the inputs and targets of the steps that are left; the arguments are those of `sample_batches`."""
-    return map(to_inputs_and_targets, sample_batches(images, masks, recipe, finished, steps, processes))
+    samples = sample_batches(images, masks, recipe, finished, steps, processes)
+    return (to_inputs_and_targets(batch) for batch in samples)
 
 
 def sample_batches(
