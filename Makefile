@@ -32,7 +32,7 @@ lint: install
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-# Lint, types and unit tests, in a minute and a half: what to run while working on a change.
+# Lint, types and unit tests: what to run while working on a change.
 UNIT = tests/test_atomic.py tests/test_engine.py tests/test_parallel.py tests/test_pinned.py tests/cli/test_help.py \
 	tests/read tests/measure tests/metrics tests/segmentation tests/evaluation tests/saliency tests/data tests/write
 quick: lint
