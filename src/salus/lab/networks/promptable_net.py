@@ -29,7 +29,7 @@ import keras
 from keras import layers
 
 from salus.lab.networks.efficientnet_lite import efficientnet_lite0, load_encoder
-from salus.lab.networks.segment_net import CONTEXT, DECODER, OUTPUTS, SIZE
+from salus.lab.networks.segment_net import OUTPUTS, SIZE, decode, pool_stages
 
 FILTERS = 32
 """k of the attention blocks."""
@@ -81,22 +81,9 @@ def promptable_net(size: int = SIZE, weights: Path | None = None, dropout: float
         return attention(features, layers.MaxPooling2D(stride, name=f"prompt{stride}")(maps), stride)
 
     skips = efficientnet_lite0(image, folded=True, between=attend)
-    means = [layers.GlobalAveragePooling2D(name=f"mean{2**n}")(skip) for n, skip in enumerate(skips, 1)]
-    features = layers.Concatenate(name="features")(means)
-    context = layers.Dense(CONTEXT, activation="relu", name="context")(means[-1])
-    presence = layers.Dense(1, activation="sigmoid", dtype="float32", name="presence")(context)
-    x = layers.Dropout(dropout, name="deep_drop")(skips[-1])
-    for filters, skip, stride in zip(DECODER, skips[-2::-1], (16, 8, 4, 2), strict=True):
-        x = layers.Conv2D(filters, 1, name=f"deep{stride}")(x)  # before enlarging, where it costs a quarter
-        x = layers.UpSampling2D(2, interpolation="bilinear", name=f"up{stride}")(x)
-        same_size = layers.Conv2D(filters, 1, name=f"skip{stride}")(skip)
-        x = layers.ReLU(name=f"mix{stride}")(layers.Add(name=f"join{stride}")([x, same_size]))
-        x = layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"dec{stride}")(x)
-        if stride == SALIENCY_STRIDE:
-            saliency = layers.Conv2D(1, 1, activation="sigmoid", dtype="float32", name="saliency")(x)
-    logit = layers.Conv2D(1, 3, padding="same", dtype="float32", name="logit")(x)
-    logit = layers.UpSampling2D(2, interpolation="bilinear", dtype="float32", name="up1")(logit)
-    probability = layers.Activation("sigmoid", dtype="float32", name="probability")(logit)
+    features, presence = pool_stages(skips)
+    probability, decoded = decode(skips, dropout)
+    saliency = layers.Conv2D(1, 1, activation="sigmoid", dtype="float32", name="saliency")(decoded[SALIENCY_STRIDE])
     outputs = dict(zip(OUTPUTS, (probability, saliency, presence, features), strict=True))
     model = keras.Model({"image": image, "prompt": prompt}, outputs, name="promptable_net")
     if weights is not None:

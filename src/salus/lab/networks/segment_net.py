@@ -79,6 +79,45 @@ def resize_saliency(saliency: keras.KerasTensor, stride: int) -> keras.KerasTens
     return layers.MaxPooling2D(stride // 4, name=f"saliency{stride}")(saliency) if stride > 4 else saliency
 
 
+def pool_stages(skips: list[keras.KerasTensor]) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """Build the outputs that come from means over the image.
+
+    Args:
+        skips: of the encoder, at strides 2 to 32.
+
+    Returns:
+        The means of all stages, (n, 512), and the presence of a tumour, (n, 1) in [0, 1].
+    """
+    means = [layers.GlobalAveragePooling2D(name=f"mean{2**n}")(skip) for n, skip in enumerate(skips, 1)]
+    features = layers.Concatenate(name="features")(means)
+    context = layers.Dense(CONTEXT, activation="relu", name="context")(means[-1])
+    return features, layers.Dense(1, activation="sigmoid", dtype="float32", name="presence")(context)
+
+
+def decode(skips: list[keras.KerasTensor], dropout: float) -> tuple[keras.KerasTensor, dict[int, keras.KerasTensor]]:
+    """Build the decoder.
+
+    Args:
+        skips: of the encoder, at strides 2 to 32.
+        dropout: rate at the deepest features while training.
+
+    Returns:
+        The probability, (n, size, size, 1) in [0, 1], and the decoder's features by stride.
+    """
+    x = layers.Dropout(dropout, name="deep_drop")(skips[-1])
+    decoded = {}
+    for filters, skip, stride in zip(DECODER, skips[-2::-1], (16, 8, 4, 2), strict=True):
+        x = layers.Conv2D(filters, 1, name=f"deep{stride}")(x)  # before enlarging, where it costs a quarter
+        x = layers.UpSampling2D(2, interpolation="bilinear", name=f"up{stride}")(x)
+        skip = layers.Conv2D(filters, 1, name=f"skip{stride}")(skip)
+        x = layers.ReLU(name=f"mix{stride}")(layers.Add(name=f"join{stride}")([x, skip]))
+        x = layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"dec{stride}")(x)
+        decoded[stride] = x
+    logit = layers.Conv2D(1, 3, padding="same", dtype="float32", name="logit")(x)
+    logit = layers.UpSampling2D(2, interpolation="bilinear", dtype="float32", name="up1")(logit)
+    return layers.Activation("sigmoid", dtype="float32", name="probability")(logit), decoded
+
+
 def segment_net(
     size: int = SIZE,
     weights: Path | None = None,
@@ -107,19 +146,7 @@ def segment_net(
         return attention(features, resize_saliency(detached, stride), stride)
 
     skips = efficientnet_lite0(image, weights=weights, folded=folded, between=attend if with_attention else None)
-    means = [layers.GlobalAveragePooling2D(name=f"mean{2**n}")(skip) for n, skip in enumerate(skips, 1)]
-    features = layers.Concatenate(name="features")(means)
-    context = layers.Dense(CONTEXT, activation="relu", name="context")(means[-1])
-    presence = layers.Dense(1, activation="sigmoid", dtype="float32", name="presence")(context)
-    x = layers.Dropout(dropout, name="deep_drop")(skips[-1])
-    for filters, skip, stride in zip(DECODER, skips[-2::-1], (16, 8, 4, 2), strict=True):
-        x = layers.Conv2D(filters, 1, name=f"deep{stride}")(x)  # before enlarging, where it costs a quarter
-        x = layers.UpSampling2D(2, interpolation="bilinear", name=f"up{stride}")(x)
-        skip = layers.Conv2D(filters, 1, name=f"skip{stride}")(skip)
-        x = layers.ReLU(name=f"mix{stride}")(layers.Add(name=f"join{stride}")([x, skip]))
-        x = layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"dec{stride}")(x)
-    logit = layers.Conv2D(1, 3, padding="same", dtype="float32", name="logit")(x)
-    logit = layers.UpSampling2D(2, interpolation="bilinear", dtype="float32", name="up1")(logit)
-    probability = layers.Activation("sigmoid", dtype="float32", name="probability")(logit)
+    features, presence = pool_stages(skips)
+    probability, _ = decode(skips, dropout)
     outputs = {"probability": probability, "saliency": saliency, "presence": presence, "features": features}
     return keras.Model(image, outputs, name="segment_net")
