@@ -1,5 +1,6 @@
 """Fixtures of the server's tests: a network, phantoms as files, a DICOM cine, clients, and a server that runs."""
 
+import shutil
 import threading
 import time
 from contextlib import ExitStack, contextmanager
@@ -23,6 +24,36 @@ from salus.serve.slow_headers import SlowHeaderTimeout
 
 BASE_URL = "http://127.0.0.1:8765"
 SPACING = (0.08, 0.08)
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+SWITCHES = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, for all tests of a file."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def address(segmenter):
+    """The address of a server that runs for all tests of a file."""
+    with running(segmenter) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

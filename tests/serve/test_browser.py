@@ -4,7 +4,6 @@ SALUS_SCREENSHOTS=docs/images makes the pictures of the documentation in the sam
 """
 
 import os
-import shutil
 import zipfile
 from contextlib import contextmanager
 from io import BytesIO
@@ -14,7 +13,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 from PIL import Image
-from tests.serve.conftest import png_of, running
+from tests.serve.conftest import CHROMIUM, png_of, running
 
 from salus import make_phantom, read_data_set
 
@@ -22,29 +21,10 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is no
 expect = playwright.expect
 expect.set_options(timeout=60_000)
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 
-SWITCHES = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 TIMEOUT_MS = 60_000
 """Milliseconds to wait for what the network makes; the machine may be busy."""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

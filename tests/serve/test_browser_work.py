@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 from PIL import Image
-from tests.serve.conftest import png_of, running
-from tests.serve.test_browser import CHROMIUM, SWITCHES, TIMEOUT_MS, drop, in_image
+from tests.serve.conftest import CHROMIUM, png_of, running
+from tests.serve.test_browser import TIMEOUT_MS, drop, in_image
 
 from salus import make_phantom
 
@@ -17,14 +17,6 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is no
 expect = playwright.expect
 expect.set_options(timeout=TIMEOUT_MS)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from scipy.ndimage import binary_fill_holes, uniform_filter
 from tests.read.wrap import region, wrap_dicom
-from tests.serve.conftest import make_cine, png_of, running
-from tests.serve.test_browser import CHROMIUM, SWITCHES, canvas_colours, in_image, outline_pixels, wait_until
+from tests.serve.conftest import CHROMIUM, make_cine, png_of
+from tests.serve.test_browser import canvas_colours, in_image, outline_pixels, wait_until
 
 from salus import make_phantom
 
@@ -38,20 +38,6 @@ def files(tmp_path_factory):
     wrap_dicom(folder / "part.dcm", wide, regions=[region(0, 0, HEIGHT, WIDTH, (0.1, 0.1))])
     make_cine(folder / "cine.dcm", 3)
     return folder
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def address(segmenter):
-    with running(segmenter) as address:
-        yield address
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ npm ci --prefix tests/serve/axe
 from pathlib import Path
 
 import pytest
-from tests.serve.conftest import make_cine, png_of, running
-from tests.serve.test_browser import CHROMIUM, SWITCHES, in_image
+from tests.serve.conftest import CHROMIUM, make_cine, png_of, running
+from tests.serve.test_browser import in_image
 
 from salus import make_phantom
 
@@ -38,20 +38,6 @@ def files(tmp_path_factory):
         (folder / name).write_bytes(b"\xff\xd8 no image")
     make_cine(folder / "cine.dcm", 3)
     return folder
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def address(segmenter):
-    with running(segmenter) as address:
-        yield address
 
 
 def violations(page):
