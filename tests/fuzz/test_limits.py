@@ -134,7 +134,7 @@ def replace_stream(path, stream):
 
 
 def test_streams_that_are_cut(tmp_path):
-    """A decoder of JPEG-LS reads on beyond the end of a stream for many seconds."""
+    """A decoder of JPEG-LS may read on beyond a stream's end for many seconds, or stop there: refused either way."""
     noise = np.random.default_rng(0).integers(0, 256, (400, 400), np.uint8)
     paths = []
     for syntax, share in ((JPEGLSLossless, 0.3), (JPEG2000Lossless, 0.3), (JPEG2000Lossless, 0.7)):
@@ -144,7 +144,7 @@ def test_streams_that_are_cut(tmp_path):
         length = int.from_bytes(content[at + 4 : at + 8], "little")
         replace_stream(path, content[at + 8 : at + 8 + int(length * share)])
         paths.append(path)
-    assert "takes more than" in read(*paths)[0]
+    assert "damaged" in read(*paths)[0]
 
 
 def test_pixel_data_in_many_pieces(tmp_path):

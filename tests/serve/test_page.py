@@ -187,6 +187,8 @@ def test_errors_stay_until_they_are_closed_and_the_same_one_is_shown_once(page, 
     expect(page.locator("#toast .toast")).to_have_count(2)
     page.keyboard.press("Escape")
     expect(page.locator("#toast .toast")).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(page.locator("#toast .toast")).to_have_count(0)
     page.set_input_files("#files", [files / "broken-00.jpg", files / "broken-00.jpg"])
     expect(page.locator("#toast")).to_contain_text("broken-00.jpg")
     expect(page.locator("#toast")).to_contain_text("(2 times)")
