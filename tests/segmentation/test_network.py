@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from salus.errors import SalusError
-from salus.segmentation.network import NetworkSettings, predict, prepare_image, read_settings
+from salus.segmentation.network import NetworkSettings, predict, prepare_image, read_settings, restrain
 
 
 def test_the_mean_with_the_mirrored_image_has_a_closed_form():
@@ -36,6 +36,16 @@ def test_settings_come_from_the_file_and_other_entries_are_passed_over():
     assert settings == NetworkSettings("net", 64, presence=0.2)
     with pytest.raises(SalusError, match=r"a\.onnx: is no segmentation network"):
         read_settings({"name": "net"}, Path("a.onnx"))
+
+
+def test_a_restraint_is_one_of_the_files_limits_of_presence():
+    settings = NetworkSettings("net", 64, presence=0.3, restraint={"balanced": 0.2})
+    limits = [restrain(settings, restraint, Path("a.onnx")).presence for restraint in (None, "none", "balanced")]
+    assert limits == [0.3, 0.0, 0.2]
+    with pytest.raises(SalusError, match=r"a\.onnx: has no limit of presence for the restraint 'strict'"):
+        restrain(settings, "strict", Path("a.onnx"))
+    with pytest.raises(SalusError, match="unknown restraint 'some'; choose one of none, balanced, strict"):
+        restrain(settings, "some", Path("a.onnx"))
 
 
 def test_an_image_is_rounded_to_8_bits_at_the_networks_size():

@@ -11,6 +11,7 @@ from salus.segmentation.postprocess import (
     best_threshold,
     clipped_logit,
     expected_confidence,
+    image_threshold,
     measure_regions,
     outline,
     threshold_and_clean,
@@ -102,3 +103,30 @@ def test_the_best_threshold_has_the_largest_dice_where_truth_is_drawn_from_the_p
 
 def test_a_map_of_zeros_has_no_best_threshold():
     assert best_threshold(np.zeros((4, 4))) == (0.0, 0.0)
+
+
+def test_an_image_has_the_threshold_of_the_largest_expected_dice_unless_the_network_has_its_own():
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        logits = rng.normal(-2, 2, (16, 16))
+        settings = NetworkSettings("net", 16, threshold=None, temperature=1.5)
+        probability = apply_temperature(logits, 1.5)
+        threshold = image_threshold([logits], settings)
+        bytes_ = np.rint(probability * 255)
+        assert ((probability >= threshold) == (bytes_ >= np.ceil(threshold * 255))).all()  # a PNG gives the same mask
+        best = expected_dice_of(probability, best_threshold(probability)[0])
+        assert expected_dice_of(probability, threshold) > best - 0.01
+    assert image_threshold([logits], NetworkSettings("net", 16)) == 0.5
+
+
+def expected_dice_of(probability, threshold):
+    mask = probability >= threshold
+    return 2 * probability[mask].sum() / (mask.sum() + probability.sum())
+
+
+def test_nothing_is_outlined_where_no_pixel_is_likely():
+    settings = NetworkSettings("net", 8, threshold=None, smallest=0)
+    for p, expected in ((0.03, False), (0.3, True)):
+        logits = np.full((8, 8), -9.0)
+        logits[2:5, 2:5] = np.log(p / (1 - p))
+        assert outline(logits, 1.0, (8, 8), settings)[1].any() == expected

@@ -39,24 +39,24 @@ def segmentation():
 
 
 def test_keys_of_the_answer_stay_in_their_order(segmentation):
-    assert list(asdict(make_answer(segmentation, 0.4))) == [
+    assert list(asdict(make_answer(segmentation))) == [
         "result", "height", "width", "presence", "lesions", "confidence", "strangeness", "flags", "spacing", "regions",
         "frame", "network", "threshold", "corrected", "mask", "probability", "saliency",
     ]  # fmt: skip
 
 
 def test_an_answer_reads_back_from_json(segmentation):
-    answer = make_answer(segmentation, 0.4, ("mask",))
-    assert (answer.result, answer.threshold, answer.frame, answer.regions) == (FOUND, 0.4, 3, REGIONS)
+    answer = make_answer(segmentation, ("mask",))
+    assert (answer.result, answer.threshold, answer.frame, answer.regions) == (FOUND, segmentation.threshold, 3, REGIONS)
     assert read_answer(json.loads(json.dumps(asdict(answer)))) == answer
 
 
 def test_the_record_of_an_answer_is_that_of_the_segmentation(segmentation):
-    assert answer_record(make_answer(segmentation, 0.4), "case") == make_record(segmentation, "case", "case")
+    assert answer_record(make_answer(segmentation), "case") == make_record(segmentation, "case", "case")
 
 
 def test_another_mask_is_measured_in_each_region_with_its_own_spacing(segmentation):
-    answer, p = make_answer(segmentation, 0.4), segmentation.probability
+    answer, p = make_answer(segmentation), segmentation.probability
     mask = np.zeros((40, 60), bool)
     mask[5:10, 5:10] = mask[20:30, 40:50] = True
     changed = replace(answer, **remeasure(answer, mask, p, p))
@@ -70,6 +70,6 @@ def test_another_mask_is_measured_in_each_region_with_its_own_spacing(segmentati
 
 
 def test_without_a_lesion_the_confidence_is_that_of_absence(segmentation):
-    answer, p = make_answer(segmentation, 0.4), segmentation.probability
+    answer, p = make_answer(segmentation), segmentation.probability
     changed = replace(answer, **remeasure(answer, np.zeros_like(segmentation.mask), p, p))
     assert (changed.result, changed.lesions, changed.confidence) == (NONE, (), pytest.approx(0.2))

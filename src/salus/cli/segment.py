@@ -214,7 +214,7 @@ def _run_on_ray(args: argparse.Namespace) -> int:
 
 
 def _segmenter_options(args: argparse.Namespace) -> dict[str, Any]:
-    names = ("network", "threshold", "tta", "device")
+    names = ("network", "threshold", "restraint", "tta", "device")
     return {**{name: getattr(args, name) for name in names}, "engine": args.runtime, "precision": _precision(args)}
 
 
@@ -241,7 +241,9 @@ def _start_loading(args: argparse.Namespace) -> None:
         return
     from salus.segmentation.loading import start_loading
 
-    options = {name: value for name, value in _segmenter_options(args).items() if name != "threshold"}
+    options = {
+        name: value for name, value in _segmenter_options(args).items() if name not in ("threshold", "restraint")
+    }
     streams = max(1, min(len(files), args.workers or default_workers()))
     start_loading(**options, threads=None, streams=streams)
 

@@ -9,6 +9,9 @@ from typing import Any
 
 from salus.cli import shared_options
 
+NETWORK_OPTIONS = ("network", "threshold", "restraint", "tta", "engine", "device", "precision")
+"""The options that the server's `Segmenter` takes."""
+
 
 def add_parser(commands: Any) -> None:
     """Add the command's options."""
@@ -112,6 +115,6 @@ def run(args: argparse.Namespace) -> int:
         root_path=args.root_path,
         patient_pattern=args.patient_pattern,
     )
-    network = {name: getattr(args, name) for name in ("network", "threshold", "tta", "engine", "device", "precision")}
+    network = {name: getattr(args, name) for name in NETWORK_OPTIONS}
     start(settings, network, browser=not args.no_browser)
     return 0

@@ -80,12 +80,17 @@ def add_backend(parser: argparse.ArgumentParser, text: str = "Keras's (default: 
 
 
 def add_network(parser: argparse._ActionsContainer) -> None:
-    """Add --network, --threshold and --tta, of a segmentation network."""
+    """Add --network, --threshold, --restraint and --tta, of a segmentation network."""
     parser.add_argument(
         "--network", metavar="FILE", help="the .onnx of salus train, or .xml of salus export (default: shipped)"
     )
     parser.add_argument(
         "--threshold", type=float, metavar="P", help="probability of tumour (default: the network's own)"
+    )
+    parser.add_argument(
+        "--restraint",
+        choices=("none", "balanced", "strict"),
+        help="leave images empty that hardly show a tumour: none of them, some, more (default: as the network says)",
     )
     parser.add_argument(
         "--tta",

@@ -203,6 +203,7 @@ def segmenter_settings(segmenter: Segmenter) -> dict[str, Any]:
         "network": segmenter.settings.name,
         "sha256": compute_sha256(segmenter.path),
         "threshold": segmenter.threshold,
+        "presence": segmenter.settings.presence,
         "tta": segmenter.tta,
         "engine": segmenter.network.engine,
         "precision": segmenter.precision,

@@ -6,12 +6,13 @@ It is one ONNX file with its settings inside, under the metadata key "salus":
             float32 in [-1, 1], as `salus.prompts.render` draws it, all zeros without a prompt
     outputs "probability"  (n, S, S, 1);  "saliency" (n, T, T, 1), T = S or less;  "presence" (n, 1), that there is a
             tumour at all;  "strangeness" (n, 1), how far the image lies from those the network knows, 1 at the limit
-    settings size, threshold, temperature, presence, strange, smallest, name (`NetworkSettings`), and the card's figures
+    settings size, threshold, temperature, presence, restraint, strange, smallest, name (`NetworkSettings`), and the
+            card's figures
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,9 @@ OUTPUTS = {"probability", "saliency", "presence", "strangeness"}
 PROMPT = "prompt"
 """Name of the input for a prompt, which a network may have."""
 
+RESTRAINTS = ("none", "balanced", "strict")
+"""How readily a network leaves an image empty: never for want of presence; at two limits of presence in its file."""
+
 
 @dataclass(frozen=True)
 class NetworkSettings:
@@ -34,9 +38,11 @@ class NetworkSettings:
     Attributes:
         name: name of the network.
         size: height and width of its input, pixels.
-        threshold: probability from which on a pixel is tumour.
+        threshold: probability from which on a pixel is tumour; None takes for each image the one at which the expected
+            Dice is largest, see `salus.segmentation.postprocess.best_threshold`.
         temperature: divides the logits, so that probabilities are frequencies.
-        presence: below this probability of any tumour at all the mask is left empty.
+        presence: below this probability of any tumour at all the mask is left empty; 0 never does that.
+        restraint: limits of presence to choose from, by name, "balanced" and "strict"; see `restrain`.
         strange: strangeness above which an image is flagged.
         smallest: components that cover less than this share of the image are dropped.
         keep_aspect: the image is put into the input's square with its aspect ratio kept, see
@@ -46,13 +52,14 @@ class NetworkSettings:
 
     name: str
     size: int
-    threshold: float = 0.5
+    threshold: float | None = 0.5
     temperature: float = 1.0
     presence: float = 0.0
     strange: float = 1.0
     smallest: float = 0.0005
     tta: bool = False
     keep_aspect: bool = False
+    restraint: dict[str, float] = field(default_factory=dict)
 
 
 def read_settings(metadata: dict[str, Any], path: Path) -> NetworkSettings:
@@ -69,6 +76,34 @@ def read_settings(metadata: dict[str, Any], path: Path) -> NetworkSettings:
         return NetworkSettings(**{f.name: metadata[f.name] for f in fields(NetworkSettings) if f.name in metadata})
     except TypeError:
         raise SalusError(f"{path}: is no segmentation network of Salus; export it with salus train") from None
+
+
+def restrain(settings: NetworkSettings, restraint: str | None, path: Path) -> NetworkSettings:
+    """Set the limit of presence below which an image is left empty.
+
+    Args:
+        settings: of a network.
+        restraint: one of `RESTRAINTS`; None leaves the file's own limit.
+        path: the network's file, for the error message.
+
+    Raises:
+        SalusError: there is no such restraint, or the file has no limit for it.
+
+    Example:
+        >>> settings = NetworkSettings("mine", 192, restraint={"balanced": 0.2, "strict": 0.6})
+        >>> restrain(settings, "balanced", Path("mine.onnx")).presence
+        0.2
+    """
+    if restraint is None:
+        return settings
+    if restraint not in RESTRAINTS:
+        raise SalusError(f"unknown restraint {restraint!r}; choose one of {', '.join(RESTRAINTS)}")
+    if restraint != "none" and restraint not in settings.restraint:
+        raise SalusError(
+            f"{path}: has no limit of presence for the restraint {restraint!r}; leave it out, or train a network "
+            "again, with tumour-free images among its data"
+        )
+    return replace(settings, presence=settings.restraint.get(restraint, 0.0))
 
 
 def prepare_image(pixels: np.ndarray, settings: NetworkSettings) -> np.ndarray:

@@ -2,12 +2,14 @@
 
     logit -> / temperature -> sigmoid -> resize -> threshold -> remove small components -> presence limit -> measure
 
+The threshold is the network's own, or for each image the one at which the expected Dice is largest.
+
 The segmenter, the judging of a training run, the fit of the temperature and the page all call these functions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from scipy.ndimage import label
@@ -20,6 +22,9 @@ from salus.segmentation.network import NetworkSettings
 
 EPSILON = 1e-6
 """Probabilities are kept this far from 0 and 1, where the logit is infinite."""
+
+MIN_THRESHOLD = 0.05
+"""Smallest threshold of an image: where no pixel is more probable than this, nothing is outlined."""
 
 
 def clipped_logit(probability: np.ndarray) -> np.ndarray:
@@ -81,6 +86,21 @@ def best_threshold(probability: np.ndarray) -> tuple[float, float]:
     return float(descending[best]), float(expected[best])
 
 
+def image_threshold(logits: Sequence[np.ndarray], settings: NetworkSettings) -> float:
+    """Give the threshold of an image: the network's own, or the one at which the expected Dice is largest.
+
+    The latter lies half-way between two grey values of an 8-bit map, so that a map stored as PNG gives the same mask.
+
+    Args:
+        logits: of each region of the image, (S, S), before the temperature.
+        settings: threshold and temperature.
+    """
+    if settings.threshold is not None:
+        return settings.threshold
+    threshold, _ = best_threshold(apply_temperature(np.stack(logits), settings.temperature))
+    return float((np.floor(255 * max(threshold, MIN_THRESHOLD) - 0.5) + 0.5) / 255)
+
+
 def threshold_and_clean(probability: np.ndarray, threshold: float, smallest: float) -> np.ndarray:
     """Threshold a probability map and remove small components.
 
@@ -119,13 +139,15 @@ def outline(
         presence: probability that the image shows a tumour at all.
         shape: (height, width) of the image.
         settings: temperature, threshold, smallest component and presence limit.
-        threshold: in place of the settings' own.
+        threshold: in place of `image_threshold`.
 
     Returns:
         Probability, (height, width) float32 in [0, 1]; mask, (height, width) bool, empty below the presence limit.
     """
     probability = resize_map(apply_temperature(logits, settings.temperature), shape, settings.keep_aspect)
-    mask = threshold_and_clean(probability, settings.threshold if threshold is None else threshold, settings.smallest)
+    if threshold is None:
+        threshold = image_threshold([logits], settings)
+    mask = threshold_and_clean(probability, threshold, settings.smallest)
     if presence < settings.presence:
         mask[:] = False
     return probability, mask

@@ -9,7 +9,14 @@ import numpy as np
 
 from salus.scan import Region, Scan
 from salus.segmentation.network import NetworkSettings
-from salus.segmentation.postprocess import clipped_logit, expected_confidence, measure_regions, outline, resize_map
+from salus.segmentation.postprocess import (
+    clipped_logit,
+    expected_confidence,
+    image_threshold,
+    measure_regions,
+    outline,
+    resize_map,
+)
 from salus.segmentation.result import Segmentation
 
 STRANGE = "unlike the breast ultrasound the network knows"
@@ -41,37 +48,34 @@ class RegionResult:
 
 
 def interpret_outputs(
-    region: Region,
-    pixels: np.ndarray,
-    outputs: dict[str, np.ndarray],
+    scan: Scan,
+    outputs: Sequence[dict[str, np.ndarray]],
     settings: NetworkSettings,
-    threshold: float,
-) -> RegionResult:
-    """Turn a network's outputs for one region into arrays of the region's size.
-
-    Args:
-        region: of the scan.
-        pixels: (height, width) in [0, 1], the region's.
-        outputs: of a batch of one, by name; see `salus.segmentation.network`.
-        settings: of the network.
-        threshold: probability from which on a pixel is tumour.
-    """
-    shape = (region.height, region.width)
-    presence, strangeness = (float(outputs[name].item()) for name in ("presence", "strangeness"))
-    logits = clipped_logit(outputs["probability"][0, ..., 0])
-    probability, mask = outline(logits, presence, shape, settings, threshold)
-    saliency = resize_map(outputs["saliency"][0, ..., 0], shape, settings.keep_aspect)
-    return RegionResult(region, pixels, mask, probability, saliency, presence, strangeness)
-
-
-def combine_results(scan: Scan, results: Sequence[RegionResult], settings: NetworkSettings) -> Segmentation:
-    """Combine the results of a scan's regions into its segmentation.
+    threshold: float | None = None,
+) -> Segmentation:
+    """Turn a network's outputs for the regions of a scan into its segmentation.
 
     Args:
         scan: the image.
-        results: one for each of `scan.parts`.
+        outputs: for each of `scan.parts` those of a batch of one, by name; see `salus.segmentation.network`.
         settings: of the network.
+        threshold: probability from which on a pixel is tumour; None takes that of `image_threshold`.
     """
+    logits = [clipped_logit(output["probability"][0, ..., 0]) for output in outputs]
+    if threshold is None:
+        threshold = image_threshold(logits, settings)
+    results = []
+    for region, output, logit in zip(scan.parts, outputs, logits, strict=True):
+        shape = (region.height, region.width)
+        presence, strangeness = (float(output[name].item()) for name in ("presence", "strangeness"))
+        probability, mask = outline(logit, presence, shape, settings, threshold)
+        saliency = resize_map(output["saliency"][0, ..., 0], shape, settings.keep_aspect)
+        pixels = region.crop(scan.pixels)
+        results.append(RegionResult(region, pixels, mask, probability, saliency, presence, strangeness))
+    return _combine(scan, results, settings, threshold)
+
+
+def _combine(scan: Scan, results: Sequence[RegionResult], settings: NetworkSettings, threshold: float) -> Segmentation:
     lesions = measure_regions((r.region, r.mask, r.probability, r.pixels) for r in results)
     mask, probability = _paste(scan, results, "mask"), _paste(scan, results, "probability")
     presence = max(result.presence for result in results)
@@ -94,6 +98,7 @@ def combine_results(scan: Scan, results: Sequence[RegionResult], settings: Netwo
         regions=scan.regions,
         frame=scan.frame,
         pixels=scan.pixels,
+        threshold=threshold,
     )
 
 

@@ -46,6 +46,7 @@ class Segmentation:
         regions: the parts of the image that were segmented; empty means all of it.
         frame: number of the frame in its file, from 1; None where the file holds one image.
         pixels: (height, width) float32 in [0, 1], the image itself, for the overlay; None where it was not kept.
+        threshold: probability from which on a pixel belongs to the mask.
         review: who saved the outline in place of the network's; None where nobody did.
 
     Example:
@@ -71,6 +72,7 @@ class Segmentation:
     regions: tuple[Region, ...] = ()
     frame: int | None = None
     pixels: np.ndarray | None = None
+    threshold: float = 0.5
     review: Review | None = None
 
     @property

@@ -1,6 +1,6 @@
 """Outline tumours: `segment(image)`, and `Segmenter` for many images.
 
-    scan -> 256 x 256 -> network -> probability at the scan's size -> calibrated -> mask -> lesions
+    scan -> square -> network -> probability at the scan's size -> calibrated -> mask -> lesions
 
 The network and its file: `salus.segmentation.network`; from its outputs to a mask: `salus.segmentation.postprocess`;
 from regions to one result: `salus.segmentation.region_results`.
@@ -9,8 +9,8 @@ from regions to one result: `salus.segmentation.region_results`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,18 @@ from salus.prompts.render import render_prompts
 from salus.read.inputs import ImageInput, as_scan
 from salus.scan import Scan
 from salus.segmentation.loading import load_network, network_path
-from salus.segmentation.network import OUTPUTS, PROMPT, predict, prepare_image, read_settings, takes_prompts
+from salus.segmentation.network import (
+    OUTPUTS,
+    PROMPT,
+    NetworkSettings,
+    predict,
+    prepare_image,
+    read_settings,
+    restrain,
+    takes_prompts,
+)
 from salus.segmentation.prompt_session import PromptSession
-from salus.segmentation.region_results import PreparedScan, combine_results, interpret_outputs
+from salus.segmentation.region_results import PreparedScan, interpret_outputs
 from salus.segmentation.result import Segmentation
 
 
@@ -34,7 +43,10 @@ class Segmenter:
 
     Args:
         network: an .onnx file that `salus train` wrote; None or "shipped" takes the one in the package.
-        threshold: probability from which on a pixel is tumour; None takes the network's own.
+        threshold: probability from which on a pixel is tumour; None takes the network's own, which may differ from
+            image to image; see `salus.segmentation.postprocess.image_threshold`.
+        restraint: how readily an image is left empty: "none" outlines the best candidate whatever its presence,
+            "balanced" and "strict" leave images of little presence empty; None does what the network's file says.
         tta: also segment the mirrored image and average, at twice the time (test-time augmentation); None does what
             the network was calibrated for.
         engine: "openvino", "onnxruntime" or "auto"; see `salus.engine.open_network`, also for the next four.
@@ -58,6 +70,7 @@ class Segmenter:
         network: Path | str | None = None,
         *,
         threshold: float | None = None,
+        restraint: str | None = None,
         tta: bool | None = None,
         engine: str = "auto",
         threads: int | None = None,
@@ -68,6 +81,7 @@ class Segmenter:
         self._options = {
             "network": None if network in (None, "shipped") else Path(str(network)).absolute(),
             "threshold": threshold,
+            "restraint": restraint,
             "tta": tta,
             "engine": engine,
             "threads": threads,
@@ -79,9 +93,9 @@ class Segmenter:
         self.network = load_network(
             network, tta, engine=engine, threads=threads, precision=precision, device=device, streams=streams
         )
-        self.settings = read_settings(self.network.settings, path)
+        self.settings = restrain(read_settings(self.network.settings, path), restraint, path)
         self.threshold = self.settings.threshold if threshold is None else threshold
-        if not 0 < self.threshold < 1:
+        if self.threshold is not None and not 0 < self.threshold < 1:
             raise SalusError(f"threshold {self.threshold}: give a number between 0 and 1")
         self.tta = self.settings.tta if tta is None else tta
         self.precision, self.device = self.network.precision, device
@@ -184,12 +198,11 @@ class Segmenter:
         """
         scan = prepared.scan
         prompts = self._render([scan], [prompt])
-        results = []
-        for i, (region, image) in enumerate(zip(scan.parts, prepared.inputs, strict=True)):
-            drawn = None if prompts is None else prompts[i : i + 1]
-            outputs = predict(self.network, image[None], self.tta, drawn)
-            results.append(interpret_outputs(region, region.crop(scan.pixels), outputs, self.settings, self.threshold))
-        return combine_results(scan, results, self.settings)
+        outputs = [
+            predict(self.network, image[None], self.tta, None if prompts is None else prompts[i : i + 1])
+            for i, image in enumerate(prepared.inputs)
+        ]
+        return interpret_outputs(scan, outputs, self._settings_for(prompt), self.threshold)
 
     def batch(self, images: Sequence[ImageInput], prompts: Sequence[Prompt] | None = None) -> list[Segmentation]:
         """Outline the tumours of several images in one pass of the network; all of them are in memory at a time.
@@ -207,21 +220,18 @@ class Segmenter:
             2
         """
         scans = [as_scan(image) for image in images]
-        parts = [(region, region.crop(scan.pixels)) for scan in scans for region in scan.parts]
-        if not parts:
+        if not scans:
             return []
-        prepared = np.stack([prepare_image(pixels, self.settings) for _, pixels in parts])
-        drawn = self._render(scans, [NO_PROMPT] * len(scans) if prompts is None else prompts)
-        outputs = predict(self.network, prepared, self.tta, drawn)
-        results = iter(
-            [
-                interpret_outputs(
-                    region, pixels, {name: v[i : i + 1] for name, v in outputs.items()}, self.settings, self.threshold
-                )
-                for i, (region, pixels) in enumerate(parts)
-            ]
+        prompts = [NO_PROMPT] * len(scans) if prompts is None else prompts
+        prepared = np.stack(
+            [prepare_image(region.crop(scan.pixels), self.settings) for scan in scans for region in scan.parts]
         )
-        return [combine_results(scan, list(islice(results, len(scan.parts))), self.settings) for scan in scans]
+        outputs = predict(self.network, prepared, self.tta, self._render(scans, prompts))
+        rows = iter([{name: values[i : i + 1] for name, values in outputs.items()} for i in range(len(prepared))])
+        return [
+            interpret_outputs(scan, [next(rows) for _ in scan.parts], self._settings_for(prompt), self.threshold)
+            for scan, prompt in zip(scans, prompts, strict=True)
+        ]
 
     def each(self, images: Iterable[ImageInput], workers: int = 2) -> Iterator[Segmentation]:
         """Outline many images, lazily and in order; a few are read ahead, so that memory stays flat.
@@ -234,6 +244,10 @@ class Segmenter:
             SalusError: at the image that cannot be read. To go on after bad files call the segmenter for each instead.
         """
         return map_in_order(self, images, workers)
+
+    def _settings_for(self, prompt: Prompt) -> NetworkSettings:
+        """Return the settings for an image; one in which a person pointed at something is not left empty."""
+        return replace(self.settings, presence=0.0) if prompt else self.settings
 
     def _render(self, scans: Sequence[Scan], prompts: Sequence[Prompt]) -> np.ndarray | None:
         """Draw the prompts of scans for every one of their regions; None where there is nothing to draw."""
@@ -256,6 +270,7 @@ def segment(
     prompt_map: np.ndarray | Path | str | None = None,
     network: Path | str | None = None,
     threshold: float | None = None,
+    restraint: str | None = None,
     tta: bool | None = None,
     engine: str = "auto",
     threads: int | None = None,
@@ -279,6 +294,7 @@ def segment(
         prompt_map: (height, width) in [0, 1], high where the lesion is; or the image file of one.
         network: an .onnx file that `salus train` wrote; None or "shipped" takes the one in the package.
         threshold: probability from which on a pixel is tumour; None takes the network's own.
+        restraint: "none", "balanced" or "strict", how readily an image is left empty; see `Segmenter`.
         tta: also segment the mirrored image and average; None does what the network was calibrated for.
         engine: see `Segmenter`, also for threads, precision, device and streams.
 
@@ -293,6 +309,7 @@ def segment(
     segmenter = _cached_segmenter(
         network,
         threshold=threshold,
+        restraint=restraint,
         tta=tta,
         engine=engine,
         threads=threads,

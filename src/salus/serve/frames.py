@@ -68,12 +68,12 @@ class FrameFiles:
         """Whether a reader saved an outline."""
         return self.picture_path("corrected").is_file()
 
-    def store(self, scan: Scan, segmentation: Segmentation, threshold: float) -> None:
+    def store(self, scan: Scan, segmentation: Segmentation) -> None:
         """Write a frame's pixels and its segmentation."""
         write_png(self.picture_path("image"), scan.pixels)
         for part in ("mask", "probability", "saliency"):
             write_png(self.picture_path(part), getattr(segmentation, part))
-        write_text(self._answer_path, json.dumps(asdict(make_answer(segmentation, threshold))))
+        write_text(self._answer_path, json.dumps(asdict(make_answer(segmentation))))
 
     def network_answer(self) -> FrameAnswer:
         """Read the network's answer.
@@ -83,7 +83,8 @@ class FrameFiles:
         """
         if not self.is_segmented:
             raise SalusError("this frame is not segmented yet")
-        return read_frame_answer(json.loads(self._answer_path.read_text(encoding="utf-8")))
+        answer = read_frame_answer(json.loads(self._answer_path.read_text(encoding="utf-8")))
+        return replace(answer, network_threshold=answer.threshold)
 
     def record(self) -> OutlineRecord | None:
         """Read the record of the reader's outline; None where there is none."""
@@ -95,7 +96,8 @@ class FrameFiles:
         if not self.is_corrected:
             return answer
         if self._corrected_path.is_file():
-            return read_frame_answer(json.loads(self._corrected_path.read_text(encoding="utf-8")))
+            corrected = read_frame_answer(json.loads(self._corrected_path.read_text(encoding="utf-8")))
+            return replace(corrected, network_threshold=answer.threshold)
         return self._corrected(answer, self.mask(), self.record())
 
     def answer_at(self, threshold: float, segmenter: Segmenter) -> FrameAnswer:
@@ -134,12 +136,17 @@ class FrameFiles:
         """
         return self._decode_mask(content)
 
-    def origin(self, mask: np.ndarray) -> str:
-        """Tell how an outline came about; see `OutlineRecord.origin`."""
+    def origin(self, mask: np.ndarray, has_prompts: bool = False) -> str:
+        """Tell how an outline came about; see `OutlineRecord.origin`.
+
+        Args:
+            mask: the outline, (height, width) bool.
+            has_prompts: whether the network made it, or a part of it, from what the reader pointed at.
+        """
         network = _read_own_mask(self.picture_path("mask"))
         if np.array_equal(network, mask):
             return "approved"
-        return "corrected" if (network & mask).any() or not mask.any() else "drawn"
+        return "corrected" if has_prompts or (network & mask).any() or not mask.any() else "drawn"
 
     def save_mask(self, mask: np.ndarray, record: OutlineRecord, answer: FrameAnswer | None = None) -> FrameAnswer:
         """Save a reader's outline and its record, and measure it.
@@ -203,7 +210,11 @@ class FrameFiles:
         """Say who saved the outline, and of each lesion how it came about."""
         network = _read_own_mask(self.picture_path("mask"))
         methods = tuple(
-            "AUTOMATIC" if record.origin == "approved" else "SEMIAUTOMATIC" if (network & mask).any() else "MANUAL"
+            "AUTOMATIC"
+            if record.origin == "approved"
+            else "SEMIAUTOMATIC"
+            if record.prompts or (network & mask).any()
+            else "MANUAL"
             for _, mask in lesion_masks(segmentation)
         )
         return Review(record.reader, record.saved, methods)

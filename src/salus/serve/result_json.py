@@ -81,6 +81,7 @@ class FrameAnswer(Answer):
         saved: when, ISO 8601 in UTC; "" where none is saved.
         origin: of the saved outline: "approved" (the network's as it was), "corrected" or "drawn"; "" for none.
         prompts: what the reader pointed at to make it.
+        network_threshold: threshold of the network's own outline.
     """
 
     version: str = ""
@@ -88,19 +89,19 @@ class FrameAnswer(Answer):
     saved: str = ""
     origin: str = ""
     prompts: tuple[Any, ...] = ()
+    network_threshold: float | None = None
 
 
-def make_answer(segmentation: Segmentation, threshold: float, maps: tuple[str, ...] = ()) -> Answer:
+def make_answer(segmentation: Segmentation, maps: tuple[str, ...] = ()) -> Answer:
     """Make the answer for a segmented image.
 
     Args:
         segmentation: of the image.
-        threshold: probability from which on its mask is tumour.
         maps: of `MAPS`, those to put in.
 
     Example:
         >>> from salus import make_phantom, segment
-        >>> answer = make_answer(segment(make_phantom(3).image), 0.5, ("mask",))
+        >>> answer = make_answer(segment(make_phantom(3).image), ("mask",))
         >>> answer.result, answer.height, bool(answer.mask), answer.saliency
         ('tumour', 477, True, None)
     """
@@ -110,7 +111,7 @@ def make_answer(segmentation: Segmentation, threshold: float, maps: tuple[str, .
         result=FOUND if segmentation.lesions else NONE,
         height=height,
         width=width,
-        threshold=threshold,
+        threshold=segmentation.threshold,
         **findings_of(segmentation),
         **pngs,
     )

@@ -159,10 +159,9 @@ async def _segment_frame(
 ) -> Answer:
     if number > frames.count:
         raise SalusError(f"no frame {number}; there are {frames.count}")
-    effective_threshold = threshold or state.segmenter.threshold
     answer = await state.queue.submit(
         lambda: frames.scan(number),
-        lambda scan, segmentation: make_answer(segmentation, effective_threshold, maps),
+        lambda scan, segmentation: make_answer(segmentation, maps),
         threshold,
         prompt,
     )

@@ -37,9 +37,10 @@ class Info:
 
     version: str
     network: str
-    threshold: float
+    threshold: float | None
     smallest: float
     presence: float
+    prompts: bool
     worklist: bool
     request_bytes: int
     frames: int
@@ -64,6 +65,7 @@ async def info(state: StateDep) -> Info:
         threshold=state.segmenter.threshold,
         smallest=network.smallest,
         presence=network.presence,
+        prompts=state.segmenter.takes_prompts,
         worklist=state.worklist is not None,
         request_bytes=settings.max_request_bytes,
         frames=settings.max_frames,

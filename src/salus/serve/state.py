@@ -63,7 +63,7 @@ class ServerState:
             if not frame.is_segmented:
                 await self.queue.submit(
                     lambda: case.open().scan(number),
-                    lambda scan, segmentation: frame.store(scan, segmentation, self.segmenter.threshold),
+                    frame.store,
                 )
         return await asyncio.to_thread(self._current_answer, case, number)
 

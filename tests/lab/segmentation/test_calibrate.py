@@ -1,9 +1,10 @@
-"""Calibration: the temperature and the limit of presence that are fitted to held-out predictions."""
+"""Calibration: temperature, limits of presence and of strangeness that are fitted to held-out predictions."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.special import expit
-from tests.lab.segmentation.small_training import discs
 
 from salus.lab.segmentation.calibrate import calibrate
 from salus.lab.segmentation.held_out import HeldOutPredictions
@@ -19,30 +20,39 @@ def test_the_temperature_is_the_one_that_was_put_in():
     rng = np.random.default_rng(0)
     logit = rng.normal(0, 2, (40, 64, 64))
     masks = rng.random(logit.shape) < expit(logit)
-    settings = calibrate(predictions(2.5 * logit, np.ones(40)), NetworkSettings("x", 64), masks)
+    settings = calibrate(predictions(2.5 * logit, np.ones(40)), NetworkSettings("x", 64), masks, ["a"] * 40)
     assert settings.temperature == pytest.approx(2.5, rel=0.05)
     assert settings.presence == 0
 
 
-def test_the_limit_of_presence_separates_what_can_be_separated():
-    _, masks = discs(20, free=8)
-    logit = np.where(masks, 4.0, -4.0)
-    logit[:8, 20:40, 20:40] = 4.0  # something is outlined in every tumour-free image
-    presence = np.where(masks.any(axis=(1, 2)), 0.8, 0.3)
-    assert 0.3 < calibrate(predictions(logit, presence), NetworkSettings("x", 64), masks).presence <= 0.8
+def two_folds(presence, free):
+    """Images of two sources, each held out from a network that was trained on the other; outlines as the truth."""
+    n = len(presence)
+    masks = np.zeros((n, 16, 16), bool)
+    masks[:, 4:9, 4:9] = ~np.asarray(free)[:, None, None]
+    fold = np.where(np.arange(n) < n // 2, 1, 2)
+    logit = np.where(masks, 4.0, -4.0).astype(np.float16)
+    held_out = HeldOutPredictions(np.arange(n), fold, logit, np.asarray(presence), np.zeros(n))
+    return held_out, masks, ["a" if which == 1 else "b" for which in fold]
 
 
-@pytest.mark.parametrize("outlined", [20, 5, 2])
-def test_the_limit_of_presence_is_the_lowest_that_leaves_nine_in_ten_empty(outlined):
-    """Of twenty tumour-free images eighteen; their presences are .025, .075 and so on to .975."""
-    masks = np.zeros((21, 64, 64), bool)
-    masks[20, 20:40, 20:40] = True
-    logit = np.full(masks.shape, -4.0)
-    logit[20 - outlined :, 20:40, 20:40] = 4.0
-    presence = np.append((np.arange(20) + 0.5) / 20, 0.1)  # what becomes of the tumour does not count
-    assert calibrate(predictions(logit, presence), NetworkSettings("x", 64), masks).presence == (
-        0.88 if outlined > 2 else 0.0
-    )
-    assert calibrate(predictions(logit, np.ones(21)), NetworkSettings("x", 64), masks).presence == (
-        0.95 if outlined > 2 else 0.0
-    )
+def test_the_limits_of_presence_keep_97_and_90_of_100_tumours():
+    presence = np.concatenate([(np.arange(100) + 0.5) / 100, np.ones(100)])
+    free = np.arange(200) >= 190  # in the second source, on which the first one's network was trained
+    held_out, masks, sets = two_folds(presence, free)
+    limits = calibrate(held_out, NetworkSettings("x", 16), masks, sets).restraint
+    kept = {name: int((presence[:100] >= limit).sum()) for name, limit in limits.items()}
+    assert kept == {"balanced": 97, "strict": 90}
+
+
+def test_a_network_trained_without_tumour_free_images_gets_no_limit_of_presence():
+    held_out, masks, sets = two_folds(np.ones(20), np.zeros(20, bool))
+    settings = calibrate(held_out, NetworkSettings("x", 16), masks, sets)
+    assert (settings.restraint, settings.presence) == ({}, 0)
+
+
+def test_at_most_one_in_twenty_of_either_source_is_strange():
+    held_out, masks, sets = two_folds(np.ones(400), np.zeros(400, bool))
+    strangeness = np.concatenate([np.linspace(0, 1, 200), np.linspace(0, 2, 200)])
+    limit = calibrate(replace(held_out, strangeness=strangeness), NetworkSettings("x", 16), masks, sets).strange
+    assert [int((part > limit).sum()) for part in np.split(strangeness, 2)] == [0, 10]

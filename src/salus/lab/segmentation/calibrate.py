@@ -1,7 +1,8 @@
-"""Calibrate a trained network on held-out predictions: temperature, presence limit, limit of strangeness."""
+"""Calibrate a trained network on held-out predictions: temperature, limits of presence, limit of strangeness."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from scipy.optimize import minimize_scalar
 
 from salus.metrics.saliency import measure_calibration
 from salus.segmentation.network import NetworkSettings
-from salus.segmentation.postprocess import apply_temperature, threshold_and_clean
+from salus.segmentation.postprocess import apply_temperature
 
 if TYPE_CHECKING:
     from salus.lab.segmentation.held_out import HeldOutPredictions
@@ -18,27 +19,27 @@ if TYPE_CHECKING:
 PIXEL_STEP = 4
 """Every so many rows and columns take part in the fit of the temperature."""
 
-PRESENCE_LIMITS = np.round(np.arange(0, 0.96, 0.01), 2)
-"""Limits of presence that are tried."""
+KEPT_PERCENT = {"balanced": 97, "strict": 90}
+"""Per cent of the held-out images with a tumour that each restraint keeps; see `NetworkSettings.restraint`."""
 
-LEFT_EMPTY = 0.9
-"""Share of the tumour-free held-out images that the limit of presence leaves empty."""
-
-USUAL_PERCENT = 98
-"""Per cent of held-out images that are not flagged as strange."""
+USUAL_PERCENT = 95
+"""Per cent of the held-out images of each source that are not flagged as strange."""
 
 
-def calibrate(predictions: HeldOutPredictions, settings: NetworkSettings, masks: np.ndarray) -> NetworkSettings:
-    """Fit temperature, limit of presence and limit of strangeness to held-out predictions.
+def calibrate(
+    predictions: HeldOutPredictions, settings: NetworkSettings, masks: np.ndarray, sets: Sequence[str]
+) -> NetworkSettings:
+    """Fit temperature, limits of presence and limit of strangeness to held-out predictions.
 
-    The temperature minimises the cross-entropy of the pixels (Guo et al. 2017). The limit of presence is the lowest
-    that leaves `LEFT_EMPTY` of the tumour-free images empty, so that no more tumours are missed than that takes;
-    without tumour-free images it is 0.
+    The temperature minimises the cross-entropy of the pixels (Guo et al. 2017). Each limit of presence is the largest
+    that keeps `KEPT_PERCENT` of the images with a tumour, among those whose network was trained with tumour-free images
+    too: the others' networks have not learnt presence. Where there are none, no limit is fitted.
 
     Args:
         predictions: the held-out predictions.
         settings: of the network, before calibration.
         masks: (n, s, s) bool, of all images of the run.
+        sets: (n,) the data set of each image of the run; the limit of strangeness is the largest over them.
     """
     truth = masks[predictions.place]
     logits = predictions.logit[:, ::PIXEL_STEP, ::PIXEL_STEP].astype(np.float32)
@@ -48,18 +49,29 @@ def calibrate(predictions: HeldOutPredictions, settings: NetworkSettings, masks:
         return float(np.mean(np.logaddexp(0, logits / temperature) - tumour * logits / temperature))
 
     temperature = float(minimize_scalar(cross_entropy, bounds=(0.3, 5.0), method="bounded").x)
-    strange = round(float(np.percentile(predictions.strangeness, USUAL_PERCENT)), 3)
-    settings = replace(settings, temperature=round(temperature, 3), strange=strange)
-    free = ~truth.any(axis=(1, 2))
-    if free.all() or not free.any():
-        return settings
-    probabilities = (apply_temperature(logit, temperature) for logit in predictions.logit[free])
-    empty = np.array(
-        [not threshold_and_clean(map_, settings.threshold, settings.smallest).any() for map_ in probabilities]
+    where = np.asarray(sets)[predictions.place]
+    usual = [np.percentile(predictions.strangeness[where == name], USUAL_PERCENT) for name in np.unique(where)]
+    return replace(
+        settings,
+        temperature=round(temperature, 3),
+        strange=round(float(max(usual)), 3),
+        restraint=_presence_limits(predictions, np.asarray(masks.any(axis=(1, 2)))),
     )
-    left_empty = np.array([np.mean(empty | (predictions.presence[free] < limit)) for limit in PRESENCE_LIMITS])
-    enough = PRESENCE_LIMITS[left_empty >= LEFT_EMPTY]
-    return replace(settings, presence=float(enough[0] if len(enough) else PRESENCE_LIMITS[-1]))
+
+
+def _presence_limits(predictions: HeldOutPredictions, lesion: np.ndarray) -> dict[str, float]:
+    """Fit the limits of presence; `lesion` (n,) says which images of the run show a tumour."""
+    known = np.zeros(len(predictions.place), bool)
+    for fold in np.unique(predictions.fold):
+        held_out = predictions.fold == fold
+        training = np.ones(len(lesion), bool)
+        training[predictions.place[held_out]] = False
+        if training.any() and not lesion[training].all():
+            known |= held_out
+    presence = predictions.presence[known & lesion[predictions.place]]
+    if not len(presence):
+        return {}
+    return {name: round(float(np.percentile(presence, 100 - kept)), 3) for name, kept in KEPT_PERCENT.items()}
 
 
 def reliability(

@@ -12,7 +12,13 @@ from salus.data.fingerprint import image_digests
 from salus.engine import open_network
 from salus.lab.segmentation.calibrate import reliability
 from salus.lab.segmentation.card_text import card_text
-from salus.lab.segmentation.judge import accuracy_by_confidence, dice_by_coverage, score_image, summarise_by_subset
+from salus.lab.segmentation.judge import (
+    accuracy_by_confidence,
+    dice_by_coverage,
+    restraint_costs,
+    score_image,
+    summarise_by_subset,
+)
 from salus.lab.training.progress import Log
 from salus.segmentation.network import NetworkSettings
 
@@ -83,6 +89,7 @@ def make_card(
         **({"sources": [Path(folder).name for folder in config.data]} if config.sources else {}),
         "asked": _judged_network(config),
         "scores": summarise_by_subset(rows),
+        "restraint": restraint_costs(rows, settings),
         "calibration": reliability(predictions, data.masks, settings.temperature),
         "coverage": dice_by_coverage(rows),
         "certainty": accuracy_by_confidence(rows),

@@ -18,11 +18,16 @@ def _summary(card: dict[str, Any]) -> list[str]:
         "",
         f"- Data: {'; '.join(data)}",
         f"- Trained on: {card['trained_on']}, from {card['started_from']}",
-        f"- Settings: threshold {settings['threshold']}, temperature {settings['temperature']}, presence "
+        f"- Settings: threshold {_threshold(settings)}, temperature {settings['temperature']}, presence "
         f"{settings['presence']}, smallest part {settings['smallest']:.2%} of the image",
         f"- Must not be used for: {card['limits']}",
         "- Known to fail on: " + "; ".join(card["failures"]) + ".",
     ]
+
+
+def _threshold(settings: dict[str, Any]) -> str:
+    threshold = settings["threshold"]
+    return "that of the largest expected Dice, for each image" if threshold is None else f"{threshold}"
 
 
 def _scores(card: dict[str, Any]) -> list[str]:
@@ -42,6 +47,7 @@ def _scores(card: dict[str, Any]) -> list[str]:
         "|---|---|---|---|---|---|---|",
         *[_score_row(title, entry) for title, entry in judged["scores"].items()],
         "",
+        *_restraint_table(judged.get("restraint", {})),
         f"Calibration error of the pixels: {calibration['before']['error']:.4f} before the temperature, "
         f"{calibration['after']['error']:.4f} after.",
         "",
@@ -52,6 +58,22 @@ def _scores(card: dict[str, Any]) -> list[str]:
         "| confidence from | images outlined | their mean DSC | images left empty | of them without a tumour |",
         "|---|---|---|---|---|",
         *[_confidence_row(band) for band in judged.get("certainty", ())],
+    ]
+
+
+def _restraint_table(costs: dict[str, dict[str, float | None]]) -> list[str]:
+    """Write what each restraint costs; nothing where the network has none."""
+    if not costs:
+        return []
+    rows = []
+    for name, cost in costs.items():
+        shares = ("–" if cost[key] is None else f"{cost[key]:.1%}" for key in ("lost", "left_empty"))
+        rows.append(f"| {name} | {cost['limit']:g} | {' | '.join(shares)} |")
+    return [
+        "| restraint | limit of presence | tumours left empty | tumour-free left empty |",
+        "|---|---|---|---|",
+        *rows,
+        "",
     ]
 
 

@@ -60,7 +60,8 @@ class TrainingConfig:
 
     def network_settings(self) -> NetworkSettings:
         """Make the settings of the run's network, before calibration."""
-        return NetworkSettings(self.name, self.recipe.size, tta=self.tta, keep_aspect=self.recipe.keep_aspect)
+        recipe = self.recipe
+        return NetworkSettings(self.name, recipe.size, threshold=None, tta=self.tta, keep_aspect=recipe.keep_aspect)
 
 
 def load_config(run: Path) -> tuple[TrainingConfig, dict[str, str]]:

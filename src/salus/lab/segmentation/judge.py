@@ -111,6 +111,29 @@ def _subsets(rows: list[Row]) -> dict[str, list[Row]]:
     return subsets
 
 
+def restraint_costs(rows: list[Row], settings: NetworkSettings) -> dict[str, dict[str, float | None]]:
+    """Count what each restraint costs and gains: tumours whose image it leaves empty, tumour-free images left empty.
+
+    Args:
+        rows: of `score_image`, made without a limit of presence.
+        settings: with the limits.
+
+    Returns:
+        For "none" and each restraint of the network: "limit" of presence; of the images with a tumour the share
+        "lost"; of those without, the share "left_empty", None where there are none.
+    """
+    costs: dict[str, dict[str, float | None]] = {}
+    for name, limit in {"none": 0.0, **settings.restraint}.items():
+        empty = np.array([bool(row["empty"]) or row["presence"] < limit for row in rows])
+        tumour = np.array([bool(row["tumour"]) for row in rows])
+        costs[name] = {
+            "limit": limit,
+            "lost": round(float(empty[tumour].mean()), 4) if tumour.any() else None,
+            "left_empty": None if tumour.all() else round(float(empty[~tumour].mean()), 4),
+        }
+    return costs
+
+
 def dice_by_coverage(rows: list[Row]) -> dict[str, list[float]]:
     """Compute the mean Dice of the most confident images, for growing shares of all images (coverage curve).
 

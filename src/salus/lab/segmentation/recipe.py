@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from salus.lab.training.augment.settings import STRONG, Augmentation
+from salus.lab.training.augment.settings import LIGHT, Augmentation
 from salus.lab.training.loop import StepRecipe
 
 
@@ -36,21 +36,21 @@ class SegmentationRecipe(StepRecipe):
         keep_aspect: keep each image's aspect ratio by black bars, in place of squashing it.
     """
 
-    steps: int = 1500
+    steps: int = 700
     passes: int = 60
-    learning_rate: float = 3e-4
-    early_steps: int = 3000
-    early_size: int = 160
-    early_rate: float = 6e-4
-    free_share: float = 0.3
-    synthetic_free: bool = True
-    pasted: float = 0.2
+    learning_rate: float = 4e-4
+    early_steps: int = 900
+    early_size: int = 128
+    early_rate: float = 8e-4
+    free_share: float = 0.15
+    synthetic_free: bool = False
+    pasted: float = 0.0
     dropout: float = 0.2
     attention: bool = True
-    prompted: float = 0.0
+    prompted: float = 0.7
     folded: bool = True
-    empty_dice: bool = True
-    augmentation: Augmentation = STRONG
+    empty_dice: bool = False
+    augmentation: Augmentation = LIGHT
     weights: dict[str, float] = field(default_factory=lambda: {"probability": 1.0, "saliency": 0.5, "presence": 0.2})
-    size: int = 256
-    keep_aspect: bool = False
+    size: int = 192
+    keep_aspect: bool = True

@@ -187,7 +187,7 @@ def _finish(
     predictions = read_held_out(run, judged, data)
     settings = config.network_settings()
     if predictions is not None:
-        settings = calibrate(predictions, settings, data.masks)
+        settings = calibrate(predictions, settings, data.masks, data.sets)
     rows, card = make_card(config, data, fingerprints, predictions, settings, log)
     write_whole(path, partial(_copy_with_card, run / (FINAL if config.final else "fold-1") / NETWORK, card))
     if rows:

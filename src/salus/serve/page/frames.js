@@ -3,7 +3,8 @@
 import * as api from "./api.js";
 import { takeUpDraft } from "./drafts.js";
 import { clearOutsideRegions } from "./mask_filters.js";
-import { decodeGrey, encodeMask, thresholdMask } from "./pixels.js";
+import { decodeBase64, decodeGrey, encodeMask, thresholdMask } from "./pixels.js";
+import { joinWithBase } from "./prompt_outline.js";
 import { state } from "./state.js";
 import { UndoHistory } from "./undo_history.js";
 
@@ -38,10 +39,13 @@ async function fetchFrame(openCase, number) {
     history: new UndoHistory(),
     base: mask.slice(),       // the outline that the server holds
     version: answer.version,  // of that outline where a reader saved it, else ""
-    reference: null,          // what the threshold alone gives, see `referenceMask`
+    prompted: null,           // what the reader pointed at, see prompt_outline.js
+    savedPrompts: answer.prompts ?? [], // of the outline that the server holds
+    pointing: [],             // prompts that are not outlined yet
     edited: false,   // the outline on the page is not the one that the server holds
     outdated: false, // the measurements are of an earlier outline
   };
+  frame.prompted = await promptedOf(openCase, frame, answer.prompts);
   if (await takeUpDraft(openCase, frame)) await measureDraft(openCase, frame);
   openCase.loaded.set(number, frame);
   openCase.answers[number - 1] = frame.answer;
@@ -50,6 +54,26 @@ async function fetchFrame(openCase, number) {
     if (!old.edited && old !== state.frame) openCase.loaded.delete(key);
   }
   return frame;
+}
+
+// What was pointed at for an outline that the server holds, with what the network makes of it; null where it was nothing.
+export async function promptedOf(openCase, frame, prompts) {
+  if (!prompts?.length) return null;
+  const known = { prompts, mask: null, probability: null, threshold: null, base: frame.mask.slice() };
+  if (!state.info.prompts) return known;
+  try {
+    const outlined = await outlinePrompts(openCase, frame, prompts);
+    return { ...known, ...outlined, base: await networkMask(openCase, frame) };
+  } catch {
+    return known; // the saved prompts are not of the kind that this network takes
+  }
+}
+
+// What the network makes of prompts: { mask, probability, threshold }; at a threshold, or its own where that is null.
+export async function outlinePrompts(openCase, frame, prompts, threshold = null) {
+  const answer = await api.outlinePrompts(openCase.key, frame.number, prompts, threshold);
+  const [mask, probability] = await Promise.all([answer.mask, answer.probability].map(decodeBase64));
+  return { mask: mask.map((value) => (value > 127 ? 1 : 0)), probability, threshold: answer.threshold };
 }
 
 // Measure an outline that was kept in this browser.
@@ -65,12 +89,20 @@ export async function networkMask(openCase, frame) {
   return (frame.networkMask = values.map((value) => (value > 127 ? 1 : 0)));
 }
 
-// What a frame's threshold gives without the reader's strokes: 1 in the mask, 0 outside. Where the network believes in no
-// tumour, its own threshold gives nothing.
+// What a frame's threshold gives for what was pointed at, without the reader's strokes: 1 in the mask, 0 outside. Where
+// the network believes in no tumour and nothing was pointed at, its own threshold gives nothing.
 export function referenceMask(frame, threshold = frame.threshold) {
-  const { probability, width, height, answer } = frame;
-  if (Math.abs(threshold - state.info.threshold) < 1e-6 && answer.presence < state.info.presence) return new Uint8Array(probability.length);
-  const mask = thresholdMask(probability, width, height, Math.ceil(threshold * 255 - 1e-6), minPartPixels(frame));
+  const { probability, width, height, answer, prompted } = frame;
+  if (prompted?.mask) {
+    const isOwn = Math.abs(threshold - prompted.threshold) < 1e-6;
+    return joinWithBase(isOwn ? prompted.mask : maskAt(frame, prompted.probability, threshold), prompted, width, height);
+  }
+  if (Math.abs(threshold - answer.network_threshold) < 1e-6 && answer.presence < state.info.presence) return new Uint8Array(probability.length);
+  return maskAt(frame, probability, threshold);
+}
+
+function maskAt(frame, probability, threshold) {
+  const mask = thresholdMask(probability, frame.width, frame.height, Math.ceil(threshold * 255 - 1e-6), minPartPixels(frame));
   clearOutsideRegions({ ...frame, mask });
   return mask;
 }

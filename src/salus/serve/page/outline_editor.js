@@ -4,9 +4,11 @@ import * as api from "./api.js";
 import { askAboutConflict } from "./conflict.js";
 import { byId } from "./dom.js";
 import { keepDraft, setSaved } from "./drafts.js";
-import { networkMask, referenceMask, withNumbers } from "./frames.js";
+import { networkMask, promptedOf, referenceMask, withNumbers } from "./frames.js";
+import { clearOutsideRegions } from "./mask_filters.js";
 import { announce, describeAnswer, showToast } from "./messages.js";
 import { decodeGrey, encodeMask } from "./pixels.js";
+import { keepDrawn } from "./prompt_outline.js";
 import { emit, state } from "./state.js";
 
 let sliding = null; // the outline from before the slider was moved
@@ -25,12 +27,7 @@ export function setThreshold(value) {
   if (sliding && sliding.frame !== frame) commitThreshold();
   sliding ??= { openCase: current, frame, mask: frame.mask.slice(), threshold: frame.threshold, reference: referenceMask(frame) };
   const { mask, reference } = sliding, moved = referenceMask(frame, value);
-  sliding.drawn = false;
-  for (let i = 0; i < moved.length; i++) {
-    if (mask[i] === reference[i]) continue;
-    moved[i] = mask[i];
-    sliding.drawn = true;
-  }
+  sliding.drawn = keepDrawn(moved, mask, reference, frame.width, frame.height) || Boolean(frame.prompted);
   frame.threshold = value;
   frame.mask.set(moved);
   frame.edited = frame.outdated = true;
@@ -59,6 +56,17 @@ export function commitDrawing(before) {
   }
   markChanged(current, frame);
   remeasure(current, frame);
+}
+
+// Take over the outline for what the reader points at; see prompt_outline.js.
+export function takePrompted(openCase, frame, mask, prompted) {
+  const before = frame.mask.slice(), thresholds = [frame.threshold, prompted.threshold];
+  frame.mask.set(mask);
+  clearOutsideRegions(frame);
+  frame.history.record(before, frame.mask, frame.width, thresholds, false, [frame.prompted, prompted]);
+  Object.assign(frame, { prompted, threshold: prompted.threshold });
+  markChanged(openCase, frame);
+  return remeasure(openCase, frame);
 }
 
 export const undo = () => step("undo");
@@ -101,9 +109,9 @@ function showAnswer(openCase, frame, answer) {
 }
 
 // Save the outline on the server; false where that failed.
-export async function saveOutline() {
+export async function saveOutline({ frame, current } = state) {
   await commitThreshold();
-  const { frame, current } = state, button = byId("save");
+  const button = byId("save");
   if (!frame || frame.saving) return false;
   frame.saving = button.disabled = true;
   button.textContent = "Saving…";
@@ -120,15 +128,15 @@ export async function saveOutline() {
 
 // Save a frame's outline in place of the version it began from; ask where someone saved another one. False where that failed.
 async function store(openCase, frame) {
-  const sent = frame.mask.slice();
-  const extra = frame.prompts?.length ? { prompts: JSON.stringify(frame.prompts) } : {};
+  const sent = frame.mask.slice(), prompts = frame.prompted?.prompts ?? [];
   const save = async (version) => {
     const blob = await encodeMask(sent, frame.width, frame.height);
-    return api.save(openCase.key, frame.number, blob, version, frame.threshold, extra);
+    return api.save(openCase.key, frame.number, blob, version, frame.threshold, prompts);
   };
   return change(openCase, frame, save, async (answer) => {
     frame.base = sent; // strokes that were drawn meanwhile are not saved
     frame.version = answer.version;
+    frame.savedPrompts = prompts;
     await keepDraft(openCase, frame);
     if (!frame.edited) showAnswer(openCase, frame, answer);
   });
@@ -139,19 +147,20 @@ export async function revertOutline() {
   await commitThreshold();
   const { frame, current } = state;
   if (!frame) return;
-  const before = frame.mask.slice(), threshold = frame.threshold, wasSaved = Boolean(frame.version);
+  const before = frame.mask.slice(), threshold = frame.threshold, prompted = frame.prompted, wasSaved = Boolean(frame.version);
   try {
     frame.mask.set(await networkMask(current, frame));
   } catch (error) {
     return showToast(error.message, true);
   }
-  frame.threshold = state.info.threshold;
+  frame.threshold = frame.answer.network_threshold;
+  frame.prompted = null;
   if (wasSaved && !(await takeBack(current, frame))) {
     frame.mask.set(before);
-    frame.threshold = threshold;
+    Object.assign(frame, { threshold, prompted });
     return emit("mask-changed");
   }
-  frame.history.record(before, frame.mask, frame.width, [threshold, frame.threshold], wasSaved);
+  frame.history.record(before, frame.mask, frame.width, [threshold, frame.threshold], wasSaved, [prompted, null]);
   markChanged(current, frame);
   if (!wasSaved) showAnswer(current, frame, await api.answer(current.key, frame.number));
   showToast("The network’s outline.", false, { label: "Undo", run: undo });
@@ -188,12 +197,13 @@ async function change(openCase, frame, request, accept) {
 
 // Show the outline that someone else saved; the reader's own is one step of undo away.
 async function loadTheirs(openCase, frame) {
-  const mine = frame.mask.slice(), threshold = frame.threshold;
+  const mine = frame.mask.slice(), { threshold, prompted } = frame;
   const answer = await api.answer(openCase.key, frame.number);
   const { values } = await decodeGrey(await api.picture(openCase.key, frame.number, "mask"));
   for (let i = 0; i < values.length; i++) frame.mask[i] = values[i] > 127 ? 1 : 0;
   frame.threshold = answer.threshold;
-  frame.history.record(mine, frame.mask, frame.width, [threshold, frame.threshold]);
+  frame.prompted = await promptedOf(openCase, frame, answer.prompts);
+  frame.history.record(mine, frame.mask, frame.width, [threshold, frame.threshold], false, [prompted, frame.prompted]);
   await setSaved(openCase, frame, answer.version);
   showAnswer(openCase, frame, answer);
   emit("outline-saved", openCase);
