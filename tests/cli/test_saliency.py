@@ -225,3 +225,16 @@ def test_folders_within_clinical_files_and_what_is_left_out(tmp_path, capsys):
     said = capsys.readouterr().err
     assert "cine.mp4 was left out" in said
     assert "1.2.840.2: holds 2 frames; the map is of the first" in said
+
+
+def test_a_misspelt_input_costs_a_line_and_all_misspelt_write_nothing(tmp_path, capsys):
+    image, maps = tmp_path / "a.png", tmp_path / "maps"
+    Image.fromarray((np.indices((40, 64)).sum(axis=0) * 2).astype(np.uint8)).save(image)
+    with pytest.raises(SalusError, match=r"b\.png: no such file, nor 1 more; nothing was written"):
+        salus(tmp_path / "b.png", tmp_path / "c*.png", "-o", maps, "--method", "prior")
+    assert not maps.exists()
+    assert salus(image, tmp_path / "b.png", "-o", maps, "--method", "prior") == 3
+    assert [path.name for path in maps.iterdir()] == ["a.png"]
+    said = capsys.readouterr().err
+    assert "b.png: no such file" in said
+    assert said.count("\n") == 1

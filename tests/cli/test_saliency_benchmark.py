@@ -1,5 +1,7 @@
 """`salus saliency-benchmark` from the command line."""
 
+import csv
+
 import pytest
 from tests.conftest import make_published
 
@@ -14,6 +16,19 @@ def test_a_run_and_its_resume(tmp_path, capsys):
     assert (tmp_path / "run" / "report.html").is_file()
     assert main(["saliency-benchmark", "--resume", str(tmp_path / "run")]) == 0
     assert "fold 1" not in capsys.readouterr().out  # nothing is fitted again
+
+
+def test_mask_values_say_what_is_lesion_and_a_resumed_run_keeps_them(tmp_path, capsys):
+    data, run = make_published(tmp_path / "data", 8), tmp_path / "run"
+    arguments = ["saliency-benchmark", str(data), "--methods", "prior", "--folds", "2", "--size", "32"]
+    assert main([*arguments, "--mask-values", "77", "-o", str(run)]) == 0  # no pixel has the value 77
+    assert "--mask-values 77 says" in capsys.readouterr().out
+    tumours = [line["tumour"] for line in csv.DictReader((run / "scores.csv").open(newline=""))]
+    assert tumours == ["0"] * 8
+    assert main(["saliency-benchmark", "--resume", str(run)]) == 0
+    assert "--mask-values 77 says" in capsys.readouterr().out
+    assert main([*arguments, "--mask-values", "most", "-o", str(tmp_path / "other")]) == 2
+    assert "most: no way to read masks" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

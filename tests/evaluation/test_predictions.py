@@ -75,3 +75,43 @@ def test_the_layouts_colours_count_in_predictions_too(tmp_path):
     np.testing.assert_array_equal(read_prediction(path, case, (4, 6)).mask, case.read_mask((4, 6)))
     with pytest.raises(SalusError, match="several colours"):
         read_prediction(path, Case("a", path, ()), (4, 6))
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nii", ".nrrd"])
+def test_predictions_of_nifti_and_nrrd_are_matched_and_lie_as_other_programs_write_them(tmp_path, suffix):
+    """The first axis of both formats is the column (nibabel, pynrrd); labels and probabilities are told apart."""
+    case = Case("a", save(tmp_path / "images" / "a.png", np.zeros((3, 4), np.uint8)), None, None)
+    path = tmp_path / "p" / f"a{suffix}"
+    path.parent.mkdir()
+    expected = np.zeros((3, 4), bool)
+    expected[0, 2:] = True
+
+    def write(values):
+        if suffix == ".nrrd":
+            pytest.importorskip("nrrd").write(str(path), values.T)
+        else:
+            nibabel = pytest.importorskip("nibabel")
+            nibabel.save(nibabel.Nifti1Image(values.T[..., None], np.eye(4)), path)
+
+    write(expected.astype(np.uint8))
+    assert match_predictions(path.parent, [case]) == [path]
+    mask = read_prediction(path, case, (3, 4))
+    assert mask.mask.tolist() == expected.tolist()
+    assert mask.probability is None
+    write(np.where(expected, 0.75, 0.25).astype(np.float32))
+    graded = read_prediction(path, case, (3, 4))
+    np.testing.assert_allclose(graded.probability, np.where(expected, 0.75, 0.25))
+    assert graded.mask.tolist() == expected.tolist()
+    with pytest.raises(SalusError, match="the prediction is 4 x 3, its image 3 x 4"):
+        read_prediction(path, case, (4, 3))
+
+
+def test_a_picture_comes_before_a_volume_of_the_same_name_and_a_damaged_volume_is_named(tmp_path, cases):
+    damaged = tmp_path / "p" / "b.nii.gz"
+    damaged.parent.mkdir()
+    damaged.write_bytes(b"\x1f\x8bno volume")
+    assert match_predictions(damaged.parent, cases[2:]) == [damaged]
+    with pytest.raises(SalusError, match=r"b\.nii\.gz"):
+        read_prediction(damaged, cases[2], (9, 12))
+    picture = save(damaged.parent / "b.png", np.zeros((9, 12), np.uint8))
+    assert match_predictions(damaged.parent, cases[2:]) == [picture]

@@ -17,8 +17,9 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "evaluate",
         help="score a folder of masks, or a network, against a data set's truth",
-        description="Score masks or probability maps (PNG, named as the images), or with --network what a network "
-        "outlines, by the benchmark's own code. Exit code 3: some files could not be scored; each is named.",
+        description="Score masks or probability maps (pictures, NIfTI or NRRD, named as the images), or with --network "
+        "what a network outlines, by the benchmark's own code. Exit code 3: some files could not be scored; each is "
+        "named.",
         usage="salus evaluate [options] PREDICTIONS TRUTH\n       salus evaluate [options] --network FILE TRUTH",
         epilog="examples: salus evaluate my-masks DATA -o scores.csv; salus evaluate --network shipped DATA",
     )

@@ -33,6 +33,7 @@ def add_parser(commands: Any) -> None:
     p.add_argument("--seed", type=int, default=1, metavar="N", help="of the folds (default: %(default)s)")
     p.add_argument("--separate", action="store_true", help="fit on each data set alone (default: on all together)")
     p.add_argument("--limit", type=int, metavar="N", help="at most N images of each data set")
+    shared_options.add_mask_values(p, with_predictions=False)
     shared_options.add_skip_bad(p)
     shared_options.add_backend(p, "Keras's, for learned methods")
     p.set_defaults(run=run)
@@ -62,5 +63,6 @@ def run(args: argparse.Namespace) -> None:
         )
     data = tuple(str(folder.absolute()) for folder in args.data)
     settings = {name: getattr(args, name) for name in ("folds", "size", "seed", "separate", "limit", "skip_bad")}
+    settings["mask_values"] = shared_options.parse_mask_values(args.mask_values)[0]
     result = start(run_folder, SaliencyBenchmarkConfig(data, methods, **settings), log)
     build_saliency_report(run_folder, result, log)

@@ -50,7 +50,12 @@ def add_parser(commands: Any) -> None:
     network = parser.add_argument_group("network")
     shared_options.add_network(network)
     network.add_argument(
-        "--engine", choices=("auto", "openvino", "onnxruntime"), default="auto", help="default: %(default)s"
+        "--runtime",
+        "--engine",
+        dest="engine",
+        choices=("auto", "openvino", "onnxruntime"),
+        default="auto",
+        help="what runs the network, as of salus segment; --engine is its old name (default: %(default)s)",
     )
     shared_options.add_device(network)
     shared_options.add_precision(network)

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from salus.errors import SalusError
-from salus.read.find import Omission, describe_omissions, find_images
+from salus.read.find import Omission, describe_omissions, find_images, require_any_input
 
 OUTPUT_FOLDERS = frozenset(
     ("masks", "overlays", "probability", "saliency", "cine", "nifti", "labelme", "dicom-seg", "dicom-sr", "dicom-sc")
@@ -61,10 +61,7 @@ def list_input_images(
     Raises:
         SalusError: no input is there, or a folder holds no image.
     """
-    missing = [path for path in inputs if not path.exists() and not _matches(path)]
-    if missing and len(missing) == len(inputs):
-        more = f", nor {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise SalusError(f"{missing[0]}: no such file{more}; nothing was written")
+    require_any_input(inputs)
     groups: list[list[Path]] = []
     seen: set[str] = set()
     omissions: list[Omission] = []
@@ -90,10 +87,6 @@ def list_input_images(
 
 def _lies_in(path: Path, folder: Path | None) -> bool:
     return folder is not None and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
-
-
-def _matches(path: Path) -> bool:
-    return glob.has_magic(str(path)) and next(glob.iglob(str(path), recursive=True), None) is not None
 
 
 def _without_outputs(

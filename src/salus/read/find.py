@@ -88,6 +88,22 @@ def find_images(path: Path, *, recursive: bool = False, on_omission: OnOmission 
     return found or [path]
 
 
+def require_any_input(inputs: Sequence[Path]) -> None:
+    """Check that at least one of the named files, folders and patterns is there.
+
+    Raises:
+        SalusError: none is, so that a command whose only input is misspelt writes nothing.
+    """
+    missing = [path for path in inputs if not path.exists() and not _matches(path)]
+    if missing and len(missing) == len(inputs):
+        more = f", nor {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise SalusError(f"{missing[0]}: no such file{more}; nothing was written")
+
+
+def _matches(path: Path) -> bool:
+    return glob.has_magic(str(path)) and next(glob.iglob(str(path), recursive=True), None) is not None
+
+
 def exclude_masks(paths: Sequence[AnyPath]) -> list[AnyPath]:
     """Leave out files that are the mask of another one by their names: NAME_mask.png beside NAME.png."""
     stems = {(path.parent, path.stem) for path in paths}

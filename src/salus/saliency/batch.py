@@ -13,7 +13,7 @@ from PIL import Image, PngImagePlugin
 from salus.atomic import write_picture
 from salus.errors import SalusError
 from salus.preprocess import to_uint8
-from salus.read.find import Omission, describe_omissions, find_images
+from salus.read.find import Omission, describe_omissions, find_images, require_any_input
 from salus.read.formats import strip_suffix
 from salus.read.inputs import as_scan
 from salus.saliency.estimate import estimate_saliency
@@ -82,8 +82,8 @@ def plan_jobs(
         on_warning: called with one line for what is left out.
 
     Raises:
-        SalusError: two images have the same name, a folder has no images, an output would replace an input, a file
-            stands where a folder is named, or a map exists that was made with other options.
+        SalusError: no input is there, two images have the same name, a folder has no images, an output would replace an
+            input, a file stands where a folder is named, or a map exists that was made with other options.
     """
     if folder.exists() and not folder.is_dir():
         raise SalusError(f"{folder}: is a file; name a folder with -o")
@@ -91,6 +91,7 @@ def plan_jobs(
         raise SalusError(f"{options.folder}: no such folder of maps")
     images: dict[str, Path] = {}
     omissions: list[Omission] = []
+    require_any_input(inputs)
     for entry in inputs:
         for path in find_images(entry, recursive=recursive, on_omission=omissions.append):
             inside = path.parent.relative_to(entry) if entry.is_dir() else Path()

@@ -123,6 +123,7 @@ def test_cost_and_settings(plain_run: Path, read_page: Callable[[Path], Any]) ->
     ]
     assert row_cells(tables["settings"], "Images per batch")[3] == "as published"
     assert row_cells(tables["run-settings"], "Saliency maps")[1] == "prior"
+    assert row_cells(tables["run-settings"], "Masks were read as")[1].startswith("truth: ")
 
 
 def test_scores_csv_holds_every_part(plain_run: Path) -> None:

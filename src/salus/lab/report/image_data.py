@@ -24,6 +24,7 @@ from salus.lab.saliency.source import FILES
 from salus.lab.training.progress import Log
 from salus.lab.training.run_folder import OUTPUTS
 from salus.metrics.curves import CurveCounts
+from salus.read.mask_values import MaskDecision, summarise_decisions
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +39,7 @@ class ImageData:
         curves: pixels of both classes by probability, for each trained method.
         probability: (height, width) by method and case, for the cases of the panels.
         saliency: (s, s) uint8 by case, for the cases of the panels; empty if no network takes saliency maps.
+        mask_readings: how the masks of the data set and of predictions were read, in lines; see `summarise_decisions`.
     """
 
     pairs: Pairs
@@ -47,6 +49,7 @@ class ImageData:
     curves: dict[str, CurveCounts] = field(default_factory=dict)
     probability: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
     saliency: dict[str, np.ndarray] = field(default_factory=dict)
+    mask_readings: list[str] = field(default_factory=list)
 
     def case(self, name: str) -> Case:
         """Return a case by name."""
@@ -69,9 +72,11 @@ def read_image_data(run_data: RunData, panel_cases: list[str], log: Log) -> Imag
     if fingerprint(data.labelled)["sha256"] != run_data.fingerprint:
         raise SalusError(f"{config.data}: has changed since the run was started")
     cases = [case for case in data.labelled if case.name in run_data.folds.test]  # without those the run left out
-    pairs = prepare(cases, config.protocol.size)
+    decisions: dict[str, MaskDecision] = {}
+    pairs = prepare(cases, config.protocol.size, decisions=decisions)
     position = {case.name: i for i, case in enumerate(pairs.cases)}
     image_data = ImageData(pairs, position, are_phantoms(data), len(data.labelled) - len(cases))
+    image_data.mask_readings.extend(summarise_decisions("truth", decisions))
     for method in run_data.tested:
         if method.trained:
             image_data.curves[method.name] = _add_outputs(image_data, run_data, method, panel_cases, log)
@@ -132,13 +137,17 @@ def _add_predictions(
     pairs = image_data.pairs
     try:
         paths = match_predictions(folder, pairs.cases)
-        for name in panel_cases:
-            i = image_data.position[name]
-            reading = read_prediction(paths[i], pairs.cases[i], pairs.shapes[i], mask_values)
+        decisions: dict[str, MaskDecision] = {}
+        for case, path, shape in zip(pairs.cases, paths, pairs.shapes, strict=True):
+            name, reading = case.name, read_prediction(path, case, shape, mask_values)
+            decisions[str(path)] = reading.decision
+            if name not in panel_cases:
+                continue
             probability = reading.probability
             image_data.probability[method, name] = (
                 reading.mask.astype(np.float32) if probability is None else probability
             )
+        image_data.mask_readings.extend(summarise_decisions(method, decisions))
     except SalusError as error:
         log(f"{error}: {method} is left out of the panels")
 

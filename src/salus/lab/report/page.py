@@ -108,7 +108,7 @@ def compose_page(
     comparisons = compare_methods(run_data)
     titles = [method.title for method in (run_data.tested or run_data.methods)]
     data = Path(run_data.config.data).name
-    sections = [*_result_sections(run_data, image_data), *_protocol_sections(run_data)]
+    sections = [*_result_sections(run_data, image_data), *_protocol_sections(run_data, image_data)]
     if comparisons:
         sections.insert(1, _comparison_section(run_data, comparisons))
     return Page(
@@ -250,9 +250,9 @@ def _tumour_free_section(run_data: RunData, image_data: ImageData | None) -> Sec
     return Section("tumour-free-section", "Tumour-free images", (text,))
 
 
-def _protocol_sections(run_data: RunData) -> list[Section]:
+def _protocol_sections(run_data: RunData, image_data: ImageData | None) -> list[Section]:
     leakage = _leakage(run_data)
-    tables = (protocol_table(run_data), run_table(run_data))
+    tables = (protocol_table(run_data), run_table(run_data, image_data.mask_readings if image_data else ()))
     leakage_text = "No leakage: no patient and no cluster of near-duplicates sits on both sides of a fold."
     if leakage:
         leakage_text = f"LEAKAGE: {leakage.sentence}"

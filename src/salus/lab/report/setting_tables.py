@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from math import nan
 from typing import Any
@@ -61,8 +62,13 @@ def protocol_table(run_data: RunData) -> Table:
     )
 
 
-def run_table(run_data: RunData) -> Table:
-    """Build the table of the run's other config."""
+def run_table(run_data: RunData, mask_readings: Sequence[str] = ()) -> Table:
+    """Build the table of the run's other settings.
+
+    Args:
+        run_data: results of the run.
+        mask_readings: how mask files were read, in lines; none where the data set is gone.
+    """
     config = run_data.config
     values = {
         "Data set’s folder": config.data,
@@ -70,6 +76,7 @@ def run_table(run_data: RunData) -> Table:
         "Fingerprint of the data (SHA-256)": run_data.fingerprint,
         "Saliency maps": config.saliency,
         "Masks from elsewhere": "; ".join(f"{name}: {folder}" for name, folder in config.predictions.items()),
+        **({"Masks were read as": "; ".join(mask_readings)} if mask_readings else {}),
         "Keras back end": config.backend,
         "Leakage allowed": _format_value(config.allow_leakage),
         "Machine": describe_machine(run_data),

@@ -94,6 +94,7 @@ def read_data(config: SaliencyBenchmarkConfig, log: Log) -> tuple[CrossValidatio
         config.data,
         folds=config.folds,
         size=config.size,
+        mask_values=config.mask_values,
         seed=config.seed,
         limit=config.limit,
         skip_bad=config.skip_bad,

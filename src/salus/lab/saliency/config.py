@@ -7,6 +7,7 @@ from pathlib import Path
 
 from salus.errors import SalusError
 from salus.lab.training.run_folder import RUN_FILE, read_settings
+from salus.read.mask_values import AUTO
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class SaliencyBenchmarkConfig:
         separate: fit on each set alone instead of on all sets together.
         limit: largest number of images of each set, spread evenly over it; None takes all.
         skip_bad: leave out cases that cannot be read.
+        mask_values: how the values of masks are read; see `salus.read.mask_values`.
     """
 
     data: tuple[str, ...]
@@ -32,6 +34,7 @@ class SaliencyBenchmarkConfig:
     separate: bool = False
     limit: int | None = None
     skip_bad: bool = False
+    mask_values: str = AUTO
 
 
 def load_config(run: Path) -> tuple[SaliencyBenchmarkConfig, dict[str, str]]:
