@@ -134,7 +134,7 @@ def test_overwrite_leaves_nothing_of_the_run_before(segment):
     pytest.importorskip("nibabel")
     pytest.importorskip("pydicom")
     wrap_dicom(Path("scans/cine.dcm"), np.stack([image_of((10, 30, 10, 40))] * 3))
-    everything = "png,overlay,probability,saliency,csv,json,nifti,labelme,coco"
+    everything = "png,overlay,probability,saliency,csv,json,nifti,labelme,geojson,coco"
     assert segment("scans", "-o", "out", "--output", everything, "--preview", "--report") == 0
     Path("out/mine.txt").write_text("a note")
     Path("out/masks/mine.png").write_bytes(b"another's")

@@ -46,7 +46,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("-o", "--out", required=True, metavar="OUT", help="the folder for all that is written")
     parser.add_argument(
         "--output", metavar="LIST", help="what to write, with commas: png, overlay, probability, saliency, csv, json, "
-        "nifti, labelme, coco, dicom-seg, dicom-sr, dicom-sc (default: png,overlay,csv,json; png always is written)",
+        "nifti, labelme, geojson, coco, dicom-seg, dicom-sr, dicom-sc (default: png,overlay,csv,json; png always is "
+        "written)",
     )  # fmt: skip
     parser.add_argument(
         "--frames", metavar="LIST", help="of a cine: 7, 1-50, 1-50:5, several with commas (default: all)"

@@ -15,9 +15,10 @@ from pathlib import Path
 from salus.errors import SalusError
 from salus.read.find import Omission, describe_omissions, find_images, require_any_input
 
-OUTPUT_FOLDERS = frozenset(
-    ("masks", "overlays", "probability", "saliency", "cine", "nifti", "labelme", "dicom-seg", "dicom-sr", "dicom-sc")
-)
+OUTPUT_FOLDERS = frozenset((
+    "masks", "overlays", "probability", "saliency", "cine", "nifti", "labelme", "geojson", "dicom-seg", "dicom-sr",
+    "dicom-sc",
+))  # fmt: skip
 """Folders in OUT."""
 
 PREVIEW_NAME = re.compile(r"preview(-\d+)?\.jpg")

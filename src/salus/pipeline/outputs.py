@@ -2,6 +2,7 @@
 
 OUT/nifti/FILE.nii.gz           labels, a cine's frames as third axis
 OUT/labelme/NAME.json           polygons
+OUT/geojson/NAME.geojson        polygons, for QuPath
 OUT/dicom-seg/NAME.dcm          where the input is DICOM, and a lesion was found; a cine has one for each frame
 OUT/dicom-sr/FILE.dcm           the measurements (TID 1500), where the input is DICOM
 OUT/dicom-sc/NAME.dcm           the overlay as secondary capture, where the input is DICOM
@@ -26,12 +27,15 @@ from salus.segmentation.result import Segmentation, findings_of
 from salus.write.overlay import draw_overlay
 from salus.write.tables import FAILED, Record
 
-SUFFIXES = {"nifti": ".nii.gz", "labelme": ".json", "dicom-seg": ".dcm", "dicom-sr": ".dcm", "dicom-sc": ".dcm"}
+SUFFIXES = {
+    "nifti": ".nii.gz", "labelme": ".json", "geojson": ".geojson",
+    "dicom-seg": ".dcm", "dicom-sr": ".dcm", "dicom-sc": ".dcm",
+}  # fmt: skip
 """Suffixes of the products that are made for each file, or each frame."""
 
 COCO = "coco"
 PRODUCTS = (*SUFFIXES, COCO)
-EACH_FRAME = ("labelme", "dicom-seg", "dicom-sc")
+EACH_FRAME = ("labelme", "geojson", "dicom-seg", "dicom-sc")
 """Products that hold one frame each."""
 
 
@@ -191,6 +195,11 @@ def _write_product(
         from salus.write.labelme import write_labelme
 
         write_labelme(path, image.name, next(segmentations))
+        return
+    if product == "geojson":
+        from salus.write.geojson import write_geojson
+
+        write_geojson(path, records[0], next(segmentations))
         return
     from salus.read.dicom import DicomFrames
 

@@ -26,8 +26,8 @@ def read_lesions(out: PathLike[str] | str, *, frame: bool | None = None) -> pand
     """Read the table of lesions that `salus segment -o OUT` wrote.
 
     Args:
-        out: the folder OUT, or its lesions.json or lesions.csv; of a folder lesions.json is taken, or those of all
-            parts (`--num-parts`), or lesions.csv.
+        out: the folder OUT, or its lesions.json, its lesions.csv or a file of its geojson/; of a folder lesions.json is
+            taken, or those of all parts (`--num-parts`), or lesions.csv, or the GeoJSON files in it.
         frame: True gives a pandas data frame, False a list of dictionaries; None a frame where pandas is installed.
 
     Returns:
@@ -64,7 +64,7 @@ def _tables(out: Path) -> list[Path]:
     if not out.is_dir():
         raise SalusError(f"{out}: no such folder; name the OUT of salus segment -o OUT")
     parts = sorted(out.glob("lesions-*-of-*.json"))
-    for tables in ([out / "lesions.json"], parts, [out / "lesions.csv"]):
+    for tables in ([out / "lesions.json"], parts, [out / "lesions.csv"], sorted(out.rglob("*.geojson"))):
         if tables and all(table.is_file() for table in tables):
             return tables
     raise SalusError(f"{out}: holds no lesions.json and no lesions.csv; name the OUT of salus segment -o OUT")
