@@ -12,6 +12,7 @@ import pytest
 
 import salus
 from salus.cli import main
+from salus.read.image import read_mask
 from tests.conftest import make_published
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -54,3 +55,14 @@ def test_examples_of_clinical_files_and_outputs_run(tmp_path, monkeypatch):
         assert main(["segment", "cine.dcm", *options]) == 0
     kinds = {path.relative_to(tmp_path).parts[1] for path in tmp_path.glob("out1/*/*")}
     assert kinds == {"masks", "overlays", "dicom-seg", "dicom-sr", "dicom-sc"}
+
+
+def test_layers_for_napari_fit_one_another_and_the_corrected_mask_is_read_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for block in re.findall(r"```python\n(.*?)```", (DOCS / "how-to" / "napari.md").read_text(), re.DOTALL):
+        exec(block, names)
+    assert [kind for _, _, kind in names["layers"]] == ["image", "image", "labels"]
+    assert len({data.shape for data, _, _ in names["layers"]}) == 1
+    assert names["labels"].any()
+    assert (read_mask(tmp_path / "scan.png") == names["labels"].astype(bool)).all()

@@ -1,0 +1,60 @@
+"""The command and the health check of the Containerfile run here; what the build copies is in the repository."""
+
+import json
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CONTAINERFILE = (ROOT / "Containerfile").read_text(encoding="utf-8")
+
+
+def instruction(name):
+    return re.search(rf"^{name}[^\[\n]*(\[.*\])$", CONTAINERFILE, re.MULTILINE)[1]
+
+
+def test_what_is_copied_is_there_and_is_not_ignored():
+    copied = [
+        source
+        for line in re.findall(r"^COPY (?!--from)(.*)$", CONTAINERFILE, re.MULTILINE)
+        for source in shlex.split(line)[:-1]
+    ]
+    ignore = (ROOT / ".containerignore").read_text(encoding="utf-8").split()
+    assert "pyproject.toml" in copied
+    for source in copied:
+        assert (ROOT / source).exists()
+        assert f"!{source}" in ignore
+
+
+@pytest.mark.slow
+def test_the_server_starts_as_in_the_container_and_its_health_check_passes(tmp_path):
+    pytest.importorskip("fastapi")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    program, *arguments = json.loads(instruction("CMD"))
+    assert program == "salus"
+    arguments = [argument.replace("/data", str(tmp_path)).replace("8765", port) for argument in arguments]
+    _, *check = [part.replace("8765", port) for part in json.loads(instruction("HEALTHCHECK"))]
+    environment = {**os.environ, "HOME": str(tmp_path), "SALUS_TOKEN": "a-token-of-the-test-1234567890"}
+    server = subprocess.Popen(
+        [sys.executable, "-m", "salus", *arguments], env=environment, stdout=subprocess.DEVNULL, cwd=tmp_path
+    )
+    try:
+        for _ in range(100):
+            done = subprocess.run([sys.executable, *check], capture_output=True)
+            if done.returncode == 0 or server.poll() is not None:
+                break
+            time.sleep(0.2)
+        assert done.returncode == 0, done.stderr.decode()[-500:]
+        assert (tmp_path / "work").is_dir()
+    finally:
+        server.terminate()
+        server.wait(10)
