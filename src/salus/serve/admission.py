@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from salus.serve.queue import QueueFull, SegmentationQueue
 
 NETWORK_PATHS = re.compile(
-    r"/v1/(segment(/batch)?|cases|cases/[^/]+/frames(/\d+)?|cases/[^/]+/(lesions\.json|seg\.dcm|seg\.zip|sr\.dcm))"
+    r"/v1/(segment(/batch)?|cases|cases/[^/]+/frames(/\d+(/prompt)?)?|cases/[^/]+/(lesions\.json|seg\.dcm|seg\.zip|sr\.dcm))"
 )
 """Paths of requests that may run the network."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match, Mount, get_route_path
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -17,7 +18,15 @@ from starlette.types import Scope
 from salus import __version__
 from salus.errors import SalusError
 from salus.segmentation.segmenter import Segmenter
-from salus.serve import routes_cases, routes_downloads, routes_outlines, routes_segment, routes_status, routes_worklist
+from salus.serve import (
+    routes_cases,
+    routes_downloads,
+    routes_outlines,
+    routes_prompt,
+    routes_segment,
+    routes_status,
+    routes_worklist,
+)
 from salus.serve.admission import AdmissionControl
 from salus.serve.authentication import Authentication
 from salus.serve.guard import RequestGuard
@@ -49,6 +58,7 @@ STATUS_OF_ERROR: dict[type[Exception], int] = {
     QueueFull: 429,
     SegmentationTimeout: 504,
     ClientDisconnected: 499,
+    ClientDisconnect: 499,
     SalusError: 422,
     OSError: 507,
 }
@@ -91,7 +101,15 @@ def create_app(settings: ServeSettings, segmenter: Segmenter) -> RequestGuard:
         servers=[{"url": settings.root_path}] if settings.root_path else None,
     )
     app.state.server = ServerState(settings, segmenter, queue, sessions, metrics, worklist, authentication)
-    for module in (routes_segment, routes_cases, routes_outlines, routes_downloads, routes_worklist, routes_status):
+    for module in (
+        routes_segment,
+        routes_cases,
+        routes_prompt,
+        routes_outlines,
+        routes_downloads,
+        routes_worklist,
+        routes_status,
+    ):
         app.include_router(module.routes)
     for kind, status in STATUS_OF_ERROR.items():
         app.add_exception_handler(kind, _error_handler(status))

@@ -20,7 +20,7 @@ from salus.segmentation.postprocess import threshold_and_clean
 from salus.segmentation.result import Segmentation, findings_of
 from salus.segmentation.review import Review
 from salus.segmentation.segmenter import Segmenter
-from salus.serve.outline_record import OutlineRecord, read_record
+from salus.serve.outline_record import OutlineRecord, read_record, touches
 from salus.serve.result_json import FrameAnswer, encode_png, make_answer, read_frame_answer, remeasure
 
 LEFT_OUT = "what was drawn outside the ultrasound image was left out"
@@ -136,17 +136,18 @@ class FrameFiles:
         """
         return self._decode_mask(content)
 
-    def origin(self, mask: np.ndarray, has_prompts: bool = False) -> str:
+    def origin(self, mask: np.ndarray, prompts: tuple[Any, ...] = ()) -> str:
         """Tell how an outline came about; see `OutlineRecord.origin`.
 
         Args:
             mask: the outline, (height, width) bool.
-            has_prompts: whether the network made it, or a part of it, from what the reader pointed at.
+            prompts: what the reader pointed at, from which the network made it or a part of it.
         """
         network = _read_own_mask(self.picture_path("mask"))
         if np.array_equal(network, mask):
             return "approved"
-        return "corrected" if has_prompts or (network & mask).any() or not mask.any() else "drawn"
+        by_network = (network & mask).any() or touches(prompts, mask)
+        return "corrected" if by_network or not mask.any() else "drawn"
 
     def save_mask(self, mask: np.ndarray, record: OutlineRecord, answer: FrameAnswer | None = None) -> FrameAnswer:
         """Save a reader's outline and its record, and measure it.
@@ -213,7 +214,7 @@ class FrameFiles:
             "AUTOMATIC"
             if record.origin == "approved"
             else "SEMIAUTOMATIC"
-            if record.prompts or (network & mask).any()
+            if (network & mask).any() or touches(record.prompts, mask)
             else "MANUAL"
             for _, mask in lesion_masks(segmentation)
         )

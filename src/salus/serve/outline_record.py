@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from salus.atomic import write_text
+from salus.errors import SalusError
+from salus.prompts.json_file import read_prompt
 
 
 @dataclass(frozen=True)
@@ -46,3 +51,28 @@ def read_record(path: Path) -> OutlineRecord | None:
         return OutlineRecord(**content | {"prompts": tuple(content["prompts"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None
+
+
+def touches(prompts: Sequence[Any], mask: np.ndarray) -> bool:
+    """Tell whether a place inside the lesion, or a box, of prompts lies on a mask.
+
+    Args:
+        prompts: as the page sends them; what is no prompt is passed over.
+        mask: (height, width) bool.
+
+    Example:
+        >>> mask = np.eye(4) > 0
+        >>> touches([{"points": [[2.5, 2.5]]}], mask), touches([{"box": [2, 0, 4, 1]}], mask)
+        (True, False)
+    """
+    for content in prompts:
+        try:
+            prompt = read_prompt(content, "the prompt")
+        except SalusError:
+            continue
+        height, width = mask.shape
+        inside = [(int(x), int(y)) for x, y in prompt.points if 0 <= x < width and 0 <= y < height]
+        boxes = [[max(0, round(side)) for side in box] for box in prompt.boxes]
+        if any(mask[y, x] for x, y in inside) or any(mask[y0:y1, x0:x1].any() for x0, y0, x1, y1 in boxes):
+            return True
+    return False

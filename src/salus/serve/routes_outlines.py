@@ -105,7 +105,7 @@ async def save_mask(
                 reader=session.reader,
                 saved=now(),
                 threshold=threshold or network.threshold,
-                origin=frame.origin(mask),
+                origin=frame.origin(mask, asked),
                 prompts=asked,
                 network=network.network,
                 replaced=replaced,
@@ -227,7 +227,8 @@ class _Change:
             "replaced": record.replaced,
         }
         if action == "saved":
-            line |= {"origin": record.origin, "threshold": record.threshold, "network": record.network, **more}
+            line |= {"origin": record.origin, "threshold": record.threshold, "network": record.network}
+            line |= {"prompts": list(record.prompts), **more}
         for data_set in self.data_sets:
             append_line(data_set.root / "audit.jsonl", **line)
 

@@ -64,11 +64,14 @@ export const closeCase = (key) => request("DELETE", `/v1/cases/${key}`);
 export const answer = (key, number, signal) => requestJson("GET", framePath(key, number), undefined, signal);
 export const picture = async (key, number, part) => (await request("GET", `${framePath(key, number)}/${part}.png`)).blob();
 export const atThreshold = (key, number, value, signal) => requestJson("GET", `${framePath(key, number)}/at?threshold=${value}`, undefined, signal);
+// The outline of a frame for prompts, see prompt_outline.js; the threshold is the network's own where it is null.
+export const outlinePrompts = (key, number, prompts, threshold) => requestJson(
+  "POST", `${framePath(key, number)}/prompt${threshold === null ? "" : `?threshold=${threshold}`}`, JSON.stringify({ prompts }));
 export const measure = (key, number, mask, signal) => requestJson("POST", `${framePath(key, number)}/measure`, mask, signal);
 
-// Save an outline in place of the one with a version ("" for none); `extra` are further query parameters.
-export function save(key, number, mask, version, threshold, extra = {}) {
-  const query = new URLSearchParams({ threshold: threshold.toFixed(4), ...extra });
+// Save an outline in place of the one with a version ("" for none); `prompts` are what the reader pointed at.
+export function save(key, number, mask, version, threshold, prompts = []) {
+  const query = new URLSearchParams({ threshold: threshold.toFixed(4), ...(prompts.length ? { prompts: JSON.stringify(prompts) } : {}) });
   return requestJson("PUT", `${framePath(key, number)}/mask?${query}`, mask, undefined, { "if-match": etag(version) });
 }
 export const revert = (key, number, version) => requestJson("DELETE", `${framePath(key, number)}/mask`, undefined, undefined, { "if-match": etag(version) });

@@ -3,9 +3,10 @@
 // server that forgot its session lose nothing. "End session" removes all of it, and age does.
 //
 //   files     { id, file, label, key, added }                 key: of the server's case, null while it waits for upload
-//   outlines  { id, caseId, number, mask, threshold, version, savedMask, saved, added }
+//   outlines  { id, caseId, number, mask, threshold, version, savedMask, prompted, savedPrompts, saved, added }
 //             version, savedMask: what the server held when the strokes began, "" and null for the network's outline;
-//             saved: mask is savedMask, no stroke is unsaved
+//             saved: mask is savedMask, no stroke is unsaved; prompted: what was pointed at, see prompt_outline.js;
+//             savedPrompts: those of savedMask
 
 const DATABASE = `salus${location.pathname}`; // of this server; another prefix behind a proxy is another one
 const STORES = ["files", "outlines"];

@@ -13,9 +13,11 @@ export async function initDrafts() {
   state.drafts = await store.unsavedFrames();
 }
 
+const promptText = (prompts) => JSON.stringify(prompts ?? []);
+
 // Note whether a frame's outline differs from the one that the server holds, and keep it where it does.
 export async function keepDraft(openCase, frame) {
-  frame.edited = frame.mask.some((value, i) => value !== frame.base[i]);
+  frame.edited = frame.mask.some((value, i) => value !== frame.base[i]) || promptText(frame.prompted?.prompts) !== promptText(frame.savedPrompts);
   mark(openCase, frame.number, frame.edited);
   writing++;
   try {
@@ -31,11 +33,13 @@ export async function keepDraft(openCase, frame) {
 export function setSaved(openCase, frame, version) {
   frame.base = frame.mask.slice();
   frame.version = version;
+  frame.savedPrompts = frame.prompted?.prompts ?? [];
   return keepDraft(openCase, frame);
 }
 
 const write = (openCase, frame, saved) => store.putOutline({
   caseId: openCase.id, number: frame.number, mask: frame.mask.slice(), threshold: frame.threshold, version: frame.version, saved,
+  prompted: frame.prompted, savedPrompts: frame.savedPrompts,
   savedMask: frame.version ? frame.base.slice() : null,
 });
 
@@ -52,7 +56,9 @@ export async function takeUpDraft(openCase, frame) {
   if (!state.drafts.get(openCase.id)?.has(frame.number)) return false;
   const draft = await store.getOutline(openCase.id, frame.number);
   if (!draft || draft.mask.length !== frame.mask.length) return false;
-  frame.history.record(frame.mask, draft.mask, frame.width, [frame.threshold, draft.threshold]);
+  const prompted = draft.prompted ?? null;
+  frame.history.record(frame.mask, draft.mask, frame.width, [frame.threshold, draft.threshold], false, [frame.prompted, prompted]);
+  frame.prompted = prompted;
   frame.mask.set(draft.mask);
   frame.threshold = draft.threshold;
   frame.version = draft.version; // where someone saved meanwhile, saving asks

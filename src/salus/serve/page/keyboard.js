@@ -3,11 +3,15 @@
 import { byId, createElement } from "./dom.js";
 
 // Listen for keys. A row of the table: the keys as the dialog shows them, what they do, and for each key its action.
-// Keys are named by what they type (`event.key`), letters in lower case.
+// A row may have a class, such as that of what needs a network that takes prompts. Keys are named by what they type (`event.key`), letters in lower case.
 export function initKeyboard(actions) {
   const table = [
     ["S", "save the outline", { s: actions.save }],
     ["N", "next of the worklist", { n: actions.next }],
+    ["A", "point at the lesion", { a: actions.tool("prompt") }, "prompt-only"],
+    ["X", "clicks point outside, inside again", { x: actions.toggleOutside }, "prompt-only"],
+    ["⇧ ↑ ↓ ← →", "move a cross to point with", {}, "prompt-only"],
+    ["Enter", "point at the cross; with Alt outside", {}, "prompt-only"],
     ["V", "move the image", { v: actions.tool("pan") }],
     ["↑ ↓ Home End", "previous, next, first, last image", {
       ArrowUp: actions.image(-1), ArrowDown: actions.image(1), Home: actions.image(-Infinity), End: actions.image(Infinity) }],
@@ -39,9 +43,9 @@ export function initKeyboard(actions) {
     ["T", "light or dark", { t: actions.theme }],
   ];
   const actionOf = Object.assign({}, ...table.map(([, , keys]) => keys));
-  byId("keys-list").append(...table.flatMap(([keys, what]) => [
-    createElement("dt", {}, ...keys.split(" ").map((key) => createElement("kbd", { textContent: key }))),
-    createElement("dd", { textContent: what }),
+  byId("keys-list").append(...table.flatMap(([keys, what, , className = ""]) => [
+    createElement("dt", { className }, ...keys.split(" ").map((key) => createElement("kbd", { textContent: key }))),
+    createElement("dd", { className, textContent: what }),
   ]));
 
   addEventListener("keydown", (event) => {
@@ -51,6 +55,7 @@ export function initKeyboard(actions) {
       event.preventDefault();
       return key === "y" || event.shiftKey ? actions.redo() : actions.undo();
     }
+    if (!control && actions.pointByKey(event)) return event.preventDefault();
     if (control || (event.altKey && !isAltGraph(event) && !isOption(event, key))) return;
     const slider = event.target.matches?.("input[type=range], select");
     if (slider && /^(Arrow|Home|End|Page)/.test(key)) return;                                     // moves the slider

@@ -21,6 +21,7 @@ import * as outline from "./outline_editor.js";
 import { initPanel } from "./panel.js";
 import { PointerTools } from "./pointer_tools.js";
 import { initPrint } from "./print.js";
+import { initPrompts, pointByKey, promptsDone, toggleOutside } from "./prompts.js";
 import { initReader, tellReader } from "./reader.js";
 import { emit, on, state } from "./state.js";
 import { initTheme, toggleTheme } from "./theme.js";
@@ -90,6 +91,7 @@ function updateCaption() {
 }
 
 on("calipers-changed", () => (updateCaption(), viewer.draw()));
+on("prompts-changed", () => viewer.draw());
 on("failed", (error) => showToast(error.message, true));
 on("brush-turned", (larger) => resizeBrush(stepBrush(larger)));
 
@@ -112,19 +114,22 @@ const resizeBrush = (value) => {
   byId("size").value = state.brushRadius;
   viewer.draw();
 };
+// Steps of the outline come after those that are under way.
+const [undo, redo, revert] = [outline.undo, outline.redo, outline.revertOutline].map((step) => () => promptsDone().then(step));
 const saveAndContinue = async () => {
-  const openCase = state.current;
-  if ((await outline.saveOutline()) && openCase.work && openCase.frames === 1) await openNextItem();
+  const { current: openCase, frame } = state;
+  await promptsDone();
+  if ((await outline.saveOutline({ frame, current: openCase })) && openCase.work && openCase.frames === 1) await openNextItem();
 };
 
-onClick("undo", outline.undo);
-onClick("redo", outline.redo);
+onClick("undo", undo);
+onClick("redo", redo);
 onClick("zoom-in", () => viewer.zoom(1.25));
 onClick("zoom-out", () => viewer.zoom(0.8));
 onClick("zoom", () => viewer.fit());
 onClick("fit", () => viewer.fit());
 onClick("save", saveAndContinue);
-onClick("reset", outline.revertOutline);
+onClick("reset", revert);
 onClick("end", async () => {
   if (!confirm("Remove all images and outlines of this session from the server? What is not exported is lost.")) return;
   state.cases = [];
@@ -181,8 +186,10 @@ initKeyboard({
     clearTimeout(measureTimer);
     measureTimer = setTimeout(outline.commitThreshold, 300);
   },
-  undo: outline.undo,
-  redo: outline.redo,
+  undo,
+  redo,
+  toggleOutside: () => state.tool === "prompt" && toggleOutside(),
+  pointByKey: (event) => pointByKey(viewer, event),
   save: saveAndContinue,
   next: () => state.info?.worklist && openNextItem(),
   theme: toggleTheme,
@@ -226,6 +233,7 @@ initUploads();
 initReader();
 try {
   state.info = await api.info();
+  initPrompts();
   await forgetAll(state.info.keep_days || 1);
   await initDrafts();
   await api.beginSession();

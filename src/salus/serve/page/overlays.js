@@ -44,7 +44,7 @@ function strokeTwice({ context, scale }, path, colour, width) {
 // While drawing: what lies outside the regions of the file is darkened, since nothing is kept there.
 export function drawRegions(viewer) {
   const { context, frame, pixel: [w, h] } = viewer, { regions } = frame.answer;
-  if (!regions.length || !isDrawingTool(state.tool)) return;
+  if (!regions.length || !(isDrawingTool(state.tool) || state.tool === "prompt")) return;
   const outside = new Path2D(), inside = new Path2D();
   outside.rect(0, 0, frame.width * w, frame.height * h);
   for (const region of regions) {

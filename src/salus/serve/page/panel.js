@@ -52,7 +52,7 @@ function describeOutline() {
   if (!frame) return;
   const { answer, edited } = frame;
   byId("finding-more").textContent = edited
-    ? "Drawn by you, not saved"
+    ? (frame.prompted ? "Outlined where you pointed, not saved" : "Drawn by you, not saved")
     : answer.corrected ? savedBy(answer) : `${answer.network}, presence of a tumour ${formatPercent(answer.presence)}`;
 }
 

@@ -14,6 +14,12 @@ export async function decodeGrey(blob) {
   return { values, width, height };
 }
 
+// The grey values of a PNG in base64.
+export async function decodeBase64(text) {
+  const { values } = await decodeGrey(new Blob([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))], { type: "image/png" }));
+  return values;
+}
+
 // A mask of 0 and 1 as PNG, white where it is 1.
 export function encodeMask(mask, width, height) {
   return paintCanvas(width, height, (colours) => {

@@ -1,18 +1,24 @@
-// The pointer on the canvas: move, zoom, window and level; brush, eraser, polygon, calipers.
+// The pointer on the canvas: move, zoom, window and level; brush, eraser, polygon, calipers; places and boxes of prompts.
 
+import { DraggedBox } from "./dragged_box.js";
 import { DraggedCaliper } from "./dragged_caliper.js";
 import { clearOutsideRegions } from "./mask_filters.js";
 import { showToast } from "./messages.js";
+import { pointAt } from "./prompts.js";
 import { emit, state } from "./state.js";
 
 const OUTSIDE = "Only the ultrasound region is outlined; what was drawn outside of it is not kept.";
+
+const STILL = 4; // CSS pixels; a shorter drag with the right button was a click
+
+const isOutside = (event) => state.pointOutside || event.altKey || event.shiftKey;
 
 export class PointerTools {
   constructor(viewer) {
     this.viewer = viewer;
     this.pointers = new Map();    // pointers that are down: id -> [x, y] on the page
     this.maskBefore = null;       // the mask from before the stroke that is being drawn
-    this.caliper = null;          // the caliper that is being set
+    this.dragged = null;          // the caliper or box that is being set
     this.spaceHeld = false;       // the space bar is held: moving, whatever the tool
     this.movedBySpace = false;    // it has moved the image since it was pressed
     const { canvas } = viewer;
@@ -26,6 +32,7 @@ export class PointerTools {
   }
 
   use(tool) {
+    if (tool === "prompt" && !state.info?.prompts) return;
     state.tool = tool;
     this.viewer.canvas.dataset.tool = tool;
     this.viewer.draw();
@@ -38,7 +45,9 @@ export class PointerTools {
     viewer.canvas.setPointerCapture(event.pointerId);
     viewer.canvas.focus({ preventScroll: true, focusVisible: false });
     this.pointers.set(event.pointerId, [event.clientX, event.clientY]);
+    viewer.cross = null;
     this.windowing = event.button === 2;
+    this.pressed = [event.clientX, event.clientY];
     this.movedBySpace ||= this.spaceHeld;
     this.moving = event.button === 1 || this.spaceHeld || state.tool === "pan" || this.pointers.size > 1;
     if (this.pointers.size > 1) this.cancelStroke();
@@ -51,7 +60,9 @@ export class PointerTools {
       else viewer.polygon = [...(viewer.polygon ?? []), point];
       viewer.draw();
     } else if (state.tool === "caliper") {
-      this.caliper = new DraggedCaliper(viewer, point);
+      this.dragged = new DraggedCaliper(viewer, point);
+    } else if (state.tool === "prompt") {
+      this.dragged = new DraggedBox(viewer, point, isOutside(event));
     } else {
       this.maskBefore = viewer.frame.mask.slice();
       this.last = point;
@@ -68,7 +79,7 @@ export class PointerTools {
     if (this.pointers.size === 2) this.pinch(event.pointerId, from, to);
     else if (this.windowing) emit("window-dragged", to[0] - from[0], to[1] - from[1]);
     else if (this.moving) viewer.move(to[0] - from[0], to[1] - from[1]);
-    else this.caliper?.move(viewer.toImage(event));
+    else this.dragged?.move(viewer.toImage(event));
     this.pointers.set(event.pointerId, to);
     if (this.maskBefore) {
       for (const moment of event.getCoalescedEvents?.() ?? [event]) {
@@ -81,17 +92,26 @@ export class PointerTools {
 
   up(event) {
     this.pointers.delete(event.pointerId);
-    this.caliper?.release();
-    this.caliper = null;
+    if (this.windowing && event.type === "pointerup") this.rightClick(event);
+    if (event.type === "pointercancel") this.dragged?.cancel();
+    else this.dragged?.release();
+    this.dragged = null;
     if (!this.maskBefore) return;
     const before = this.maskBefore;
     this.maskBefore = null;
     this.finishDrawing(before);
   }
 
+  // The right button let go where it was pressed: with the prompt tool, the place is outside of the lesion.
+  rightClick(event) {
+    const moved = Math.hypot(event.clientX - this.pressed[0], event.clientY - this.pressed[1]);
+    if (state.tool === "prompt" && moved < STILL && this.viewer.frame) pointAt(this.viewer.toImage(event), true);
+    this.windowing = false;
+  }
+
   cancelStroke() {
-    this.caliper?.cancel();
-    this.caliper = null;
+    this.dragged?.cancel();
+    this.dragged = null;
     if (!this.maskBefore) return;
     this.viewer.frame.mask.set(this.maskBefore);
     this.maskBefore = null;

@@ -8,6 +8,7 @@ export const state = {
   frame: null,       // that frame's pixels, masks and answer, see frames.js
   drafts: new Map(), // images with unsaved outlines: case's id -> frames, see drafts.js
   tool: "pan",
+  pointOutside: false, // a click of the prompt tool points outside of the lesion
   brushRadius: 9,    // in pixels of the image
   display: { outline: true, network: false, calipers: false, fill: 0.1, probability: 0, saliency: 0, window: 255, level: 128, invert: false },
 };
@@ -23,6 +24,7 @@ const listeners = new Map();
 //   display-changed(name)          a display slider moved     window-dragged(dx, dy)  window and level by the mouse
 //   tool-changed                   another tool               zoom-changed(scale)
 //   calipers-changed               set, or calibrated         brush-turned(larger)   the wheel was turned with Shift
+//   prompts-changed                something was pointed at
 //   failed(error)                  a request of the viewer    outline-kept        an outline was saved
 
 export function on(name, listener) {

@@ -1,5 +1,5 @@
-// Undo and redo for a mask. Of each change the rectangle that differs and the threshold are kept, before and after; and
-// whether it took a saved outline back.
+// Undo and redo for a mask. Of each change the rectangle that differs, the threshold and what was pointed at are kept,
+// before and after; and whether it took a saved outline back.
 
 const MAX_CHANGES = 200;
 
@@ -9,8 +9,9 @@ export class UndoHistory {
     this.future = [];
   }
 
-  // Record the change from `before` to `after`; false where they are equal and nothing saved was taken back.
-  record(before, after, width, thresholds = null, tookBack = false) {
+  // Record the change from `before` to `after`; false where they are equal, nothing saved was taken back and nothing else
+  // was pointed at. `prompted`: of the frame before and after (see prompt_outline.js), null where it stays.
+  record(before, after, width, thresholds = null, tookBack = false, prompted = null) {
     const height = before.length / width;
     let top = height, bottom = -1, left = width, right = -1;
     for (let y = 0, i = 0; y < height; y++) {
@@ -22,9 +23,9 @@ export class UndoHistory {
         right = Math.max(right, x);
       }
     }
-    if (bottom < 0 && !tookBack) return false;
+    if (bottom < 0 && !tookBack && (!prompted || prompted[0] === prompted[1])) return false;
     const box = bottom < 0 ? { top: 0, left: 0, width: 0, height: 0 } : { top, left, width: right - left + 1, height: bottom - top + 1 };
-    this.past.push({ box, before: copyBox(before, width, box), after: copyBox(after, width, box), thresholds, tookBack });
+    this.past.push({ box, before: copyBox(before, width, box), after: copyBox(after, width, box), thresholds, tookBack, prompted });
     if (this.past.length > MAX_CHANGES) this.past.shift();
     this.future = [];
     return true;
@@ -46,6 +47,7 @@ function apply(frame, from, to, side, which) {
   to.push(change);
   pasteBox(frame.mask, frame.width, change.box, change[side]);
   if (change.thresholds) frame.threshold = change.thresholds[which];
+  if (change.prompted) frame.prompted = change.prompted[which];
   return change;
 }
 

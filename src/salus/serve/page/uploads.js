@@ -207,7 +207,7 @@ async function restoreOutlines(openCase) {
     const { number, savedMask, threshold } = record;
     const { width, height } = await api.answer(openCase.key, number); // has the frame segmented
     if (savedMask?.length !== width * height) continue;
-    const answer = await api.save(openCase.key, number, await encodeMask(savedMask, width, height), "", threshold);
+    const answer = await api.save(openCase.key, number, await encodeMask(savedMask, width, height), "", threshold, record.savedPrompts);
     await store.putOutline({ ...record, version: answer.version });
     openCase.answers[number - 1] = answer;
     const frame = openCase.loaded.get(number);

@@ -6,6 +6,7 @@ import { contour } from "./contour.js";
 import { greyLayer, heatLayer } from "./layers.js";
 import * as overlays from "./overlays.js";
 import { decodeGrey } from "./pixels.js";
+import { drawPrompts } from "./prompt_marks.js";
 import { emit, state } from "./state.js";
 
 const MIN_SCALE = 0.05, MAX_SCALE = 40;
@@ -22,6 +23,8 @@ export class Viewer {
     this.shape = null;        // width, height and pixel shape of the last image
     this.fitted = true;
     this.pointer = null;      // where the brush is, in pixels of the image
+    this.box = null;          // a box that is being dragged: two corners
+    this.cross = null;        // the place that the keys move, in pixels of the image
     this.highlighted = null;  // number of the lesion that is pointed at
     this.comparing = false;   // the network's outline is shown in place of the reader's
     this.size = [0, 0];       // width and height that are painted on, in CSS pixels
@@ -34,6 +37,7 @@ export class Viewer {
     this.frame = frame;
     this.layers = {};
     this.paths = {};
+    this.box = this.cross = null;
     if (!frame) return this.draw();
     this.pixel = pixelShape(frame.answer);
     const shape = `${[frame.width, frame.height, ...this.pixel]}`;
@@ -83,6 +87,14 @@ export class Viewer {
     this.left += dx;
     this.top += dy;
     this.fitted = false;
+    this.draw();
+  }
+
+  // Move the cross of the keys by CSS pixels, within the image; it begins in the middle of what is seen.
+  moveCross(dx, dy) {
+    const { canvas, frame, pixel: [w, h] } = this, inside = (value, size) => Math.min(size - 1, Math.max(0, value));
+    const [x, y] = this.cross ?? [(canvas.clientWidth / 2 - this.left) / (this.scale * w), (canvas.clientHeight / 2 - this.top) / (this.scale * h)];
+    this.cross = [inside(x + dx / (this.scale * w), frame.width), inside(y + dy / (this.scale * h), frame.height)];
     this.draw();
   }
 
@@ -157,6 +169,7 @@ export class Viewer {
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     overlays.drawCalipers(this);
     overlays.drawNumbers(this);
+    drawPrompts(this);
     overlays.drawRuler(this);
   }
 
