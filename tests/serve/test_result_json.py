@@ -47,7 +47,12 @@ def test_keys_of_the_answer_stay_in_their_order(segmentation):
 
 def test_an_answer_reads_back_from_json(segmentation):
     answer = make_answer(segmentation, ("mask",))
-    assert (answer.result, answer.threshold, answer.frame, answer.regions) == (FOUND, segmentation.threshold, 3, REGIONS)
+    assert (answer.result, answer.threshold, answer.frame, answer.regions) == (
+        FOUND,
+        segmentation.threshold,
+        3,
+        REGIONS,
+    )
     assert read_answer(json.loads(json.dumps(asdict(answer)))) == answer
 
 

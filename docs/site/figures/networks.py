@@ -150,13 +150,14 @@ def draw_attention_faults(path: Path) -> None:
 def draw_shipped_network(path: Path) -> None:
     """Draw the network that `salus segment` uses."""
     figure, axes = blank(10.2, 3.7)
-    image = box(axes, (0.6, 2.0), "image\n256 × 256", (0.9, 0.5), fontsize=7.5)
-    half = box(axes, (1.75, 3.15), "mean 2 × 2", (0.85, 0.36), fontsize=7.5)
-    net = box(axes, (3.2, 3.15), "saliency network\nEfficientNet-Lite0, stride 16", (1.75, 0.46), "amber", fontsize=7.5)
-    saliency = box(axes, (5.25, 3.15), "S, 64 × 64\nno gradient passes", (1.25, 0.46), "amber", fontsize=7.5)
-    link(axes, (0.6, 2.25), (1.32, 3.15), connectionstyle="angle,angleA=90,angleB=0")
-    across(axes, half, net)
-    across(axes, net, saliency)
+    image = box(axes, (0.6, 2.0), "image\n192 × 192", (0.9, 0.5), fontsize=7.5)
+    prompt = box(
+        axes, (2.0, 3.15), "point, box, scribble or map\nof a person; or none", (2.1, 0.46), "amber", fontsize=7.5
+    )
+    saliency = box(
+        axes, (5.25, 3.15), "P, 192 × 192, in [-1, 1]\npooled to each stage", (1.75, 0.46), "amber", fontsize=7.5
+    )
+    across(axes, prompt, saliency)
     xs = [1.9 + 1.18 * n for n in range(5)]
     stages, nodes = [], []
     for n, (x, stride, filters) in enumerate(zip(xs, (2, 4, 8, 16, 32), (16, 24, 40, 112, 320), strict=True)):
@@ -189,10 +190,10 @@ def draw_shipped_network(path: Path) -> None:
     note(
         axes,
         (0.1, 0.3),
-        "A  = 2 σ(1x1(ReLU(3x3(ReLU(1x1 S) + ReLU(1x1 F)))))  times F, the identity at first",
+        "A  = 2 σ(1x1(ReLU(3x3(ReLU(1x1 P + 1x1 N)))))  times F;  N: F, each position scaled to one size",
         color=INK,
     )
-    note(axes, (6.1, 0.3), "amber: saliency;  blue: pretrained on ImageNet, then trained", color=MUTED)
+    note(axes, (6.1, 0.3), "amber: the prompt;  blue: pretrained on ImageNet, then trained", color=MUTED)
     write_svg(
-        figure, path, "The shipped network: a saliency network steers an encoder through attention at five strides"
+        figure, path, "The shipped network: a person's prompt steers an encoder through attention at five strides"
     )

@@ -62,7 +62,7 @@ class Segmenter:
         >>> from salus import Segmenter, make_phantom
         >>> segmenter = Segmenter()
         >>> [result.network for result in segmenter.each(make_phantom(i).image for i in range(2))]
-        ['salus-4', 'salus-4']
+        ['salus-5', 'salus-5']
     """
 
     def __init__(
@@ -304,7 +304,7 @@ def segment(
     Example:
         >>> from salus import make_phantom, segment
         >>> segment(make_phantom(3).image).network
-        'salus-4'
+        'salus-5'
     """
     segmenter = _cached_segmenter(
         network,

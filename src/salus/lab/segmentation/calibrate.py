@@ -23,7 +23,7 @@ KEPT_PERCENT = {"balanced": 97, "strict": 90}
 """Per cent of the held-out images with a tumour that each restraint keeps; see `NetworkSettings.restraint`."""
 
 USUAL_PERCENT = 95
-"""Per cent of the held-out images of each source that are not flagged as strange."""
+"""Per cent of the held-out images of a source that are not flagged as strange, by that source's own limit."""
 
 
 def calibrate(
@@ -39,7 +39,7 @@ def calibrate(
         predictions: the held-out predictions.
         settings: of the network, before calibration.
         masks: (n, s, s) bool, of all images of the run.
-        sets: (n,) the data set of each image of the run; the limit of strangeness is the largest over them.
+        sets: (n,) the data set of each image of the run; the limit of strangeness is the mean of the limits of all.
     """
     truth = masks[predictions.place]
     logits = predictions.logit[:, ::PIXEL_STEP, ::PIXEL_STEP].astype(np.float32)
@@ -54,7 +54,7 @@ def calibrate(
     return replace(
         settings,
         temperature=round(temperature, 3),
-        strange=round(float(max(usual)), 3),
+        strange=round(float(np.mean(usual)), 3),
         restraint=_presence_limits(predictions, np.asarray(masks.any(axis=(1, 2)))),
     )
 

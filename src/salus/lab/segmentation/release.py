@@ -1,6 +1,6 @@
 """Put a trained segmentation network into the package, its weights stored as float16.
 
-    salus train BUSBRA BUSI -o RUN --name salus-4 --judge 5 --final --early-steps 6000 --steps 3000
+    salus train BUSBRA BUSI -o RUN --name salus-5 --judge sources --final
     python -m salus.lab.segmentation.release RUN -o src/salus/weights
 
 That halves the file; engines turn the weights back into float32 when they load it. How much the outlines change is
@@ -24,6 +24,7 @@ from salus.lab.segmentation.config import NETWORK, PREDICTIONS
 from salus.lab.segmentation.run import read_run_data
 from salus.lab.training.progress import Log
 from salus.lab.training.run_folder import read_json
+from salus.segmentation.network import predict
 
 MIN_DICE = 0.99
 """Smallest mean Dice allowed between the outlines of the float16 and the float32 file."""
@@ -71,8 +72,8 @@ def _compare(run: Path, source: Path, path: Path) -> dict[str, float]:
     networks = open_network(source), open_network(path)
     dice, largest = [], 0.0
     for index in indices:
-        image = {"image": data.images[index][None, ..., None] / np.float32(255)}
-        a, b = (network.run(image)["probability"] for network in networks)
+        image = data.images[index][None, ..., None] / np.float32(255)
+        a, b = (predict(network, image, tta=False)["probability"] for network in networks)
         largest = max(largest, float(np.abs(a - b).max()))
         both, total = ((a >= 0.5) & (b >= 0.5)).sum(), (a >= 0.5).sum() + (b >= 0.5).sum()
         dice.append(2 * both / total if total else 1.0)
