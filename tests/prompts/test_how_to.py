@@ -7,10 +7,6 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-pytest.importorskip("onnx")
-
-from tests.prompts.networks import write_prompt_network
-
 import salus
 from salus.cli import main
 
@@ -20,7 +16,6 @@ TEXT = (Path(__file__).parents[2] / "docs" / "how-to" / "prompts.md").read_text(
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    write_prompt_network(tmp_path / "prompted.onnx")
     return tmp_path
 
 
