@@ -23,7 +23,7 @@ import numpy as np
 from salus.atomic import write_json
 from salus.lab.segmentation.recipe import SegmentationRecipe
 from salus.lab.segmentation.train import train_segmenter
-from salus.lab.training.augment.settings import LIGHT
+from salus.lab.training.augment.settings import LIGHT, STRONG
 from salus.lab.training.cross_validation import CrossValidationData, read_cross_validation_data
 from salus.lab.training.run_folder import read_json
 from salus.segmentation.postprocess import best_threshold
@@ -45,7 +45,7 @@ def variants(base: SegmentationRecipe) -> dict[str, SegmentationRecipe]:
         "both, as salus-4": replace(base, pasted=0.2, **synthetic),
         "Dice of empty masks too": replace(base, empty_dice=True),
         "squashed": replace(base, keep_aspect=False),
-        "strong augmentation": replace(base, augmentation=SegmentationRecipe().augmentation),
+        "strong augmentation": replace(base, augmentation=STRONG),
         "batch norm trained": replace(base, folded=False),
         "half the learning rate": replace(base, learning_rate=base.learning_rate / 2),
         "twice the steps": replace(base, steps=2 * base.steps),

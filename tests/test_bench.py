@@ -1,4 +1,4 @@
-"""The scripts of bench/ and tools/: their tables, their timing, and training on PyTorch."""
+"""The scripts of bench/: their tables and their timing."""
 
 import csv
 
@@ -78,53 +78,3 @@ def test_ray_rate_is_computed_from_the_times_of_shards():
     times = [100 + 2 * (1 + i // 2) for i in range(20)]
     assert ray_throughput.steady_rate(times, 50, 2) == pytest.approx(50)
     assert ray_throughput.costs(10, 2000, 0.05, (36_000_000,)) == ["| 36 million | 1,000 | 10 h | 50 | 72 GB |"]
-
-
-def test_network_in_pytorch_gives_the_outputs_of_keras():
-    torch = pytest.importorskip("torch", reason="only tools/segment_gpu.py needs PyTorch")
-    import keras
-
-    import segment_gpu
-    from salus.lab.networks.efficientnet_lite import IMAGENET
-    from salus.lab.networks.segment_net import OUTPUTS, segment_net
-
-    rng = np.random.default_rng(0)
-    keras.utils.set_random_seed(0)
-    model = segment_net(64, IMAGENET)
-    model.set_weights([w + rng.normal(0, 0.01, w.shape).astype(w.dtype) for w in model.get_weights()])
-    images = rng.random((2, 64, 64, 1), np.float32) ** np.array([1, 5], np.float32)[:, None, None, None]
-    expected = model.predict(images, verbose=0)
-    weights = segment_gpu.Parameters(model, "cpu")
-    found = segment_gpu.run_network(model, torch.from_numpy(images).permute(0, 3, 1, 2), weights.by_id, training=False)
-    for name in OUTPUTS:
-        values = found[name].detach().numpy()
-        values = values.transpose(0, 2, 3, 1) if values.ndim == 4 else values
-        assert np.abs(values - expected[name]).max() < 1e-2 * np.ptp(expected[name])  # the two images differ
-    for one, other in zip(weights.to_keras(weights.vector), model.get_weights(), strict=True):
-        assert np.array_equal(one, other)
-
-
-def test_networks_trained_side_by_side_equal_those_of_train(tmp_path, monkeypatch):
-    """With a small network in place of the real one: what is tested is loss, schedule, optimiser and both sizes."""
-    pytest.importorskip("torch", reason="only tools/segment_gpu.py needs PyTorch")
-    from dataclasses import replace
-
-    import segment_gpu
-    from salus.lab.segmentation.train import train_segmenter
-    from salus.lab.training.loop import FINAL_WEIGHTS
-    from tests.lab.segmentation.small_training import SMALL, discs, tiny_net
-
-    monkeypatch.setattr("salus.lab.networks.segment_net.segment_net", tiny_net)
-    images, masks = discs(12, free=2)
-    recipe = replace(SMALL, early_size=SMALL.size // 2, steps=12, early_steps=12, dropout=0.0, learning_rate=1e-2)
-    model = train_segmenter(images, masks, recipe, tmp_path / "a", lambda line: None)
-    expected = model.get_weights()
-    parts = {"final": np.arange(12), "fold-1": np.arange(4, 12)}
-    segment_gpu.train_all(images, masks, parts, recipe, tmp_path / "b", 0)
-
-    def largest_difference(name):
-        model.load_weights(tmp_path / "b" / name / FINAL_WEIGHTS)
-        return max(float(np.abs(one - other).max()) for one, other in zip(expected, model.get_weights(), strict=True))
-
-    assert largest_difference("final") < 1e-4
-    assert largest_difference("fold-1") > 1e-3

@@ -34,6 +34,17 @@ def test_idle_sessions_end_and_their_files_are_removed(png):
     assert not sessions.root.exists()
 
 
+def test_an_upload_that_is_sent_again_is_the_same_image(png):
+    sessions, _ = make_sessions()
+    session = sessions.create()
+    first, again, other, unnamed = (
+        sessions.add_upload(session, io.BytesIO(png), "a.png", upload) for upload in ("one", "one", "two", "")
+    )
+    assert again is first
+    assert len({first.key, other.key, unnamed.key}) == len(session.cases) == 3
+    sessions.close()
+
+
 def test_sessions_without_images_make_room_for_others(png):
     sessions, clock = make_sessions(max_sessions=3)
     first = sessions.create()

@@ -40,6 +40,7 @@ class OpenCase:
         label: the file's own name, "" where it is not known.
         patient_key: of the patient that DICOM tags name, "" where there is none.
         order: place among the session's cases.
+        upload: the browser's own name of the upload, by which one that is sent twice is known again; "" without one.
     """
 
     key: str
@@ -53,6 +54,7 @@ class OpenCase:
     label: str = ""
     patient_key: str = ""
     order: int = 0
+    upload: str = ""
 
     @property
     def is_cine(self) -> bool:

@@ -47,6 +47,7 @@ class CaseAnswer:
         dicom: whether DICOM objects can be made for it.
         work: its number in the worklist, null where it was uploaded.
         label: the file's own name, null where it was not sent.
+        upload: the browser's own name of the upload, null where it was not sent.
     """
 
     key: str
@@ -56,11 +57,13 @@ class CaseAnswer:
     dicom: bool
     work: int | None
     label: str | None
+    upload: str | None
 
 
 def describe_case(case: OpenCase) -> CaseAnswer:
     """Describe a case for the interface."""
-    return CaseAnswer(case.key, case.name, case.count, case.seconds, case.dicom, case.work, case.label or None)
+    label, upload = case.label or None, case.upload or None
+    return CaseAnswer(case.key, case.name, case.count, case.seconds, case.dicom, case.work, label, upload)
 
 
 @routes.post("/session", status_code=204)
@@ -118,9 +121,10 @@ async def add_case(
     session: SessionOrNewDep,
     file: Annotated[UploadFile, File(description="PNG, JPEG, TIFF, BMP, DICOM, NIfTI or NRRD; its name is not kept")],
     label: Annotated[str, Form(max_length=1000, description="the file's name, where it is to be kept")] = "",
+    upload: Annotated[str, Form(max_length=64, description="random; sent again, it gives the same image")] = "",
 ) -> CaseAnswer:
     """Upload an image or a cine into the session."""
-    return describe_case(await asyncio.to_thread(state.sessions.add_upload, session, file.file, label))
+    return describe_case(await asyncio.to_thread(state.sessions.add_upload, session, file.file, label, upload))
 
 
 @routes.get("/cases")

@@ -57,6 +57,10 @@ class Session:
     def __post_init__(self) -> None:
         self.data_set = DataSetFolder(self.folder / "corrected")
 
+    def case_of_upload(self, upload: str) -> OpenCase | None:
+        """Find the case that came in as this upload; None where there is none, or the upload has no name."""
+        return next((case for case in list(self.cases.values()) if upload and case.upload == upload), None)
+
     def case(self, key: str) -> OpenCase:
         """Get a case by its key.
 

@@ -141,17 +141,20 @@ class Sessions:
         if self.work is not None:
             self.work.close()
 
-    def add_upload(self, session: Session, content: BinaryIO, label: str = "") -> OpenCase:
+    def add_upload(self, session: Session, content: BinaryIO, label: str = "", upload: str = "") -> OpenCase:
         """Store an uploaded file and open it as a case; its first bytes tell its format.
 
         Args:
             session: that it goes into.
             content: of the file.
             label: the file's own name, of which the case is named; "" gives it a number.
+            upload: the browser's own name of the upload; one that the session has already gives that case again.
 
         Raises:
             SalusError: it is no image that Salus reads, or a limit is exceeded.
         """
+        if (same := session.case_of_upload(upload)) is not None:
+            return same
         if folder_size(session.folder) > self.settings.max_session_bytes:
             raise LimitReached("this session holds as much as it may; save what you need and end it")
         suffix = detect_suffix(content.read(MAGIC_BYTES))
@@ -163,7 +166,7 @@ class Sessions:
                 shutil.copyfileobj(content, file, CHUNK_BYTES)
             return source
 
-        return self._open_case(session, store, label=clean_label(label))
+        return self._open_case(session, store, label=clean_label(label), upload=upload)
 
     def open_worklist_file(self, session: Session, source: Path, number: int, name: str, label: str) -> OpenCase:
         """Open a file of the worklist as a case; it is read where it lies. Give the case that is open already, if any.
@@ -195,6 +198,7 @@ class Sessions:
         work: int | None = None,
         name: str | None = None,
         label: str = "",
+        upload: str = "",
     ) -> OpenCase:
         """Make a case's folder, have its source stored, and open it; remove the folder where that fails."""
         if len(session.cases) >= self.settings.max_cases:
@@ -209,6 +213,9 @@ class Sessions:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         with session.lock:
+            if (same := session.case_of_upload(upload)) is not None:  # it came in by another request meanwhile
+                shutil.rmtree(folder, ignore_errors=True)
+                return same
             session.opened += 1
             case = OpenCase(
                 key=secrets.token_urlsafe(12),
@@ -222,6 +229,7 @@ class Sessions:
                 label=label,
                 patient_key=patient_key(getattr(frames, "header", None)),
                 order=session.opened,
+                upload=upload,
             )
             if self.work is not None:
                 case.store()

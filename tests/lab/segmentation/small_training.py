@@ -5,7 +5,10 @@ import numpy as np
 from salus.lab.segmentation.recipe import SegmentationRecipe
 from salus.lab.training.augment.settings import LIGHT
 
-SMALL = SegmentationRecipe(steps=4, early_steps=0, batch=2, passes=100, size=64, pretrained=False, augmentation=LIGHT)
+SMALL = SegmentationRecipe(
+    steps=4, early_steps=0, batch=2, passes=100, size=64, pretrained=False, augmentation=LIGHT, prompted=0.0,
+    synthetic_free=True, free_share=0.3, pasted=0.2, empty_dice=True, keep_aspect=False,
+)  # fmt: skip
 
 
 def discs(n, seed=0, free=0):

@@ -79,10 +79,11 @@ export const changeSession = (changes) => requestJson("PUT", "/v1/session", JSON
 
 const etag = (version) => `"${version || "none"}"`;
 
-export function upload(file) {
+export function upload(file, id) {
   const form = new FormData();
   form.append("file", file, "image");
   form.append("label", file.name); // goes to the server on purpose, and stays with the case
+  form.append("upload", id); // sent twice, as after a reload, it gives the same image
   return requestJson("POST", "/v1/cases", form);
 }
 

@@ -101,7 +101,7 @@ async function uploadCase(openCase) {
     openCase.status = "working";
     openCase.statusText = "reading…";
     emit("cases-changed");
-    takeOver(openCase, await api.upload(openCase.file));
+    takeOver(openCase, await api.upload(openCase.file, openCase.id));
     openCase.answers = new Array(openCase.frames).fill(null);
     await openCase.kept; // written before, so that the key is not overwritten by null
     await store.putFile({ id: openCase.id, file: openCase.file, label: openCase.label, key: openCase.key, added: openCase.added });
@@ -160,12 +160,14 @@ export async function restoreCases() {
   const position = lastPosition(), files = await store.allFiles(), ids = new Map(files.map(({ key, id }) => [key, id]));
   const order = files.map(({ key }) => key), place = ({ key }) => (order.includes(key) ? order.indexOf(key) : order.length);
   for (const info of (await api.openCases()).sort((a, b) => place(a) - place(b))) {
-    const openCase = makeCase(info, info.label ?? info.name, info.work ? undefined : ids.get(info.key));
+    const openCase = makeCase(info, info.label ?? info.name, info.work ? undefined : ids.get(info.key) ?? info.upload ?? undefined);
     state.cases.push(openCase);
     segmentFirstFrame(openCase).catch((error) => ((openCase.status = "failed"), (openCase.statusText = error.message))).finally(() => emit("cases-changed"));
   }
   for (const { id, file, label, key, added } of files) {
-    if (state.cases.some((openCase) => openCase.id === id) || (await isHeldElsewhere(id))) continue;
+    const known = state.cases.find((openCase) => openCase.id === id);
+    if (known && known.key !== key) store.putFile({ id, file, label, key: known.key, added }); // its answer never came
+    if (known || (await isHeldElsewhere(id))) continue;
     addWaiting(new File([file], label), id, added).forgotten = Boolean(key);
   }
   startUploads();
@@ -192,7 +194,7 @@ async function reopen(key) {
   else {
     const record = await store.getFile(openCase.id);
     if (!record?.file) return null;
-    takeOver(openCase, await api.upload(new File([record.file], openCase.label)));
+    takeOver(openCase, await api.upload(new File([record.file], openCase.label), openCase.id));
     await store.putFile({ ...record, key: openCase.key });
     await restoreOutlines(openCase);
   }
