@@ -54,7 +54,8 @@ def test_any_number_of_images_gives_what_a_free_batch_gives(tta):
     segmenter, free = Segmenter(tta=tta, engine="openvino"), open_network(SHIPPED_NETWORK, "openvino")
     assert (segmenter.network.images_a_call, free.images_a_call) == (2 if tta else 1, None)
     for count in (1, 3):
-        images = np.random.default_rng(count).random((count, 256, 256, 1), np.float32)
+        side = segmenter.settings.size
+        images = np.random.default_rng(count).random((count, side, side, 1), np.float32)
         ours, theirs = predict(segmenter.network, images, tta), predict(free, images, tta)
         for name, values in theirs.items():
             np.testing.assert_allclose(ours[name], values, atol=1e-4)

@@ -10,6 +10,7 @@ pytest.importorskip("onnx")
 
 from fastapi.testclient import TestClient
 from tests.prompts.networks import write_prompt_network
+from tests.segmentation.test_segmenter import write_network
 from tests.serve.conftest import BASE_URL, png_of
 
 from salus import Segmenter
@@ -86,7 +87,9 @@ def test_what_is_no_prompt_is_refused_in_one_line(client, image, prompt, part):
     assert part in refused.json()["detail"]
 
 
-def test_the_shipped_network_says_that_it_takes_none(serve, image):
-    refused = ask(serve(), image, {"points": [[14, 26]]})
+def test_a_network_without_prompts_says_that_it_takes_none(tmp_path, image):
+    plain = Segmenter(write_network(tmp_path / "dark.onnx"))
+    with TestClient(create_app(ServeSettings(), plain), base_url=BASE_URL) as client:
+        refused = ask(client, image, {"points": [[14, 26]]})
     assert refused.status_code == 422
     assert "takes no prompts" in refused.json()["detail"]

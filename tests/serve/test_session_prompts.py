@@ -14,6 +14,7 @@ pytest.importorskip("onnx")
 from fastapi.testclient import TestClient
 from tests.prompts.networks import write_prompt_network
 from tests.read.wrap import wrap_dicom
+from tests.segmentation.test_segmenter import write_network
 from tests.serve.conftest import BASE_URL, png_of, upload
 
 from salus import Segmenter
@@ -114,13 +115,14 @@ def test_what_is_no_prompt_is_refused(client, image, body, part):
     assert "/tmp" not in refused.text
 
 
-def test_a_frame_that_is_not_there_and_a_network_without_prompts_are_refused(client, serve, image):
+def test_a_frame_that_is_not_there_and_a_network_without_prompts_are_refused(client, tmp_path, image):
     frame = open_image(client, png_of(image))
     assert point(client, frame.replace("frames/1", "frames/2"), {"box": LEFT}).status_code == 404
-    other = serve()
-    assert [server.get("/v1/info").json()["prompts"] for server in (client, other)] == [True, False]
-    key = upload(other, png_of(image)).json()["key"]
-    refused = point(other, f"/v1/cases/{key}/frames/1", {"box": LEFT})
+    plain = Segmenter(write_network(tmp_path / "dark.onnx"))
+    with TestClient(create_app(ServeSettings(), plain), base_url=BASE_URL) as other:
+        assert [server.get("/v1/info").json()["prompts"] for server in (client, other)] == [True, False]
+        key = upload(other, png_of(image)).json()["key"]
+        refused = point(other, f"/v1/cases/{key}/frames/1", {"box": LEFT})
     assert refused.status_code == 422
     assert "takes no prompts" in refused.json()["detail"]
 

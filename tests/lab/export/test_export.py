@@ -259,8 +259,14 @@ def test_preprocessing_in_the_file_is_that_of_the_segmenter(tmp_path):
     (file,) = export_network("shipped", "onnx", tmp_path / "a.onnx").files
     settings = json.loads({p.key: p.value for p in onnx.load(file).metadata_props}[SETTINGS])["preprocessing"]
     image = Image.fromarray(make_phantom(4).image)
-    image = image.convert("F").resize((settings["width"], settings["height"]), Image.Resampling.BILINEAR)
-    grey = np.rint(np.asarray(image)) / (settings["levels"] - 1) * (settings["levels"] - 1) / settings["divide_by"]
+    assert settings["keep_aspect"]
+    scale = settings["width"] / max(image.size)
+    size = [max(1, round(side * scale)) for side in image.size]
+    small = np.asarray(image.convert("F").resize(size, Image.Resampling.BILINEAR))
+    square = np.zeros((settings["height"], settings["width"]))
+    top, left = ((whole - part) // 2 for whole, part in zip(square.shape, small.shape, strict=True))
+    square[top : top + small.shape[0], left : left + small.shape[1]] = small
+    grey = np.rint(square) / (settings["levels"] - 1) * (settings["levels"] - 1) / settings["divide_by"]
     ours = prepare_image(make_phantom(4).image.astype(np.float32) / 255, Segmenter(file).settings)
     assert np.abs(grey[..., None] - ours).max() < 1.01 / 255
     assert np.mean(np.abs(grey[..., None] - ours) > 1e-6) < 0.001  # a half that rounds the other way

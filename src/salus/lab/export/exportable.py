@@ -93,11 +93,12 @@ class _SegmentationNetwork:
     """A network of `salus segment`: an ONNX file from which the Keras network can be rebuilt."""
 
     architecture = "segment"
-    input_names: tuple[str, ...] = ("image",)
+    input_names: tuple[str, ...]
 
     def __init__(self, path: Path) -> None:
         from salus.lab.onnx.weights import KEY
         from salus.lab.segmentation.export import PARITY
+        from salus.segmentation.network import PROMPT
         from salus.segmentation.segmenter import Segmenter
 
         segmenter = Segmenter(path)
@@ -105,7 +106,9 @@ class _SegmentationNetwork:
         self.size = segmenter.settings.size
         self.name = _file_name(segmenter.settings.name)
         self.settings = {name: value for name, value in segmenter.network.settings.items() if name != KEY}
-        self.settings["preprocessing"] = asdict(Preprocessing(self.size, self.size))
+        preprocessing = Preprocessing(self.size, self.size, segmenter.settings.keep_aspect)
+        self.settings["preprocessing"] = asdict(preprocessing)
+        self.input_names = ("image", PROMPT) if segmenter.takes_prompts else ("image",)
 
     def predict(self, inputs: Arrays) -> dict[str, np.ndarray]:
         return self.engine.run(dict(inputs))
@@ -113,11 +116,12 @@ class _SegmentationNetwork:
     def build_model(self) -> keras.Model:
         import keras
 
+        from salus.lab.networks.promptable_net import promptable_net
         from salus.lab.networks.segment_net import OUTPUTS, segment_net
         from salus.lab.onnx.weights import load_layer, load_onnx_weights
         from salus.lab.segmentation.export import EXPORTED, WHITENED, join_strangeness
 
-        model = segment_net(self.size)
+        model = (promptable_net if len(self.input_names) > 1 else segment_net)(self.size)
         load_onnx_weights(keras.Model(model.input, [model.output[name] for name in OUTPUTS]), self.path)
         joined = join_strangeness(model, *load_layer(self.path, WHITENED))
         return keras.Model(joined.input, {name: joined.output[name] for name in EXPORTED})

@@ -31,9 +31,11 @@ def write(network: ExportableNetwork, path: Path, precision: str) -> list[Path]:
         raise SalusError('ai-edge-litert is not installed, by which the file is checked; pip install "salus[litert]"')
     shape = (1, network.size, network.size, 1)
     specs = [keras.InputSpec(shape=shape, dtype="float32", name=name) for name in network.input_names]
-    signature = [specs] if len(specs) > 1 else specs
     with silence_framework_logs():
-        network.build_model().export(
+        model = network.build_model()
+        named = dict(zip(network.input_names, specs, strict=True))
+        signature = [named] if isinstance(model.input, dict) else [specs] if len(specs) > 1 else specs
+        model.export(
             path, format="litert", verbose=False, input_signature=signature, **litert_converter_options(precision)
         )
     with zipfile.ZipFile(path, "a") as archive:

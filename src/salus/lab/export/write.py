@@ -104,13 +104,14 @@ def export_network(
 
 
 def make_test_inputs(network: ExportableNetwork) -> dict[str, np.ndarray]:
-    """Make the inputs that are compared: phantoms with masks as saliency, and noise; each (n, s, s, 1) float32."""
+    """Make the inputs that are compared: phantoms with masks as maps, and noise; each (n, s, s, 1) float32."""
     shape, rng = (network.size, network.size), np.random.default_rng(0)
     phantoms = [make_phantom(seed) for seed in range(PHANTOMS)]
     images = [to_uint8(resize(phantom.image / np.float32(255), shape)) / np.float32(255) for phantom in phantoms]
     maps = [resize(phantom.mask.astype(np.float32), shape) for phantom in phantoms]
     noise = rng.random((2, *shape), np.float32)
     arrays = {"image": np.stack([*images, noise[0]]), "saliency": np.stack([*maps, noise[1]])}
+    arrays["prompt"] = 2 * arrays["saliency"] - 1
     return {name: arrays[name][..., None] for name in network.input_names}
 
 

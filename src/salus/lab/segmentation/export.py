@@ -97,7 +97,7 @@ def export_segmenter(model: keras.Model, path: Path, settings: dict[str, Any]) -
         keras.Model(model.input, [model.output[name] for name in EXPORTED]),
         path,
         EXPORTED,
-        settings | {"preprocessing": asdict(Preprocessing(side, side))},
+        settings | {"preprocessing": asdict(Preprocessing(side, side, settings.get("keep_aspect", False)))},
         PARITY,
         weights_of=keras.Model(model.input, [model.output[name] for name in OUTPUTS]),
         unchecked=("strangeness",),
