@@ -134,7 +134,7 @@ def test_images_are_dropped_thresholded_corrected_undone_saved_and_exported(open
         page.keyboard.press("Control+z")
         expect(page.locator("#lesions .size")).to_have_count(1)
         expect(page.locator("#lesions .size")).to_have_text(size)
-        expect(page.locator("#threshold-value")).to_have_text("0.50")
+        expect(page.locator("#threshold-value")).to_have_text(f"{segmenter(phantoms[0]).threshold:.2f}")
 
         # a stroke of the brush far from the lesion is a second one; undo, redo, and the eraser's too
         page.keyboard.press("b")

@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("onnx")
 
 from tests.prompts.networks import write_prompt_network
+from tests.segmentation.test_segmenter import write_network
 from tests.serve.conftest import CHROMIUM, png_of, running
 from tests.serve.test_browser import TIMEOUT_MS, canvas_colours, in_image, wait_until
 
@@ -237,8 +238,9 @@ def test_a_click_outside_of_the_image_is_said_and_changes_nothing(open_page, poi
         assert prompts(page) == []
 
 
-def test_a_network_without_prompts_offers_no_tool(open_page, address, scan):
-    with open_page(address, scan) as page:
+def test_a_network_without_prompts_offers_no_tool(open_page, scan, tmp_path):
+    plain = Segmenter(write_network(tmp_path / "dark.onnx"))
+    with running(plain) as address, open_page(address, scan) as page:
         expect(page.locator("button[data-tool=prompt]")).to_be_hidden()
         page.keyboard.press("a")
         expect(page.locator("#point-outside")).to_be_hidden()
