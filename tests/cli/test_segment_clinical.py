@@ -350,7 +350,8 @@ def test_areas_are_0_in_frames_without_the_lesion(tmp_path):
     """In the numbers and in the chart, whatever the first and last frames hold."""
     empty = np.full_like(frame(), 128)
     path = wrap_dicom(tmp_path / "c.dcm", np.stack([empty, frame(), frame(3), empty]), regions=REGIONS)
-    assert main(["segment", str(path), "--out", str(tmp_path / "out"), "--no-overlay"]) == 0
+    command = ["segment", str(path), "--out", str(tmp_path / "out"), "--no-overlay", "--threshold", "0.5"]
+    assert main(command) == 0
     with (tmp_path / "out" / "cine" / "c" / "area.csv").open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     first = {row["lesion"] for row in rows}.pop()
