@@ -157,3 +157,20 @@ def running(segmenter, **settings):
         server.should_exit = True
         thread.join(20)
         listener.close()
+
+
+@pytest.fixture(scope="session")
+def pointed(tmp_path_factory):
+    """Of a small network that takes prompts."""
+    pytest.importorskip("onnx")
+    from tests.prompts.networks import write_prompt_network
+
+    return Segmenter(write_prompt_network(tmp_path_factory.mktemp("network") / "pointed.onnx"))
+
+
+@pytest.fixture
+def image():
+    """White, 64 x 64, with two black squares."""
+    image = np.full((64, 64), 255, np.uint8)
+    image[20:32, 8:20] = image[20:32, 40:52] = 0
+    return image

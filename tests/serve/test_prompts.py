@@ -9,7 +9,6 @@ import pytest
 pytest.importorskip("onnx")
 
 from fastapi.testclient import TestClient
-from tests.prompts.networks import write_prompt_network
 from tests.segmentation.test_segmenter import write_network
 from tests.serve.conftest import BASE_URL, png_of
 
@@ -18,22 +17,10 @@ from salus.serve.app import create_app
 from salus.serve.settings import ServeSettings
 
 
-@pytest.fixture(scope="module")
-def pointed(tmp_path_factory):
-    return Segmenter(write_prompt_network(tmp_path_factory.mktemp("network") / "pointed.onnx"))
-
-
 @pytest.fixture
 def client(pointed):
     with TestClient(create_app(ServeSettings(), pointed), base_url=BASE_URL) as client:
         yield client
-
-
-@pytest.fixture
-def image():
-    image = np.full((64, 64), 255, np.uint8)
-    image[20:32, 8:20] = image[20:32, 40:52] = 0
-    return image
 
 
 def ask(client, image, prompt=None, heat_map=None):

@@ -12,7 +12,6 @@ from PIL import Image
 pytest.importorskip("onnx")
 
 from fastapi.testclient import TestClient
-from tests.prompts.networks import write_prompt_network
 from tests.read.wrap import wrap_dicom
 from tests.segmentation.test_segmenter import write_network
 from tests.serve.conftest import BASE_URL, png_of, upload
@@ -25,22 +24,10 @@ LEFT, RIGHT = [8, 20, 20, 32], [40, 20, 52, 32]
 """Boxes x0, y0, x1, y1 of the two dark squares of `image`."""
 
 
-@pytest.fixture(scope="module")
-def pointed(tmp_path_factory):
-    return Segmenter(write_prompt_network(tmp_path_factory.mktemp("network") / "pointed.onnx"))
-
-
 @pytest.fixture
 def client(pointed):
     with TestClient(create_app(ServeSettings(), pointed), base_url=BASE_URL) as client:
         yield client
-
-
-@pytest.fixture
-def image():
-    image = np.full((64, 64), 255, np.uint8)
-    image[20:32, 8:20] = image[20:32, 40:52] = 0
-    return image
 
 
 def open_image(client, content):
