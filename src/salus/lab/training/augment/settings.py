@@ -43,7 +43,7 @@ class Augmentation:
 
 
 STRONG = Augmentation()
-"""For networks that must work on scanners of other hospitals."""
+"""Large changes of geometry and grey values."""
 
 LIGHT = Augmentation(
     zoom=(0.9, 1.15),
@@ -58,4 +58,4 @@ LIGHT = Augmentation(
     marks=0.1,
     erase=0.1,
 )
-"""For scanners like those in the training set."""
+"""Small changes of geometry and grey values; the default of `salus train`."""
