@@ -23,15 +23,12 @@ import numpy as np
 from salus.atomic import write_json
 from salus.lab.segmentation.recipe import SegmentationRecipe
 from salus.lab.segmentation.train import train_segmenter
-from salus.lab.training.augment.settings import LIGHT, STRONG
+from salus.lab.training.augment.settings import STRONG
 from salus.lab.training.cross_validation import CrossValidationData, read_cross_validation_data
 from salus.lab.training.run_folder import read_json
 from salus.segmentation.postprocess import best_threshold
 
-FIRST = SegmentationRecipe(
-    early_steps=0, learning_rate=6e-4, free_share=0.15, synthetic_free=False, pasted=0.0, attention=False,
-    empty_dice=False, keep_aspect=True, augmentation=LIGHT,
-)  # fmt: skip
+FIRST = SegmentationRecipe(early_steps=0, learning_rate=6e-4, attention=False, prompted=0.0)
 """Real images alone, proportions kept, light augmentation, Dice of images with a tumour alone, no attention."""
 
 
