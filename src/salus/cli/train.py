@@ -50,16 +50,16 @@ def add_parser(commands: Any) -> None:
     )
     training = parser.add_argument_group("training")
     training.add_argument(
-        "--steps", type=int, metavar="N", help="batches at most (default: 1500; fewer for small sets)"
+        "--steps", type=int, metavar="N", help="batches at most (default: 700; fewer for small sets)"
     )
     training.add_argument(
         "--early-steps",
         type=int,
         metavar="N",
-        help="batches at most before that, of images of 160 x 160 (default: 3000; to fine-tune 0)",
+        help="batches at most before that, of images of 128 x 128 (default: 900; to fine-tune 0)",
     )
     training.add_argument("--batch", type=int, metavar="N", help="images a batch (default: 16)")
-    training.add_argument("--learning-rate", type=float, metavar="X", help="at its height (default: 3e-4)")
+    training.add_argument("--learning-rate", type=float, metavar="X", help="at its height (default: 4e-4)")
     training.add_argument("--seed", type=int, metavar="N", help="of weights, order and augmentation (default: 1)")
     training.add_argument("--limit", type=int, metavar="N", help="images of each data set at most")
     parser.add_argument(
