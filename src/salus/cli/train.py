@@ -49,9 +49,7 @@ def add_parser(commands: Any) -> None:
         help="let that network go on from the first part's for N batches (default: train it from the beginning)",
     )
     training = parser.add_argument_group("training")
-    training.add_argument(
-        "--steps", type=int, metavar="N", help="batches at most (default: 700; fewer for small sets)"
-    )
+    training.add_argument("--steps", type=int, metavar="N", help="batches at most (default: 700; fewer for small sets)")
     training.add_argument(
         "--early-steps",
         type=int,
