@@ -145,7 +145,7 @@ INFINITE[5, 6, 1] = np.inf
         (np.zeros((24, 30, 0)), "24 images"),
         (io.StringIO("x"), "binary mode"),
         (io.BytesIO(), "these 0 bytes are no PNG"),
-        (b"x" * 200, "these 200 bytes are no PNG, .* or DICOM file"),
+        (b"x" * 200, "these 200 bytes are no PNG, .* or NRRD file"),
         (png(GREY).getvalue()[:200], "damaged image data"),
         (b"\0" * 128 + b"DICM", "^the image: "),
     ],

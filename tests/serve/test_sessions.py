@@ -1,10 +1,15 @@
 """Sessions: their limits, their end, and the formats of uploaded files."""
 
+import gzip
 import io
 
+import numpy as np
 import pytest
+from PIL import Image
+from tests.read.wrap import wrap_dicom
 
 from salus import SalusError
+from salus.read.find import find_images
 from salus.serve.sessions import LimitReached, Sessions, detect_suffix
 from salus.serve.settings import ServeSettings
 
@@ -13,6 +18,26 @@ def make_sessions(**settings):
     """Sessions, and their clock as a list of one number."""
     clock = [0.0]
     return Sessions(ServeSettings(**settings), clock=lambda: clock[0]), clock
+
+
+@pytest.fixture(scope="module")
+def grey():
+    return np.random.default_rng(0).integers(0, 8, (40, 56)).repeat(2, 0).repeat(2, 1).astype(np.uint8) * 32
+
+
+def write_picture(path, grey, kind):
+    """Write grey values in a format, exactly but for JPEG."""
+    if kind == "DICOM":
+        wrap_dicom(path, grey[None])
+    elif kind == "NIFTI":
+        nibabel = pytest.importorskip("nibabel")
+        path.write_bytes(gzip.compress(nibabel.Nifti1Image(grey.T, np.eye(4)).to_bytes()))
+    elif kind == "NRRD":
+        pytest.importorskip("nrrd").write(str(path.with_suffix(".nrrd")), grey.T)
+        path.with_suffix(".nrrd").rename(path)
+    else:
+        options = {"WEBP": {"lossless": True}, "JPEG": {"quality": 95}}
+        Image.fromarray(grey).save(path, kind, **options.get(kind, {}))
 
 
 def test_idle_sessions_end_and_their_files_are_removed(png):
@@ -58,10 +83,34 @@ def test_sessions_without_images_make_room_for_others(png):
     sessions.close()
 
 
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "JPEG2000", "NIFTI", "NRRD", "DICOM"])
+def test_an_upload_is_what_its_content_says_as_in_a_folder(kind, grey, tmp_path):
+    path = tmp_path / "IM_0001"  # no suffix helps
+    write_picture(path, grey, kind)
+    sessions, _ = make_sessions()
+    case = sessions.add_upload(sessions.create(), path.open("rb"), "notes.txt")
+    assert find_images(tmp_path) == [path]
+    scan = case.open().scan(1)
+    assert np.abs(scan.pixels - grey / 255).max() < (0.1 if kind == "JPEG" else 1e-6)
+    assert case.dicom == (kind == "DICOM")
+    sessions.close()
+
+
+def test_an_animation_is_a_cine(grey, tmp_path):
+    sessions, _ = make_sessions()
+    pictures = [Image.fromarray(np.roll(grey, shift, axis=1)) for shift in (0, 9, 18)]
+    pictures[0].save(tmp_path / "cine.webp", save_all=True, append_images=pictures[1:], lossless=True, duration=50)
+    case = sessions.add_upload(sessions.create(), (tmp_path / "cine.webp").open("rb"))
+    assert (case.count, case.seconds) == (3, 0.05)
+    np.testing.assert_allclose(case.open().scan(3).pixels, np.asarray(pictures[2]) / 255, atol=1e-6)
+    sessions.close()
+
+
 def test_the_first_bytes_tell_the_format():
     assert detect_suffix(b"\xff\xd8\xff\xe0") == ".jpg"
     assert detect_suffix(bytes(344) + b"n+1\0") == ".nii"
     assert detect_suffix(b"\x08\0\x05\0CS") == ".dcm"
-    for start in (b"", b"MZ", b"PK\3\4", b"%PDF-1.4", b"<html>"):
+    assert detect_suffix(gzip.compress(bytes(344) + b"n+1\0")) == ".nii.gz"
+    for start in (b"", b"MZ", b"PK\3\4", b"%PDF-1.4", b"<html>", gzip.compress(b"a tar"), b"RIFF\0\0\0\0WAVE"):
         with pytest.raises(SalusError, match="not an image"):
             detect_suffix(start)

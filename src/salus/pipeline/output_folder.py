@@ -16,11 +16,7 @@ from pathlib import Path
 
 from salus.errors import SalusError
 from salus.pipeline.inputs import OUTPUT_FOLDERS
-
-try:
-    import fcntl
-except ImportError:  # Windows: no lock
-    fcntl = None  # type: ignore[assignment]  # a module otherwise
+from salus.pipeline.run_lock import release, try_lock
 
 TEMPORARY_NAME = re.compile(r"\.\d+-\d+\.part.*", re.DOTALL)
 """Names of files that `salus.atomic.write_whole` is writing."""
@@ -86,36 +82,31 @@ def remove_temporary_files(folder: Path, age: float = 0) -> None:
 
 @contextmanager
 def _lock(folder: Path, name: str, *, shared: bool) -> Iterator[None]:
-    if fcntl is None:
-        yield
-        return
     path = folder / name
     while True:
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except BlockingIOError:
+        is_held = True
+        with suppress(OSError):  # a file system without locks
+            is_held = try_lock(file, shared=shared)
+        if not is_held:
+            os.lseek(file, 0, os.SEEK_SET)
             holder = os.read(file, 200).decode(errors="replace").strip()
             os.close(file)
             raise SalusError(
                 f"{folder}: another run writes there{holder and f' ({holder})'}; wait for its end, or name another "
                 "folder with -o"
-            ) from None
-        except OSError:  # a file system without locks
-            pass
+            )
         if _is_file(file, path):
             break
         os.close(file)  # its holder has just ended and removed it
     try:
         if not shared:
             os.truncate(file, 0)
+            os.lseek(file, 0, os.SEEK_SET)
             os.write(file, f"process {os.getpid()} on {platform.node()}\n".encode())
         yield
     finally:
-        with suppress(OSError):  # others share it
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.unlink(missing_ok=True)
-        os.close(file)
+        release(file, path)
 
 
 def _is_file(file: int, path: Path) -> bool:

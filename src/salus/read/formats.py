@@ -19,11 +19,14 @@ DICOM, NIFTI, NRRD, IMAGE = "dicom", "nifti", "nrrd", "image"
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """First bytes of TIFF and BigTIFF."""
 
-PICTURE_STARTS = (
-    b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", *TIFF_STARTS, b"BM", b"GIF87a", b"GIF89a",
-    b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51\0",
-)  # fmt: skip
-"""First bytes of PNG, JPEG, TIFF, BigTIFF, BMP, GIF and JPEG 2000 (in a file, and bare)."""
+PICTURE_STARTS = {
+    b"\x89PNG\r\n\x1a\n": ".png", b"\xff\xd8\xff": ".jpg", **dict.fromkeys(TIFF_STARTS, ".tif"), b"BM": ".bmp",
+    b"GIF87a": ".gif", b"GIF89a": ".gif", b"\0\0\0\x0cjP  \r\n\x87\n": ".jp2", b"\xff\x4f\xff\x51\0": ".j2k",
+}  # fmt: skip
+"""First bytes of PNG, JPEG, TIFF, BigTIFF, BMP, GIF and JPEG 2000 (in a file, and bare), and their usual suffixes."""
+
+FORMAT_NAMES = "PNG, JPEG, TIFF, BMP, GIF, WebP, JPEG 2000, DICOM, NIfTI or NRRD"
+"""The formats that Salus reads, for messages."""
 
 GZIP = b"\x1f\x8b"
 """First bytes of a file that gzip packed."""
@@ -56,7 +59,24 @@ def recognise(path: Path) -> str | None:
     Returns:
         `DICOM`, `NIFTI`, `NRRD` or `IMAGE`; None for other files, and for what is no file or cannot be read.
     """
-    return _recognise_head(read_head(path))
+    return recognise_head(read_head(path))
+
+
+def suffix_of_head(head: bytes) -> str | None:
+    """Return the usual suffix of a file that begins so, for what comes without a name; None where no format is known.
+
+    Args:
+        head: its first `HEAD` bytes.
+
+    Example:
+        >>> [suffix_of_head(head) for head in (bytes(128) + b"DICM", b"GIF89a", b"RIFF\\x24\\0\\0\\0WEBP", b"MZ")]
+        ['.dcm', '.gif', '.webp', None]
+    """
+    file_format = recognise_head(head)
+    if file_format == IMAGE:
+        return next((suffix for start, suffix in PICTURE_STARTS.items() if head.startswith(start)), ".webp")
+    nifti = ".nii.gz" if head.startswith(GZIP) else ".nii"
+    return None if file_format is None else {DICOM: ".dcm", NIFTI: nifti, NRRD: ".nrrd"}[file_format]
 
 
 def read_head(path: Path) -> bytes:
@@ -97,7 +117,7 @@ def format_by_suffix(path: PurePath) -> str | None:
 def may_hold_frames(path: Path) -> bool:
     """Tell from a file's first bytes whether its format allows several frames or pages."""
     head = read_head(path)
-    return _recognise_head(head) != IMAGE or head.startswith(SEVERAL_FRAMES_STARTS)
+    return recognise_head(head) != IMAGE or head.startswith(SEVERAL_FRAMES_STARTS)
 
 
 def strip_suffix(path: Path) -> str:
@@ -122,14 +142,15 @@ def sop_class(head: bytes) -> str | None:
     return head[at + 8 : at + 8 + length].rstrip(b"\0 ").decode("ascii", "replace")
 
 
-def _recognise_head(head: bytes) -> str | None:
+def recognise_head(head: bytes) -> str | None:
+    """Recognise the format of a file by its first `HEAD` bytes; see `recognise`."""
     if head[128:132] == b"DICM" or _is_bare_dicom(head):
         return DICOM
     if head.startswith(b"NRRD000"):
         return NRRD
     if _is_nifti(head) or (head.startswith(GZIP) and _is_nifti(_unzip(head))):
         return NIFTI
-    if head.startswith(PICTURE_STARTS) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
+    if head.startswith(tuple(PICTURE_STARTS)) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
         return IMAGE
     return None
 

@@ -16,18 +16,18 @@ The rule for arrays, and for everything that NumPy can make one of (PyTorch and 
 from __future__ import annotations
 
 from dataclasses import replace
-from io import BytesIO
 from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, Protocol
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from salus.errors import SalusError
+from salus.read.formats import FORMAT_NAMES, HEAD, suffix_of_head
 from salus.read.frames import read_scan
-from salus.read.image import FORMATS, scan_from_image
+from salus.read.image import scan_from_image
 from salus.read.limits import MAX_BYTES, MAX_PIXELS
 from salus.scan import LUMA, MIN_SIDE, Scan, to_grey
 
@@ -55,7 +55,7 @@ def as_scan(image: ImageInput) -> Scan:
 
     Args:
         image: a scan; an array, or what has `__array__`, by the rule in the module's docstring; a Pillow image; an
-            image file; or the bytes of one, or a binary stream of them (PNG, JPEG, TIFF, BMP or DICOM).
+            image file; or the bytes of one, or a binary stream of them, of any format that Salus reads.
 
     Raises:
         SalusError: the file cannot be read; the array is no single image, smaller than `MIN_SIDE` on a side or larger
@@ -98,27 +98,16 @@ def _read_stream(stream: Any) -> Scan:
         if len(stream) > MAX_BYTES:
             raise SalusError(f"{UNNAMED}: the stream holds more than {MAX_BYTES / 2**30:.0f} GiB")
     content = bytes(stream)
-    if content[128:132] == b"DICM":
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / "stream.dcm"
-            path.write_bytes(content)
-            try:
-                return replace(read_scan(path), source=UNNAMED)
-            except SalusError as error:
-                raise SalusError(str(error).replace(str(path), UNNAMED)) from None
-    try:
-        picture = Image.open(BytesIO(content), formats=FORMATS)
-    except UnidentifiedImageError:
-        raise SalusError(
-            f"{UNNAMED}: these {len(content):,} bytes are no {', '.join(FORMATS)} or DICOM file; "
-            "give other formats by their file's path"
-        ) from None
-    except Image.DecompressionBombError:
-        raise SalusError(f"{UNNAMED}: more than {MAX_PIXELS:,} pixels; crop or shrink it") from None
-    except (OSError, ValueError, SyntaxError, EOFError, OverflowError) as error:
-        raise SalusError(f"{UNNAMED}: cannot be read as an image ({' '.join(str(error).split())[:120]})") from None
-    with picture:
-        return scan_from_image(picture)
+    suffix = suffix_of_head(content[:HEAD])
+    if suffix is None:
+        raise SalusError(f"{UNNAMED}: these {len(content):,} bytes are no {FORMAT_NAMES} file")
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f"stream{suffix}"
+        path.write_bytes(content)
+        try:
+            return replace(read_scan(path), source=UNNAMED)
+        except SalusError as error:
+            raise SalusError(str(error).replace(str(path), UNNAMED)) from None
 
 
 def _to_array(image: Any) -> np.ndarray:

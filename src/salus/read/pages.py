@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import suppress
 from math import isfinite
 from pathlib import Path
 from threading import Lock
@@ -79,13 +80,21 @@ def open_pages(path: Path | str) -> PictureFrames | None:
     try:
         pages = _list_pages(image, str(path))
         if len(pages) > 1:
-            milliseconds: Any = image.info.get("duration")
-            is_stated = isinstance(milliseconds, int | float) and isfinite(milliseconds) and milliseconds > 0
-            return PictureFrames(str(path), image, pages, milliseconds / 1000 if is_stated else None)
+            return PictureFrames(str(path), image, pages, _frame_time(image))
         return None
     finally:
         if pages is None or len(pages) < 2:
             image.close()
+
+
+def _frame_time(image: Image.Image) -> float | None:
+    """Return the seconds that the first frame of an animation is shown; None where that is not stated."""
+    if image.format == "WEBP":  # Pillow knows it only of a decoded frame
+        with suppress(Exception):  # damaged, which is said when the frame is read
+            image.load()
+    milliseconds: Any = image.info.get("duration")
+    is_stated = isinstance(milliseconds, int | float) and isfinite(milliseconds) and milliseconds > 0
+    return milliseconds / 1000 if is_stated else None
 
 
 def _list_pages(image: Image.Image, source: str) -> list[int]:

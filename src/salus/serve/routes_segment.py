@@ -19,10 +19,11 @@ from salus.errors import SalusError
 from salus.prompts.heat_map import read_heat_map
 from salus.prompts.json_file import read_prompt
 from salus.prompts.prompt import NO_PROMPT, Prompt
+from salus.read.formats import HEAD
 from salus.read.frames import Frames
 from salus.serve.queue import SegmentationTimeout
 from salus.serve.result_json import Answer, make_answer
-from salus.serve.sessions import MAGIC_BYTES, detect_suffix, open_within_limits
+from salus.serve.sessions import detect_suffix, open_within_limits
 from salus.serve.state import ServerState, StateDep, while_connected
 
 routes = APIRouter(prefix="/v1", tags=["segment"])
@@ -171,7 +172,7 @@ async def _segment_frame(
 def _open(state: ServerState, path: Path) -> Frames:
     """Open a stored upload, renamed by the suffix of its format."""
     with path.open("rb") as file:
-        suffix = detect_suffix(file.read(MAGIC_BYTES))
+        suffix = detect_suffix(file.read(HEAD))
     return open_within_limits(path.rename(path.with_name(path.name + suffix)), state.settings)
 
 

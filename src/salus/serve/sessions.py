@@ -15,6 +15,7 @@ from time import monotonic
 from typing import BinaryIO
 
 from salus.errors import SalusError
+from salus.read.formats import FORMAT_NAMES, HEAD, suffix_of_head
 from salus.read.frames import Frames, detect_format, open_frames
 from salus.read.image import image_size
 from salus.serve.data_set import folder_size
@@ -32,9 +33,6 @@ CHUNK_BYTES = 1 << 20
 
 MIN_FREE_BYTES = 1 << 30
 """Bytes of the disk that uploads leave free."""
-
-MAGIC_BYTES = 400
-"""Bytes from the start of a file that `detect_suffix` needs."""
 
 
 class LimitReached(SalusError):
@@ -157,7 +155,7 @@ class Sessions:
             return same
         if folder_size(session.folder) > self.settings.max_session_bytes:
             raise LimitReached("this session holds as much as it may; save what you need and end it")
-        suffix = detect_suffix(content.read(MAGIC_BYTES))
+        suffix = detect_suffix(content.read(HEAD))
         content.seek(0)
 
         def store(folder: Path) -> Path:
@@ -270,10 +268,10 @@ def open_within_limits(source: Path, settings: ServeSettings) -> Frames:
 
 
 def detect_suffix(start: bytes) -> str:
-    """Tell a file's suffix from its first bytes.
+    """Tell a file's suffix from its first bytes, as `salus segment` recognises files.
 
     Args:
-        start: the file's first 352 bytes or more.
+        start: the file's first `HEAD` bytes.
 
     Raises:
         SalusError: it is no format that Salus reads.
@@ -282,18 +280,7 @@ def detect_suffix(start: bytes) -> str:
         >>> detect_suffix(bytes(128) + b"DICM"), detect_suffix(b"\\x89PNG\\r\\n\\x1a\\n")
         ('.dcm', '.png')
     """
-    for suffix, offset, magics in (
-        (".png", 0, (b"\x89PNG\r\n\x1a\n",)),
-        (".jpg", 0, (b"\xff\xd8\xff",)),
-        (".tif", 0, (b"II*\0", b"MM\0*")),
-        (".bmp", 0, (b"BM",)),
-        (".dcm", 128, (b"DICM",)),
-        (".nii.gz", 0, (b"\x1f\x8b",)),
-        (".nii", 344, (b"n+1\0", b"n+2\0", b"ni1\0")),
-        (".nii", 4, (b"n+2\0",)),
-        (".nrrd", 0, (b"NRRD",)),
-        (".dcm", 0, (b"\x08\0", b"\x02\0")),  # without its preamble DICOM begins with group 0002 or 0008
-    ):
-        if start[offset:].startswith(magics):
-            return suffix
-    raise SalusError("the file: not an image that Salus reads (PNG, JPEG, TIFF, BMP, DICOM, NIfTI, NRRD)")
+    suffix = suffix_of_head(start)
+    if suffix is None:
+        raise SalusError(f"the file: not an image that Salus reads ({FORMAT_NAMES})")
+    return suffix
