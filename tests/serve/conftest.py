@@ -174,3 +174,38 @@ def image():
     image = np.full((64, 64), 255, np.uint8)
     image[20:32, 8:20] = image[20:32, 40:52] = 0
     return image
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Images by name; `flat.dcm` has pixels twice as wide as high, `part.dcm` a region that is half of the image."""
+    folder = tmp_path_factory.mktemp("files")
+    for seed in (3, 7):
+        (folder / f"{seed}.png").write_bytes(png_of(make_phantom(seed).image))
+    for i in range(14):
+        (folder / f"broken-{i:02}.jpg").write_bytes(b"\xff\xd8 no image")
+    image = make_phantom(3).image
+    height, width = image.shape
+    flat = np.asarray(Image.fromarray(image).resize((width // 2, height)))
+    wrap_dicom(folder / "flat.dcm", flat, regions=[region(0, 0, height, width // 2, (0.1, 0.2))])
+    wide = np.zeros((height, 2 * width), np.uint8)
+    wide[:, :width] = image
+    wrap_dicom(folder / "part.dcm", wide, regions=[region(0, 0, height, width, (0.1, 0.1))])
+    make_cine(folder / "cine.dcm", 3)
+    return folder
+
+
+@pytest.fixture
+def page(browser, address):
+    """The page, for a reader who has seen its first hint; no error may arise in its code."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="dark")
+    context.set_default_timeout(60_000)
+    context.add_init_script("localStorage.setItem('salus-loop-seen', 'yes')")
+    page, errors = context.new_page(), []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.goto(address)
+    page.wait_for_selector("html[data-ready=yes]")
+    yield page
+    context.close()
+    assert errors == []

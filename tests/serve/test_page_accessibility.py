@@ -107,6 +107,11 @@ def test_no_state_of_the_page_has_a_violation(browser, address, files, size, sch
     page.keyboard.press("s")
     expect(page.locator("#cases li.saved")).to_have_count(1)
     assert violations(page) == [], "saved"
+    page.click("#patients")
+    expect(page.locator("#patients-dialog tbody tr")).not_to_have_count(0)
+    assert violations(page) == [], "patients"
+    page.keyboard.press("Escape")
+    page.locator("#canvas").focus()
     page.keyboard.press("?")
     expect(page.locator("#keys")).to_be_visible()
     assert violations(page) == [], "help"

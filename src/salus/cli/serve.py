@@ -24,7 +24,7 @@ def add_parser(commands: Any) -> None:
         epilog="Research software, not a medical device. "
         "examples: salus serve; salus serve --folder scans/; salus serve --host 0.0.0.0 --port 8000",
     )
-    parser.add_argument("--folder", type=Path, metavar="DIR", help="images to review one after another")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="images to review, also in its folders")
     parser.add_argument(
         "-o", "--out", type=Path, metavar="OUT", help="where reviewed images go (default: DIR/reviewed)"
     )

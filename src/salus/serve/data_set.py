@@ -7,7 +7,6 @@ versions of an outline stay in history/NAME/, with who saved them; audit.jsonl h
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import shutil
@@ -15,7 +14,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from io import StringIO
 from pathlib import Path
 from zipfile import ZIP_STORED, ZipFile
 
@@ -24,11 +22,15 @@ import numpy as np
 from salus.atomic import write_text
 from salus.read.image import read_mask
 from salus.scan import Region
+from salus.serve.data_set_manifest import Row, read_manifest, write_manifest
 from salus.serve.folder_lock import folder_lock
 from salus.serve.frames import FrameFiles, write_png
+from salus.serve.names import patient_of_name
 from salus.serve.outline_record import OutlineRecord, read_record
 
-COLUMNS = ("name", "patient", "case", "file")
+PATIENT_NAMES, PATIENT_KEYS, PATIENT_PATTERN = ".patients.json", ".patient-keys.json", ".patient-pattern"
+"""Files that tell which images are of one patient: of each key (see `names.patient_key`) the first case, of each case
+its key, and the pattern of file names."""
 
 
 @dataclass(frozen=True)
@@ -54,15 +56,6 @@ class CaseIdentity:
         return f"{self.name}-{number:04}" if self.is_cine else self.name
 
 
-@dataclass(frozen=True)
-class Row:
-    """A line of manifest.csv."""
-
-    patient: str
-    case: str
-    file: str
-
-
 class DataSetFolder:
     """A data set on disk that grows case by case; several servers may write to it at a time.
 
@@ -72,6 +65,7 @@ class DataSetFolder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._manifest = root / "manifest.csv"
         self._lock, self._depth = threading.RLock(), 0
 
     @contextmanager
@@ -105,8 +99,8 @@ class DataSetFolder:
         with self.locked():
             self._keep_version(stem, regions, mask.shape)
             for folder in ("images", "masks"):
-                (self.root / folder).mkdir(parents=True, exist_ok=True)
-            old_rows = self._read_manifest()
+                self._path(folder, stem).parent.mkdir(parents=True, exist_ok=True)
+            old_rows = read_manifest(self._manifest)
             row = Row(self._patient(case), case.name, case.file)
             rows = dict(old_rows)
             pixels = frame.pixels() if len(regions) > 1 or regions[0].crop(mask).shape != mask.shape else None
@@ -118,7 +112,7 @@ class DataSetFolder:
                 write_png(self._path("masks", name), region.crop(mask))
                 rows[name] = row
             if rows != old_rows:
-                self._write_manifest(rows)
+                write_manifest(self._manifest, rows)
             self._write_version(stem, mask, replace(record, version=self.version(stem)))
 
     def remove(self, case: CaseIdentity, frame: FrameFiles) -> None:
@@ -133,7 +127,8 @@ class DataSetFolder:
                 self._path("masks", name).unlink(missing_ok=True)
                 self._path("images", name).unlink(missing_ok=True)
             names = self.names()
-            self._write_manifest({name: row for name, row in self._read_manifest().items() if name in names})
+            rows = {name: row for name, row in read_manifest(self._manifest).items() if name in names}
+            write_manifest(self._manifest, rows)
 
     def version(self, stem: str) -> str:
         """Give the version of a frame's outline, by its name in the data set; "" where none is saved."""
@@ -176,28 +171,30 @@ class DataSetFolder:
         return self.root / "history" / stem / f"{version}.png"
 
     def names(self) -> set[str]:
-        """List the names of the images in it."""
-        return {path.stem for path in (self.root / "masks").glob("*.png")}
+        """List the names of the images in it; those of a worklist with folders hold the folder."""
+        masks = self.root / "masks"
+        return {path.relative_to(masks).as_posix().removesuffix(".png") for path in masks.rglob("*.png")}
 
     def cases(self) -> set[str]:
         """List the cases with at least one image in it."""
         names = self.names()
-        return {row.case for name, row in self._read_manifest().items() if name in names}
+        return {row.case for name, row in read_manifest(self._manifest).items() if name in names}
 
-    def rename_patients(self, patients: dict[str, CaseIdentity]) -> None:
-        """Write the patients of cases anew, after the reader gave another pattern.
+    def rename_patients(self, pattern: str) -> None:
+        """Write the patients of all images anew by a pattern, which holds for images that come later too.
 
         Args:
-            patients: by the name of the case.
+            pattern: of file names; see `salus.serve.names.patient_of_name`.
         """
-        if not (self.root / "manifest.csv").is_file():
-            return
         with self.locked():
-            rows = self._read_manifest()
+            write_text(self.root / PATIENT_PATTERN, pattern)
+            if not self._manifest.is_file():
+                return
+            rows, keys = read_manifest(self._manifest), self._read_names(PATIENT_KEYS)
             for name, row in rows.items():
-                if row.case in patients:
-                    rows[name] = Row(self._patient(patients[row.case]), row.case, row.file)
-            self._write_manifest(rows)
+                case = CaseIdentity(row.case, row.file, patient_key=keys.get(row.case, ""))
+                rows[name] = Row(self._patient(case), row.case, row.file)
+            write_manifest(self._manifest, rows)
 
     def zip(self, path: Path) -> None:
         """Write all of it but the earlier versions into a ZIP file.
@@ -225,15 +222,27 @@ class DataSetFolder:
         record.write(folder / f"{record.version}.json")
 
     def _patient(self, case: CaseIdentity) -> str:
-        """Name a case's patient: by the pattern; else the first case of the same DICOM patient; else by the case."""
-        if case.patient or not case.patient_key:
-            return case.patient or case.name
-        path = self.root / ".patients.json"
-        names = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        if case.patient_key not in names:
-            names[case.patient_key] = case.name
-            write_text(path, json.dumps(names))
-        return str(names[case.patient_key])
+        """Name a case's patient: by a pattern; else the first case of the same DICOM patient; else by the case."""
+        if case.patient_key:
+            self._remember(PATIENT_KEYS, case.name, case.patient_key)
+            self._remember(PATIENT_NAMES, case.patient_key, case.name)
+        patient = patient_of_name(case.file or case.name, self.patient_pattern()) or case.patient
+        return patient or self._read_names(PATIENT_NAMES).get(case.patient_key, case.name)
+
+    def patient_pattern(self) -> str:
+        """Read the pattern that was given last; "" for none."""
+        path = self.root / PATIENT_PATTERN
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+    def _read_names(self, file: str) -> dict[str, str]:
+        path = self.root / file
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+    def _remember(self, file: str, name: str, value: str) -> None:
+        """Write a name and its value into a file of names, unless the name is in it."""
+        names = self._read_names(file)
+        if name not in names:
+            write_text(self.root / file, json.dumps(names | {name: value}))
 
     def _names_of(self, stem: str) -> list[str]:
         """List the images of one frame: itself, or its regions."""
@@ -246,23 +255,6 @@ class DataSetFolder:
 
     def _path(self, folder: str, name: str) -> Path:
         return self.root / folder / f"{name}.png"
-
-    def _read_manifest(self) -> dict[str, Row]:
-        manifest = self.root / "manifest.csv"
-        if not manifest.is_file():
-            return {}
-        with manifest.open(newline="", encoding="utf-8") as file:
-            return {
-                row["name"]: Row(row["patient"], row.get("case") or row["patient"], row.get("file") or "")
-                for row in csv.DictReader(file)
-            }
-
-    def _write_manifest(self, rows: dict[str, Row]) -> None:
-        """Write names and their patients, in the order of names."""
-        text = StringIO()
-        lines = [(name, row.patient, row.case, row.file) for name, row in sorted(rows.items())]
-        csv.writer(text, lineterminator="\n").writerows([COLUMNS, *lines])
-        write_text(self.root / "manifest.csv", text.getvalue())
 
 
 def _region_names(stem: str, regions: tuple[Region, ...]) -> list[tuple[str, Region]]:

@@ -61,6 +61,11 @@ class OpenCase:
         """Whether the file holds several frames."""
         return self.count > 1
 
+    @property
+    def file_stem(self) -> str:
+        """Its name as the start of a download's name: without folders."""
+        return self.name.replace("/", "_")
+
     def frame(self, number: int) -> FrameFiles:
         """Get a frame by its number, from 1.
 

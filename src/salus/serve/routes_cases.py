@@ -97,6 +97,7 @@ async def describe_session(session: SessionDep) -> SessionAnswer:
 
 @routes.put("/session")
 async def change_session(
+    state: StateDep,
     session: SessionOrNewDep,
     reader: Annotated[str | None, Body(description="name of the person at the browser")] = None,
     patient_pattern: Annotated[
@@ -105,6 +106,9 @@ async def change_session(
 ) -> SessionAnswer:
     """Say who reads, and where file names hold the patient. What was saved without a reader's name gets this one."""
     await asyncio.to_thread(session.change, reader, patient_pattern)
+    if patient_pattern is not None:
+        for data_set in state.data_sets(session):
+            await asyncio.to_thread(data_set.rename_patients, patient_pattern or state.settings.patient_pattern)
     return await describe_session(session)
 
 

@@ -46,7 +46,7 @@ async def get_overlay(request: Request, state: StateDep, session: SessionDep, ke
         picture.save(content, "JPEG", quality=QUALITY, subsampling=0)
         return content.getvalue()
 
-    headers = {"content-disposition": f"attachment; filename*=utf-8''{quote(f'{case.name}-overlay.jpg')}"}
+    headers = {"content-disposition": f"attachment; filename*=utf-8''{quote(f'{case.file_stem}-overlay.jpg')}"}
     return Response(await asyncio.to_thread(draw), media_type="image/jpeg", headers=headers)
 
 
@@ -144,7 +144,7 @@ async def _dicom_response(
     return await _temporary_file_response(
         state,
         lambda path: write(path, source, _CaseSegmentations(case, _numbered_lesions(answers))),
-        f"{case.name}-{kind}",
+        f"{case.file_stem}-{kind}",
         "application/zip" if kind.endswith("zip") else "application/dicom",
     )
 

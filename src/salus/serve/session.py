@@ -79,6 +79,8 @@ class Session:
     def change(self, reader: str | None, patient_pattern: str | None) -> None:
         """Change the reader's name or the pattern of patients; what was saved without a name gets the new one.
 
+        The data sets are to be told of the pattern, see `DataSetFolder.rename_patients`.
+
         Raises:
             SalusError: the name or the pattern makes no sense.
         """
@@ -95,7 +97,6 @@ class Session:
         if patient_pattern is not None:
             check_pattern(patient_pattern)
             self.patient_pattern = patient_pattern
-            self.data_set.rename_patients({case.name: case.identity(patient_pattern) for case in self.cases.values()})
         self.store()
 
     def audit(self, action: str, **content: object) -> None:

@@ -13,6 +13,7 @@ from fastapi import Depends, Request, Response
 
 from salus.segmentation.segmenter import Segmenter
 from salus.serve.authentication import Authentication, cookie_name
+from salus.serve.data_set import DataSetFolder
 from salus.serve.metrics import ServerMetrics
 from salus.serve.queue import SegmentationQueue
 from salus.serve.result_json import FrameAnswer
@@ -73,6 +74,10 @@ class ServerState:
         if case.work is not None and self.worklist is not None:
             self.worklist.load_outline(case, frame)
         return frame.answer()
+
+    def data_sets(self, session: Session) -> list[DataSetFolder]:
+        """List the data sets that a session's outlines go into: its own, and the output of the worklist."""
+        return [session.data_set, *([self.worklist.output] if self.worklist else [])]
 
     def public_message(self, error: Exception) -> str:
         """Give an error's message without the server's paths."""

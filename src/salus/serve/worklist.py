@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from salus.errors import SalusError
-from salus.pipeline.jobs import plan_jobs
 from salus.serve.data_set import DataSetFolder
 from salus.serve.frames import FrameFiles
-from salus.serve.names import distinct_name
 from salus.serve.open_case import OpenCase
+from salus.serve.worklist_files import list_work_files
 
 
 @dataclass(frozen=True)
@@ -30,11 +29,11 @@ class WorkItem:
 
 
 class Worklist:
-    """A folder's images, and the data set that their review builds.
+    """The images of a folder and of the folders in it, and the data set that their review builds.
 
     Args:
         folder: with images.
-        output: where saved outlines go: images/, masks/, manifest.csv.
+        output: where saved outlines go: images/, masks/, manifest.csv; within them, in the folders of the images.
 
     Raises:
         SalusError: there is no such folder, or no image in it.
@@ -45,9 +44,7 @@ class Worklist:
             raise SalusError(f"{folder}: is no folder; name one with images")
         self.output = DataSetFolder(output)
         self.folder = folder
-        self.files: dict[str, Path] = {}
-        for job in plan_jobs([folder], output, "1"):
-            self.files[distinct_name(job.file_name.replace("/", "_"), self.files.__contains__)] = job.image
+        self.files = list_work_files(folder, output)
 
     def items(self) -> list[WorkItem]:
         """List all images, with what is done now."""

@@ -25,7 +25,7 @@ export function initDownloads() {
 function downloadPart(kind) {
   const { current, frame } = state;
   if (frame.edited) return showToast("Save the outline first; downloads hold what is saved.");
-  const stem = current.label.replace(/\.(nii\.gz|[^.]+)$/, ""), casePath = `/v1/cases/${current.key}`;
+  const stem = current.label.replace(/\.(nii\.gz|[^./]+)$/, "").replaceAll("/", "_"), casePath = `/v1/cases/${current.key}`;
   const frameStem = current.frames > 1 ? `${stem}-${String(frame.number).padStart(4, "0")}` : stem;
   const [path, name] = {
     mask: [`${casePath}/frames/${frame.number}/mask.png`, `${frameStem}-mask.png`],

@@ -1,0 +1,82 @@
+"""Which images of a folder are on the worklist, and under which name their outlines are saved."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from salus.errors import SalusError
+from salus.pipeline.inputs import list_input_images
+from salus.pipeline.names import OutputNames
+from salus.read.find import UNPRINTABLE
+from salus.read.formats import may_hold_frames
+from salus.serve.names import distinct_name
+
+PART_NAME = re.compile(r"(?P<file>.+)-(\d{4,}|region-\d+)")
+"""Name of one frame, or of one region, of a file's image in a data set."""
+
+UNSAFE = re.compile(rf"{UNPRINTABLE.pattern}|;")
+"""Characters that the table of a data set cannot hold within a path."""
+
+
+def list_work_files(folder: Path, output: Path) -> dict[str, Path]:
+    """List the images of a folder and of the folders in it, with the names of their outlines.
+
+    Data sets that a review wrote, and the outputs of `salus segment`, are left out.
+
+    Args:
+        folder: with images.
+        output: of the review; it may lie in the folder.
+
+    Returns:
+        The files by name: the path within the folder without the suffix, which stays where two files of one folder
+        differ in it alone. No two names are equal, also where upper and lower case are one, and none is that of a frame
+        or a region of another file.
+
+    Raises:
+        SalusError: there is no image.
+
+    Example:
+        >>> import tempfile
+        >>> from salus import make_phantom
+        >>> from PIL import Image
+        >>> root = Path(tempfile.mkdtemp())
+        >>> (root / "ward").mkdir()
+        >>> for name in ("a.png", "ward/a.png", "ward/a.bmp"):
+        ...     Image.fromarray(make_phantom(3).image).save(root / name)
+        >>> list(list_work_files(root, root / "reviewed"))
+        ['a', 'ward/a', 'ward/a.bmp']
+    """
+    [found] = list_input_images([folder], output, recursive=True)
+    images = [path for path in found if not _is_reviewed(path, folder, output)]
+    if not images:
+        raise SalusError(f"{folder}: no image but what salus wrote; name the folder of the scans, such as DIR/images")
+    names: dict[Path, str] = {}
+    given: dict[str, OutputNames] = {}
+    taken: set[str] = set()
+    for path in sorted(images, key=lambda path: path.suffix.lower() != ".png"):  # a.png is "a", not a.jpg beside it
+        inside = UNSAFE.sub("_", Path(os.path.relpath(path.parent, folder)).as_posix())
+        name = given.setdefault(inside.lower(), OutputNames()).add(Path(UNSAFE.sub("_", path.name)))
+        name = name if inside == "." else f"{inside}/{name}"
+        names[path] = distinct_name(name, lambda candidate: candidate.lower() in taken)
+        taken.add(names[path].lower())
+    files_with_parts = {match["file"].lower() for name in names.values() if (match := PART_NAME.fullmatch(name))}
+    for path, name in names.items():
+        if name.lower() in files_with_parts and may_hold_frames(path):
+            whole = name if name.endswith(path.suffix) else name + path.suffix
+            names[path] = distinct_name(whole, lambda candidate: candidate.lower() in taken | files_with_parts)
+            taken.add(names[path].lower())
+    return {names[path]: path for path in images}
+
+
+def _is_reviewed(path: Path, folder: Path, output: Path) -> bool:
+    """Tell whether a review wrote a file: this one's output, or another data set with its log."""
+    for parent in path.parents:
+        if os.path.realpath(parent) == os.path.realpath(output) != os.path.realpath(folder):
+            return True
+        if (parent / "audit.jsonl").is_file() and (parent / "manifest.csv").is_file():
+            return True
+        if parent == folder:
+            return False
+    return False

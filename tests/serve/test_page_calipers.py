@@ -1,0 +1,63 @@
+"""Calipers and calibration on the page, in a real browser."""
+
+import numpy as np
+import pytest
+from tests.serve.conftest import CHROMIUM
+from tests.serve.page_steps import WIDTH, drag, open_files
+from tests.serve.test_browser import canvas_colours, in_image, wait_until
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+expect = playwright.expect
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+
+
+@pytest.mark.slow
+def test_the_two_calipers_of_a_lesion_have_the_lengths_that_are_measured(page, files, segmenter):
+    for name in ("3.png", "flat.dcm"):
+        open_files(page, files, name) if name == "3.png" else page.set_input_files("#files", files / name)
+    page.locator("#cases li button", has_text="flat.dcm").click()
+    expect(page.locator("#caption")).to_contain_text("flat.dcm")
+    result = segmenter(files / "flat.dcm")
+    (lesion,) = result.lesions
+    mask, found = result.mask.ravel().astype(int).tolist(), {"box": lesion.box, "area_px": lesion.area_px}
+    lines = page.evaluate(
+        """async ([mask, width, lesion, step]) => {
+            const { lesionCalipers } = await import('./lesion_calipers.js');
+            return lesionCalipers({ mask: Uint8Array.from(mask), width }, lesion, step);
+        }""",
+        [mask, WIDTH // 2, found, [0.1, 0.2]],
+    )
+    longest, across = np.reshape(lines, (2, 2, 2))
+    (a, b), (c, d) = np.diff(longest, axis=0)[0] * [0.2, 0.1], np.diff(across, axis=0)[0] * [0.2, 0.1]
+    assert np.hypot(a, b) == pytest.approx(lesion.longest, rel=1e-6)
+    assert np.hypot(c, d) == pytest.approx(lesion.across, rel=1e-6)
+    assert a * c + b * d == pytest.approx(0, abs=1e-9)
+    before = canvas_colours(page)
+    page.locator("#canvas").focus()
+    page.keyboard.press("l")
+    assert wait_until(page, lambda: (canvas_colours(page) != before).any())
+
+
+def test_a_caliper_over_a_known_length_gives_a_png_millimetres(page, files, segmenter):
+    open_files(page, files, "3.png")
+    page.keyboard.press("m")
+    drag(page, in_image(page, 50, 100), in_image(page, 50, 200))
+    expect(page.locator("#calipers .figures")).to_have_text(["100 px"])
+    drag(page, in_image(page, 50, 200), in_image(page, 130, 160))  # its end is moved
+    expect(page.locator("#calipers .figures")).to_have_text(["100 px"])  # 80 across, 60 down
+    page.mouse.click(*in_image(page, 250, 400))  # a click sets none
+    expect(page.locator("#calipers li")).to_have_count(1)
+    page.fill("#known-length", "20")
+    page.click("#calibrate button")
+    (lesion,) = segmenter(files / "3.png").lesions
+    size = page.locator("#lesions .size")
+    expect(size).to_contain_text("mm")
+    shown = [float(part) for part in size.inner_text().removesuffix(" mm").split(" × ")]
+    assert shown == pytest.approx([0.2 * lesion.longest, 0.2 * lesion.across], rel=0.02)
+    expect(page.locator("#caption")).to_contain_text("by your calibration")
+    page.reload()
+    expect(page.locator("#calipers .figures")).to_have_text(["20.0 mm"])
+    page.click("#uncalibrate")
+    expect(size).to_contain_text("px")
+    page.get_by_role("button", name="Remove caliper A").click()
+    expect(page.locator("#measure")).to_be_hidden()
