@@ -1,5 +1,7 @@
 """Calipers and calibration on the page, in a real browser."""
 
+import json
+
 import numpy as np
 import pytest
 from tests.serve.conftest import CHROMIUM
@@ -54,9 +56,20 @@ def test_a_caliper_over_a_known_length_gives_a_png_millimetres(page, files, segm
     expect(size).to_contain_text("mm")
     shown = [float(part) for part in size.inner_text().removesuffix(" mm").split(" × ")]
     assert shown == pytest.approx([0.2 * lesion.longest, 0.2 * lesion.across], rel=0.02)
-    expect(page.locator("#caption")).to_contain_text("by your calibration")
+    expect(page.locator("#caption")).to_contain_text("calibrated by hand")
+    page.evaluate("fetch('v1/session', { method: 'DELETE' })")  # a server that forgot it gets it again
     page.reload()
     expect(page.locator("#calipers .figures")).to_have_text(["20.0 mm"])
+    page.fill("#reader", "Ann Lee")
+    page.keyboard.press("Enter")
+    expect(page.locator("#toast")).to_contain_text("Ann Lee")
+    with page.expect_download() as download:
+        page.click("[data-get=json]")
+    (image,) = json.loads(download.value.path().read_text())["images"]
+    assert image["lesions"][0]["longest"] == pytest.approx(0.2 * lesion.longest, rel=0.02)
+    assert image["lesions"][0]["unit"] == "mm"
+    assert image["calibrated_by_hand"]["reader"] == "Ann Lee"
+    assert image["calibrated_by_hand"]["length_mm"] == 20
     page.click("#uncalibrate")
     expect(size).to_contain_text("px")
     page.get_by_role("button", name="Remove caliper A").click()

@@ -21,7 +21,7 @@ from salus.segmentation.lesion_masks import lesion_masks
 if TYPE_CHECKING:
     from PIL import Image
 
-    from salus.segmentation.review import Review
+    from salus.segmentation.review import HandCalibration, Review
 
 FOUND, NONE = "tumour", "no tumour found"
 """The two results of a segmented image, as lesions.csv has them."""
@@ -48,6 +48,7 @@ class Segmentation:
         pixels: (height, width) float32 in [0, 1], the image itself, for the overlay; None where it was not kept.
         threshold: probability from which on a pixel belongs to the mask.
         review: who saved the outline in place of the network's; None where nobody did.
+        calibration: how a reader found the size of a pixel; None where the source states it, or nobody did.
 
     Example:
         >>> from salus import make_phantom, segment
@@ -74,6 +75,7 @@ class Segmentation:
     pixels: np.ndarray | None = None
     threshold: float = 0.5
     review: Review | None = None
+    calibration: HandCalibration | None = None
 
     @property
     def found(self) -> bool:

@@ -1,4 +1,4 @@
-"""Who saved an outline in place of the network's, and how it came about."""
+"""Who saved an outline in place of the network's, how it came about, and who said how large a pixel is."""
 
 from __future__ import annotations
 
@@ -26,6 +26,49 @@ class Review:
 
     @property
     def person_name(self) -> str:
-        """The reader as a DICOM person name; a name that was typed without ^ is one component, as it stands."""
-        name = self.reader or "Unnamed reader"
-        return name if "^" in name else f"{name}^"
+        """The reader as a DICOM person name."""
+        return person_name(self.reader)
+
+
+@dataclass(frozen=True)
+class HandCalibration:
+    """The size of a pixel that a reader found from a known length in an image whose file does not say.
+
+    Attributes:
+        mm_per_pixel: side of a pixel in mm.
+        reader: the name as typed; "" where none was given.
+        saved: when, ISO 8601 in UTC.
+        length_mm: the known length in mm; None where it was not sent.
+        line: (x, y, x, y) of its ends in pixels; None where it was not sent.
+
+    Example:
+        >>> HandCalibration(0.08, "Jane Doe", "2030-01-01T10:00:00.000Z").remark
+        'calibrated by hand: a pixel is 0.08 mm, by Jane Doe'
+    """
+
+    mm_per_pixel: float
+    reader: str
+    saved: str
+    length_mm: float | None = None
+    line: tuple[float, float, float, float] | None = None
+
+    @property
+    def person_name(self) -> str:
+        """The reader as a DICOM person name."""
+        return person_name(self.reader)
+
+    @property
+    def remark(self) -> str:
+        """Say it in one line, as a flag of the image."""
+        return f"calibrated by hand: a pixel is {self.mm_per_pixel:.4g} mm, by {self.reader or 'an unnamed reader'}"
+
+
+def person_name(reader: str) -> str:
+    """Write a reader's name as a DICOM person name; one that was typed without ^ is one component, as it stands.
+
+    Example:
+        >>> person_name("Doe^Jane"), person_name("Jane Doe"), person_name("")
+        ('Doe^Jane', 'Jane Doe^', 'Unnamed reader^')
+    """
+    name = reader or "Unnamed reader"
+    return name if "^" in name else f"{name}^"

@@ -19,6 +19,7 @@ from salus import __version__
 from salus.errors import SalusError
 from salus.segmentation.segmenter import Segmenter
 from salus.serve import (
+    routes_calibration,
     routes_cases,
     routes_downloads,
     routes_outlines,
@@ -33,6 +34,7 @@ from salus.serve.authentication import Authentication
 from salus.serve.guard import RequestGuard
 from salus.serve.metrics import ServerMetrics
 from salus.serve.queue import QueueFull, SegmentationQueue, SegmentationTimeout
+from salus.serve.routes_calibration import CalibrationConflict
 from salus.serve.routes_outlines import OutlineConflict, etag
 from salus.serve.sessions import LimitReached, NotFound, Sessions
 from salus.serve.settings import ServeSettings
@@ -55,6 +57,7 @@ DESCRIPTION = (
 
 STATUS_OF_ERROR: dict[type[Exception], int] = {
     NotFound: 404,
+    CalibrationConflict: 409,
     LimitReached: 429,
     QueueFull: 429,
     SegmentationTimeout: 504,
@@ -105,6 +108,7 @@ def create_app(settings: ServeSettings, segmenter: Segmenter) -> RequestGuard:
     for module in (
         routes_segment,
         routes_cases,
+        routes_calibration,
         routes_prompt,
         routes_outlines,
         routes_patients,

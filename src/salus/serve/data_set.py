@@ -3,6 +3,7 @@
 A calibrated file may show several B-mode regions among text. Training uses what the network looks at, so each region is
 an image of its own. Images of one patient have one name in the column patient, so that no fold separates them. Earlier
 versions of an outline stay in history/NAME/, with who saved them; audit.jsonl holds a line for each change.
+Calibrations by hand are in calibrations/.
 """
 
 from __future__ import annotations
@@ -169,6 +170,10 @@ class DataSetFolder:
     def version_path(self, stem: str, version: str) -> Path:
         """Give the path of a kept version's mask, a PNG of the frame's size."""
         return self.root / "history" / stem / f"{version}.png"
+
+    def calibration_path(self, case: str) -> Path:
+        """Give the path of a case's calibration by hand, where there is one."""
+        return self.root / "calibrations" / f"{case}.json"
 
     def names(self) -> set[str]:
         """List the names of the images in it; those of a worklist with folders hold the folder."""

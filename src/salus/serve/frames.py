@@ -20,8 +20,16 @@ from salus.segmentation.postprocess import threshold_and_clean
 from salus.segmentation.result import Segmentation, findings_of
 from salus.segmentation.review import Review
 from salus.segmentation.segmenter import Segmenter
+from salus.serve.hand_calibration import calibrate_answer, read_calibration
 from salus.serve.outline_record import OutlineRecord, read_record, touches
-from salus.serve.result_json import FrameAnswer, encode_png, make_answer, read_frame_answer, remeasure
+from salus.serve.result_json import (
+    FrameAnswer,
+    encode_png,
+    flag_calibration,
+    make_answer,
+    read_frame_answer,
+    remeasure,
+)
 
 LEFT_OUT = "what was drawn outside the ultrasound image was left out"
 
@@ -75,8 +83,16 @@ class FrameFiles:
             write_png(self.picture_path(part), getattr(segmentation, part))
         write_text(self._answer_path, json.dumps(asdict(make_answer(segmentation))))
 
+    @property
+    def calibration_path(self) -> Path:
+        """Path of the reader's calibration, which is that of all frames."""
+        return self.folder / "calibration.json"
+
+    def _calibrated(self, answer: FrameAnswer) -> FrameAnswer:
+        return calibrate_answer(answer, read_calibration(self.calibration_path))
+
     def network_answer(self) -> FrameAnswer:
-        """Read the network's answer.
+        """Read the network's answer, in mm only where the file states its scale.
 
         Raises:
             SalusError: the frame is not segmented yet.
@@ -92,6 +108,9 @@ class FrameFiles:
 
     def answer(self) -> FrameAnswer:
         """Give the current answer: of the reader's outline, measured, or else the network's."""
+        return self._calibrated(self._current_answer())
+
+    def _current_answer(self) -> FrameAnswer:
         answer = self.network_answer()
         if not self.is_corrected:
             return answer
@@ -112,7 +131,7 @@ class FrameFiles:
         smallest_region = min(region.height * region.width for region in answer.parts)
         least = segmenter.settings.smallest * smallest_region / probability.size
         mask = mask_outside_regions(threshold_and_clean(probability, float(level) - 1e-6, least), answer.regions)
-        return replace(answer, threshold=threshold, **self._measure(answer, mask))
+        return self._calibrated(replace(answer, threshold=threshold, **self._measure(answer, mask)))
 
     def measure_drawing(self, content: bytes) -> FrameAnswer:
         """Measure a drawn outline without saving it.
@@ -123,7 +142,7 @@ class FrameFiles:
         Raises:
             SalusError: it is no mask of this frame.
         """
-        return self._corrected(*self._decode_mask(content))
+        return self._calibrated(self._corrected(*self._decode_mask(content)))
 
     def decode_drawing(self, content: bytes) -> tuple[FrameAnswer, np.ndarray]:
         """Decode a drawn mask, cleared outside the ultrasound regions.
@@ -162,7 +181,7 @@ class FrameFiles:
         write_png(self.picture_path("corrected"), mask)
         record.write(self._record_path)
         write_text(self._corrected_path, json.dumps(asdict(measured)))
-        return measured
+        return self._calibrated(measured)
 
     def name_reader(self, reader: str) -> None:
         """Write a reader's name into a record that has none."""
@@ -196,12 +215,13 @@ class FrameFiles:
             source: the file.
             lesions: in place of the answer's, numbered through a cine.
         """
-        answer = self.answer()
+        answer = flag_calibration(self.answer())
         segmentation = Segmentation(
             mask=self.mask(),
             probability=self.probability(),
             saliency=_read_own_map(self.picture_path("saliency")),
             source=source,
+            calibration=answer.calibration,
             **findings_of(answer if lesions is None else replace(answer, lesions=lesions)),
         )
         record = self.record()

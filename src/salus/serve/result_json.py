@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from io import BytesIO
 from typing import Any
 
@@ -17,6 +17,7 @@ from salus.scan import Region
 from salus.segmentation.postprocess import expected_confidence, measure_regions
 from salus.segmentation.region_results import AT_BORDER
 from salus.segmentation.result import FOUND, NONE, Segmentation, findings_of, restore_types
+from salus.segmentation.review import HandCalibration
 from salus.write.tables import Record
 
 MAPS = ("mask", "probability", "saliency")
@@ -82,6 +83,7 @@ class FrameAnswer(Answer):
         origin: of the saved outline: "approved" (the network's as it was), "corrected" or "drawn"; "" for none.
         prompts: what the reader pointed at to make it.
         network_threshold: threshold of the network's own outline.
+        calibration: how a reader found the size of a pixel; null where the file states it, or nobody did.
     """
 
     version: str = ""
@@ -90,6 +92,7 @@ class FrameAnswer(Answer):
     origin: str = ""
     prompts: tuple[Any, ...] = ()
     network_threshold: float | None = None
+    calibration: HandCalibration | None = None
 
 
 def make_answer(segmentation: Segmentation, maps: tuple[str, ...] = ()) -> Answer:
@@ -138,14 +141,25 @@ def answer_record(answer: Answer, name: str, file: str = "") -> Record:
     return Record(file or name, name, answer.result, height=answer.height, width=answer.width, **findings_of(answer))
 
 
+def flag_calibration(answer: FrameAnswer) -> FrameAnswer:
+    """Give an answer for a file, where a calibration by hand stands among the flags."""
+    if answer.calibration is None:
+        return answer
+    return replace(answer, flags=(*answer.flags, answer.calibration.remark))
+
+
 def add_review(image: dict[str, Any], answer: FrameAnswer) -> None:
     """Add to an image of lesions.json who saved its outline and from what; its confidence becomes the agreement.
+
+    An image that a reader calibrated has `calibrated_by_hand`, which says who did so and how.
 
     Args:
         image: of the answer, in the words of `salus segment`.
         answer: of the image.
     """
     image |= {"corrected": answer.corrected, "threshold": answer.threshold}
+    if answer.calibration:
+        image["calibrated_by_hand"] = asdict(answer.calibration)
     if not answer.corrected:
         return
     image |= {

@@ -106,6 +106,8 @@ async def change_session(
 ) -> SessionAnswer:
     """Say who reads, and where file names hold the patient. What was saved without a reader's name gets this one."""
     await asyncio.to_thread(session.change, reader, patient_pattern)
+    if reader:
+        await asyncio.to_thread(state.name_calibrations, session)
     if patient_pattern is not None:
         for data_set in state.data_sets(session):
             await asyncio.to_thread(data_set.rename_patients, patient_pattern or state.settings.patient_pattern)

@@ -21,7 +21,7 @@ from salus.measure.tracking import assign_track_numbers
 from salus.read.dicom import DicomFrames
 from salus.segmentation.result import Segmentation
 from salus.serve.open_case import NotFound, OpenCase
-from salus.serve.result_json import FrameAnswer, add_review, answer_record
+from salus.serve.result_json import FrameAnswer, add_review, answer_record, flag_calibration
 from salus.serve.routes_cases import FRAME, Key, Number, ensure_segmented
 from salus.serve.state import ServerState, SessionDep, StateDep, while_connected
 from salus.write.overlay import QUALITY, draw_overlay
@@ -58,7 +58,7 @@ async def get_lesions(request: Request, state: StateDep, session: SessionDep, ke
     numbered = [
         replace(answer, lesions=lesions) for answer, lesions in zip(answers, _numbered_lesions(answers), strict=True)
     ]
-    table = records_json([answer_record(answer, case.name, case.label) for answer in numbered])
+    table = records_json([answer_record(flag_calibration(answer), case.name, case.label) for answer in numbered])
     for answer, image in zip(numbered, table["images"], strict=True):
         add_review(image, answer)
     return table

@@ -183,9 +183,7 @@ class _Change:
         self.session, self.case, self.frame = session, case, case.frame(number)
         self.pattern = session.patient_pattern or state.settings.patient_pattern
         self.stem = case.identity().image_name(number)
-        self.data_sets: list[DataSetFolder] = [session.data_set]
-        if case.work is not None and state.worklist is not None:
-            self.data_sets.append(state.worklist.output)
+        self.data_sets = state.data_sets_of(session, case)
 
     @property
     def authority(self) -> DataSetFolder:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, TypeVar
 from weakref import WeakValueDictionary
 
@@ -14,6 +14,7 @@ from fastapi import Depends, Request, Response
 from salus.segmentation.segmenter import Segmenter
 from salus.serve.authentication import Authentication, cookie_name
 from salus.serve.data_set import DataSetFolder
+from salus.serve.hand_calibration import read_calibration, write_calibration
 from salus.serve.metrics import ServerMetrics
 from salus.serve.queue import SegmentationQueue
 from salus.serve.result_json import FrameAnswer
@@ -78,6 +79,21 @@ class ServerState:
     def data_sets(self, session: Session) -> list[DataSetFolder]:
         """List the data sets that a session's outlines go into: its own, and the output of the worklist."""
         return [session.data_set, *([self.worklist.output] if self.worklist else [])]
+
+    def data_sets_of(self, session: Session, case: OpenCase) -> list[DataSetFolder]:
+        """List the data sets that a case's outlines go into; the last one tells what is saved of it now."""
+        return self.data_sets(session) if case.work is not None else [session.data_set]
+
+    def name_calibrations(self, session: Session) -> None:
+        """Write the reader's name into the session's calibrations that have none."""
+        for case in list(session.cases.values()):
+            own = case.frame(1).calibration_path
+            calibration = read_calibration(own)
+            if calibration is None or calibration.reader:
+                continue
+            for path in (own, *(folder.calibration_path(case.name) for folder in self.data_sets_of(session, case))):
+                if path.is_file():
+                    write_calibration(path, replace(calibration, reader=session.reader))
 
     def public_message(self, error: Exception) -> str:
         """Give an error's message without the server's paths."""

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from salus.atomic import write_whole
 from salus.errors import SalusError
 from salus.serve.data_set import DataSetFolder
 from salus.serve.frames import FrameFiles
@@ -66,10 +67,13 @@ class Worklist:
     def load_outline(self, case: OpenCase, frame: FrameFiles) -> None:
         """Take the outline that was saved last, by anyone, as a frame's corrected one; none where none is saved.
 
+        So it is with what readers noted beside it: the calibration by hand.
+
         Args:
             case: of the worklist.
             frame: of the case, segmented.
         """
+        _mirror(self.output.calibration_path(case.name), frame.calibration_path)
         stem, known = case.identity().image_name(frame.number), frame.record()
         version = self.output.version(stem)
         if version == (known.version if known else ""):
@@ -80,3 +84,12 @@ class Worklist:
             frame.revert()
         else:
             frame.save_mask(mask, self.output.record(stem))
+
+
+def _mirror(source: Path, copy: Path) -> None:
+    """Make a file the copy of another, or remove it where there is no other."""
+    content = source.read_bytes() if source.is_file() else None
+    if content is None:
+        copy.unlink(missing_ok=True)
+    elif not copy.is_file() or copy.read_bytes() != content:
+        write_whole(copy, lambda temporary: temporary.write_bytes(content))

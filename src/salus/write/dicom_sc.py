@@ -63,6 +63,9 @@ def write_secondary_capture(
         capture.PatientOrientation = ""  # unknown; type 2C, as laterality
         capture.Laterality = str(header.get("Laterality") or header.get("ImageLaterality") or "")
         capture.BurnedInAnnotation = str(header.get("BurnedInAnnotation") or "YES")
+        if segmentation.calibration:
+            capture.PixelSpacingCalibrationType = "FIDUCIAL"  # PS3.3 10.7: by an object of known size in the picture
+            capture.PixelSpacingCalibrationDescription = segmentation.calibration.remark[:64]
         of_frame = "" if frame is None else f" of frame {frame}"
         capture.DerivationDescription = (
             f"Overlay{of_frame} by Salus {segmentation.network}; research software, not a medical device"

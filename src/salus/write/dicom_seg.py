@@ -127,7 +127,8 @@ def build_segmentation(header: Any, segmentation: Segmentation, fractional: bool
         if name in one_frame:
             delattr(one_frame, name)  # elements are shared with the header, and must not be changed
     one_frame.SOPClassUID = US_IMAGE
-    plane = find_plane(header, segmentation.frame or 1, segmentation.spacing)
+    spacing = None if segmentation.calibration else segmentation.spacing  # geometry is the source's alone
+    plane = find_plane(header, segmentation.frame or 1, spacing)
     if plane is not None:
         one_frame.update(plane_attributes(plane))
     dataset = hd.seg.Segmentation(

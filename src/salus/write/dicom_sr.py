@@ -70,7 +70,8 @@ def build_report(header: Any, segmentations: Iterable[Segmentation]) -> Any:
     groups, network, reader = [], "", None
     for segmentation in segmentations:
         network = segmentation.network
-        reader = segmentation.review.person_name if segmentation.review else reader
+        person = segmentation.review or segmentation.calibration
+        reader = person.person_name if person else reader
         groups += [_lesion_group(hd, header, segmentation, lesion, mask) for lesion, mask in lesion_masks(segmentation)]
     device = hd.sr.ObserverContext(
         observer_type=codes.DCM.Device,
@@ -130,7 +131,7 @@ def _lesion_group(hd: Any, header: Any, segmentation: Segmentation, lesion: Lesi
             hd.sr.Measurement(name, value, unit)
             for name, value, unit in _measurements(hd, lesion, segmentation.review is not None)
         ],
-        qualitative_evaluations=list(_evaluations(hd, lesion)),
+        qualitative_evaluations=list(_evaluations(hd, segmentation, lesion)),
     )
 
 
@@ -177,8 +178,8 @@ def _measurements(hd: Any, lesion: Lesion, reviewed: bool) -> Iterator[tuple[Any
         yield _own_code(hd, "confidence", "Expected Dice coefficient"), lesion.confidence, ratio
 
 
-def _evaluations(hd: Any, lesion: Lesion) -> Iterator[Any]:
-    """Yield the qualitative evaluations: orientation, and whether the lesion may be cut off."""
+def _evaluations(hd: Any, segmentation: Segmentation, lesion: Lesion) -> Iterator[Any]:
+    """Yield the qualitative evaluations: orientation, whether the lesion may be cut off, and how mm were found."""
     orientation = ("parallel", "Parallel") if lesion.parallel else ("not-parallel", "Not parallel")
     yield hd.sr.QualitativeEvaluation(
         _own_code(hd, "orientation", "Orientation to the skin"), _own_code(hd, *orientation)
@@ -186,6 +187,9 @@ def _evaluations(hd: Any, lesion: Lesion) -> Iterator[Any]:
     if lesion.at_border:
         cut_off = _own_code(hd, "cut-off", "Touches the border; part of it may lie outside")
         yield hd.sr.QualitativeEvaluation(_own_code(hd, "completeness", "Completeness"), cut_off)
+    if segmentation.calibration and lesion.unit == "mm":
+        by_hand = _own_code(hd, "by-hand", "By a reader, from a known length in the image")
+        yield hd.sr.QualitativeEvaluation(_own_code(hd, "calibration", "Calibration of lengths"), by_hand)
 
 
 def _own_code(hd: Any, value: str, meaning: str) -> Any:

@@ -75,6 +75,9 @@ export function save(key, number, mask, version, threshold, prompts = []) {
   return requestJson("PUT", `${framePath(key, number)}/mask?${query}`, mask, undefined, { "if-match": etag(version) });
 }
 export const revert = (key, number, version) => requestJson("DELETE", `${framePath(key, number)}/mask`, undefined, undefined, { "if-match": etag(version) });
+// The size of a pixel by hand: { mm_per_pixel, length_mm, line, replaced }.
+export const calibrate = (key, calibration) => requestJson("PUT", `/v1/cases/${key}/calibration`, JSON.stringify(calibration));
+export const uncalibrate = (key) => request("DELETE", `/v1/cases/${key}/calibration`);
 // Which patient a pattern reads in each file name; null asks for the pattern in force.
 export const patients = (pattern) => requestJson("GET", `/v1/patients${pattern === null ? "" : `?pattern=${encodeURIComponent(pattern)}`}`);
 export const changeSession = (changes) => requestJson("PUT", "/v1/session", JSON.stringify(changes));

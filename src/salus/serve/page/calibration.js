@@ -1,8 +1,11 @@
-// The size of a pixel: the file's, or what the reader found from a known length where the file does not say.
+// The size of a pixel: the file's, or what a reader found from a known length where the file does not say. The server keeps
+// the latter, so that answers and downloads are in mm; `answer.calibration` says by whom.
 
-import { millimetres } from "./marks.js";
-
-const shown = new WeakMap(); // answer -> [mm per pixel, the answer in mm]
+import * as api from "./api.js";
+import { withNumbers } from "./frames.js";
+import { setCalibration } from "./marks.js";
+import { encodeMask } from "./pixels.js";
+import { emit } from "./state.js";
 
 // (row, column) size of a pixel in mm, of the image or of its first region; null where neither is known.
 export const spacing = ({ spacing: whole, regions }) => whole ?? regions[0]?.spacing ?? null;
@@ -13,18 +16,32 @@ export function spacingAt({ spacing: whole, regions }, x, y) {
   return region?.spacing ?? whole ?? null;
 }
 
-// An answer as the page shows it: in mm where the reader has calibrated an image of unknown size.
-export function shownAnswer(openCase, answer) {
-  const mm = millimetres(openCase);
-  if (!mm || !answer || spacing(answer)) return answer;
-  const cached = shown.get(answer);
-  if (cached?.[0] === mm) return cached[1];
-  const converted = { ...answer, spacing: [mm, mm], lesions: answer.lesions.map((lesion) => inMillimetres(lesion, mm)) };
-  shown.set(answer, [mm, converted]);
-  return converted;
+// Calibrate an image by a line [x0, y0, x1, y1] that is so many mm long, or by nothing: `line` null takes it back.
+// The image's answers are loaded again, also where someone else calibrated it meanwhile.
+export async function calibrate(openCase, answer, line, mm) {
+  try {
+    if (!line) await api.uncalibrate(openCase.key);
+    else {
+      const known = { mm_per_pixel: mm / Math.hypot(line[2] - line[0], line[3] - line[1]), length_mm: mm, line };
+      await api.calibrate(openCase.key, { ...known, replaced: answer.calibration?.saved ?? "" });
+      setCalibration(openCase, known);
+    }
+    if (!line) setCalibration(openCase, null);
+  } finally {
+    await reloadAnswers(openCase);
+  }
 }
 
-function inMillimetres(lesion, mm) {
-  const lengths = ["longest", "across", "width", "height", "perimeter", "depth", "border"].map((name) => [name, lesion[name] * mm]);
-  return { ...lesion, ...Object.fromEntries(lengths), area: lesion.area * mm * mm, unit: "mm" };
+// Have the frames of an image measured anew.
+async function reloadAnswers(openCase) {
+  const numbers = openCase.answers.map((answer, i) => answer && i + 1).filter(Boolean);
+  for (const number of numbers) {
+    const frame = openCase.loaded.get(number);
+    const mask = frame?.edited && (await encodeMask(frame.mask, frame.width, frame.height));
+    const answer = withNumbers(mask ? await api.measure(openCase.key, number, mask) : await api.answer(openCase.key, number), openCase.numbers?.[number - 1] ?? []);
+    openCase.answers[number - 1] = answer;
+    if (frame) frame.answer = answer;
+  }
+  emit("answer-changed");
+  emit("calipers-changed");
 }

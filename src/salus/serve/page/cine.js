@@ -2,7 +2,6 @@
 
 import * as api from "./api.js";
 import { AreaChart } from "./area_chart.js";
-import { shownAnswer } from "./calibration.js";
 import { updateStatus } from "./case_list.js";
 import { byId } from "./dom.js";
 import { loadFrame, withNumbers } from "./frames.js";
@@ -31,7 +30,7 @@ function render() {
   byId("frame").value = number;
   byId("frame-value").textContent = done < current.frames ? `${number} of ${current.frames} (${done} done)` : `${number} of ${current.frames}`;
   byId("frame").setAttribute("aria-valuetext", `frame ${number} of ${current.frames}`);
-  chart.show(current.answers.map((answer) => shownAnswer(current, answer)), number);
+  chart.show(current.answers, number);
   if (!current.streaming) streamAnswers(current);
 }
 

@@ -1,9 +1,9 @@
 // The list of the calipers that the reader has set, and the calibration by one of them.
 
-import { shownAnswer, spacing, spacingAt } from "./calibration.js";
+import { calibrate, spacing, spacingAt } from "./calibration.js";
 import { byId, createElement } from "./dom.js";
-import { handCalipers, millimetres, setCalipers, setMillimetres } from "./marks.js";
-import { announce, formatNumber } from "./messages.js";
+import { handCalipers, setCalipers } from "./marks.js";
+import { announce, formatNumber, showToast } from "./messages.js";
 import { on, state } from "./state.js";
 
 export const caliperName = (i) => String.fromCharCode(65 + (i % 26));
@@ -15,31 +15,46 @@ export function measureLine(answer, [x0, y0, x1, y1]) {
 }
 
 export function initHandCalipers() {
-  for (const event of ["calipers-changed", "frame-changed", "tool-changed"]) on(event, render);
-  byId("calibrate").addEventListener("submit", (event) => {
+  for (const event of ["calipers-changed", "frame-changed", "tool-changed", "answer-changed"]) on(event, render);
+  byId("calibrate").addEventListener("submit", async (event) => {
     event.preventDefault();
-    const { current, number } = state, [line] = handCalipers(current, number), mm = Number(byId("known-length").value);
+    const { current, frame, number } = state, [line] = handCalipers(current, number), mm = Number(byId("known-length").value);
     if (!line || !(mm > 0)) return;
-    setMillimetres(current, mm / Math.hypot(line[2] - line[0], line[3] - line[1]));
-    announce(`Calibrated: a pixel is ${millimetres(current).toPrecision(3)} millimetres.`);
+    if (await change(current, frame, line, mm)) announce(`Calibrated: a pixel is ${frame.answer.calibration.mm_per_pixel.toPrecision(3)} millimetres.`);
   });
-  byId("uncalibrate").addEventListener("click", () => setMillimetres(state.current, null));
+  byId("uncalibrate").addEventListener("click", () => change(state.current, state.frame, null, null));
+}
+
+// Calibrate, or take it back; false where the server refused it.
+async function change(openCase, frame, line, mm) {
+  try {
+    await calibrate(openCase, frame.answer, line, mm);
+    return true;
+  } catch (error) {
+    showToast(error.message, true);
+    return false;
+  }
+}
+
+// Whose calibration it is.
+export function calibratedBy({ reader }) {
+  if (!reader) return "by hand";
+  return `by hand, by ${reader === byId("reader")?.value ? "you" : reader}`;
 }
 
 function render() {
-  const { current, frame, number } = state, lines = frame ? handCalipers(current, number) : [], mm = frame && millimetres(current);
-  byId("measure").hidden = !frame || (state.tool !== "caliper" && !lines.length && !mm);
+  const { current, frame, number } = state, lines = frame ? handCalipers(current, number) : [], byHand = frame?.answer.calibration;
+  byId("measure").hidden = !frame || (state.tool !== "caliper" && !lines.length && !byHand);
   if (byId("measure").hidden) return;
   byId("measure-hint").hidden = lines.length > 0;
   byId("calipers").replaceChildren(...lines.map((line, i) => caliperRow(line, i, lines)));
-  const unknown = !spacing(frame.answer);
-  byId("calibrate").hidden = !unknown || !lines.length || Boolean(mm);
-  byId("calibration").hidden = !unknown || !mm;
-  if (mm) byId("calibration-text").textContent = `A pixel is ${mm.toPrecision(3)} mm, as you calibrated it. Downloads stay in pixels.`;
+  byId("calibrate").hidden = Boolean(spacing(frame.answer)) || !lines.length;
+  byId("calibration").hidden = !byHand;
+  if (byHand) byId("calibration-text").textContent = `A pixel is ${byHand.mm_per_pixel.toPrecision(3)} mm, calibrated ${calibratedBy(byHand)}. Downloads say so.`;
 }
 
 function caliperRow(line, i, lines) {
-  const { current, frame, number } = state, { length, unit } = measureLine(shownAnswer(current, frame.answer), line);
+  const { current, frame, number } = state, { length, unit } = measureLine(frame.answer, line);
   const remove = createElement("button", { type: "button", className: "icon", title: "Remove" });
   remove.setAttribute("aria-label", `Remove caliper ${caliperName(i)}`);
   remove.innerHTML = '<svg><use href="#i-close"/></svg>';

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { forgetAll } from "./browser_store.js";
-import { shownAnswer, spacing } from "./calibration.js";
+import { spacing } from "./calibration.js";
 import { initCaseList } from "./case_list.js";
 import * as cine from "./cine.js";
 import { initDisplay } from "./display.js";
@@ -10,7 +10,7 @@ import { byId } from "./dom.js";
 import { initDownloads } from "./downloads.js";
 import { initDrafts, isWriting } from "./drafts.js";
 import { loadFrame } from "./frames.js";
-import { initHandCalipers } from "./hand_calipers.js";
+import { calibratedBy, initHandCalipers } from "./hand_calipers.js";
 import { initKeyboard } from "./keyboard.js";
 import { initListFilter, shownCases } from "./list_filter.js";
 import { initLoop } from "./loop.js";
@@ -86,12 +86,13 @@ function showFrame(frame) {
 function updateCaption() {
   const { frame, current } = state;
   if (!frame) return;
-  const step = spacing(shownAnswer(current, frame.answer)), sides = step && [...new Set([step[1], step[0]].map((side) => side.toPrecision(2)))];
-  const scale = step ? `${sides.join(" × ")} mm a pixel${spacing(frame.answer) ? "" : ", by your calibration"}` : "not calibrated";
+  const step = spacing(frame.answer), sides = step && [...new Set([step[1], step[0]].map((side) => side.toPrecision(2)))];
+  const scale = step ? `${sides.join(" × ")} mm a pixel${frame.answer.calibration ? `, calibrated ${calibratedBy(frame.answer.calibration)}` : ""}` : "not calibrated";
   byId("caption").textContent = [current.label, `${frame.width} × ${frame.height}`, scale].join("  ·  ");
 }
 
 on("calipers-changed", () => (updateCaption(), viewer.draw()));
+on("answer-changed", updateCaption);
 on("prompts-changed", () => viewer.draw());
 on("failed", (error) => showToast(error.message, true));
 on("brush-turned", (larger) => resizeBrush(stepBrush(larger)));

@@ -1,7 +1,7 @@
 // Draw what lies over the image: outlines, brush and polygon, regions, lesion numbers, calipers, ruler.
 // Paths and lines are in display units (see `Viewer.pixel`), so that lines are equally thick in every direction.
 
-import { shownAnswer, spacing, spacingAt } from "./calibration.js";
+import { spacing, spacingAt } from "./calibration.js";
 import { caliperName, measureLine } from "./hand_calipers.js";
 import { lesionCalipers } from "./lesion_calipers.js";
 import { handCalipers } from "./marks.js";
@@ -112,7 +112,7 @@ export function drawCalipers(viewer) {
     }
   }
   handCalipers(state.current, frame.number).forEach((line, i) => {
-    const { length, unit } = measureLine(shownAnswer(state.current, answer), line);
+    const { length, unit } = measureLine(answer, line);
     drawCaliper(viewer, line, "#8ef0b0", `${caliperName(i)} ${formatNumber(length)} ${unit}`);
   });
 }
@@ -147,7 +147,7 @@ function drawCaliper(viewer, [x0, y0, x1, y1], colour, text) {
 
 // A ruler of a round number of millimetres, where the size of a pixel is known.
 export function drawRuler(viewer) {
-  const { context, frame, size: [width, height] } = viewer, step = spacing(shownAnswer(state.current, frame.answer));
+  const { context, frame, size: [width, height] } = viewer, step = spacing(frame.answer);
   if (!step) return;
   const length = (mm) => (mm / step[1]) * viewer.scale * viewer.pixel[0];
   const mm = [50, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1].find((candidate) => length(candidate) <= 150);

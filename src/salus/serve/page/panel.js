@@ -1,6 +1,5 @@
 // The panel on the right: the finding, each lesion, and the buttons that depend on them.
 
-import { shownAnswer } from "./calibration.js";
 import { byId, createElement } from "./dom.js";
 import { describeAnswer, formatNumber, formatPercent, formatSize, summarise } from "./messages.js";
 import { on, state } from "./state.js";
@@ -29,7 +28,7 @@ function render(viewer) {
     viewer.canvas.setAttribute("aria-label", current ? `${current.label}: ${byId("finding").textContent}` : "No image is open");
     return;
   }
-  const answer = shownAnswer(current, frame.answer);
+  const { answer } = frame;
   byId("finding").textContent = summarise(answer);
   describeOutline();
   const meter = byId("confidence");

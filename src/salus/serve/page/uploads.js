@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import * as store from "./browser_store.js";
 import { makeThumbnail, updateStatus } from "./case_list.js";
 import { byId } from "./dom.js";
+import { sentCalibration } from "./marks.js";
 import { showToast } from "./messages.js";
 import { encodeMask } from "./pixels.js";
 import { tellReader } from "./reader.js";
@@ -203,8 +204,13 @@ async function reopen(key) {
   return openCase.key;
 }
 
-// Save those outlines again that the server had.
+// Save those outlines again that the server had, and the calibration.
 async function restoreOutlines(openCase) {
+  const calibration = sentCalibration(openCase);
+  if (calibration) {
+    await api.answer(openCase.key, 1); // has it segmented
+    await api.calibrate(openCase.key, { ...calibration, replaced: "" }).catch(() => {}); // someone else did meanwhile
+  }
   for (const record of await store.outlinesOf(openCase.id)) {
     const { number, savedMask, threshold } = record;
     const { width, height } = await api.answer(openCase.key, number); // has the frame segmented

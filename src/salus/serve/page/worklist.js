@@ -93,7 +93,8 @@ async function forgetOldOutline(openCase) {
   const frame = openCase.loaded.get(1);
   if (!frame || frame.edited || openCase.frames > 1 || openCase === state.current) return;
   const answer = await api.answer(openCase.key, 1);
-  if (answer.version !== frame.version) openCase.loaded.delete(1);
+  const isOld = answer.version !== frame.version || answer.calibration?.saved !== frame.answer.calibration?.saved;
+  if (isOld) openCase.loaded.delete(1);
 }
 
 // Open the next image to do, from the current one on, and from the start after the last.

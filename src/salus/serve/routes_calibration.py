@@ -1,0 +1,95 @@
+"""Routes of the calibration by hand: a reader says how large a pixel is, where the file does not."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Response
+
+from salus.errors import SalusError
+from salus.segmentation.review import HandCalibration
+from salus.serve.audit import append_line, now
+from salus.serve.hand_calibration import check_millimetres, lacks_scale, read_calibration, write_calibration
+from salus.serve.open_case import NotFound, OpenCase
+from salus.serve.routes_cases import Key
+from salus.serve.session import Session
+from salus.serve.state import ServerState, SessionDep, StateDep
+
+routes = APIRouter(prefix="/v1", tags=["session"])
+
+Millimetres = Annotated[float, Body(description="side of a pixel in mm")]
+Length = Annotated[float | None, Body(gt=0, le=1000, description="the known length in mm")]
+Line = Annotated[
+    tuple[float, float, float, float] | None, Body(description="x, y, x, y of its ends in pixels of the image")
+]
+Replaced = Annotated[
+    str | None,
+    Body(max_length=40, description="`saved` of the calibration that this one replaces, empty for none; null for any"),
+]
+
+
+class CalibrationConflict(SalusError):
+    """Someone else calibrated the image meanwhile."""
+
+
+@routes.put("/cases/{key}/calibration")
+async def set_calibration(
+    state: StateDep,
+    session: SessionDep,
+    key: Key,
+    mm_per_pixel: Millimetres,
+    length_mm: Length = None,
+    line: Line = None,
+    replaced: Replaced = None,
+) -> HandCalibration:
+    """Say how large a pixel is: all sizes are then in mm, and every answer and download says who calibrated it.
+
+    It holds for all frames. Refused where the file states its scale, and with 409 where another was set meanwhile.
+    """
+    case = session.case(key)
+    check_millimetres(mm_per_pixel)
+    frame = case.frame(1)
+    if not frame.is_segmented:
+        raise NotFound("this image is not segmented yet")
+    if not lacks_scale(frame.network_answer()):
+        raise SalusError("the file states how large its pixels are; that is not replaced by hand")
+    calibration = HandCalibration(mm_per_pixel, session.reader, now(), length_mm, line)
+    await asyncio.to_thread(_change, state, session, case, calibration, replaced)
+    return calibration
+
+
+@routes.delete("/cases/{key}/calibration", status_code=204)
+async def remove_calibration(state: StateDep, session: SessionDep, key: Key) -> Response:
+    """Take the calibration by hand back; sizes are in pixels again."""
+    await asyncio.to_thread(_change, state, session, session.case(key), None, None)
+    return Response(status_code=204)
+
+
+def _change(
+    state: ServerState, session: Session, case: OpenCase, calibration: HandCalibration | None, replaced: str | None
+) -> None:
+    """Write a calibration, or remove it, wherever the case is kept.
+
+    Raises:
+        CalibrationConflict: it is not the one to be replaced.
+    """
+    own = case.frame(1).calibration_path
+    data_sets = state.data_sets_of(session, case)
+    current = read_calibration(own if case.work is None else data_sets[-1].calibration_path(case.name))
+    known = current.saved if current else ""
+    if replaced is not None and replaced != known:
+        who = (current.reader or "another reader") if current else "another reader"
+        raise CalibrationConflict(f"{who} changed the calibration of this image meanwhile; it is loaded now")
+    for path in (own, *(data_set.calibration_path(case.name) for data_set in data_sets)):
+        if calibration is None:
+            path.unlink(missing_ok=True)
+        else:
+            write_calibration(path, calibration)
+    line: dict[str, Any] = {"reader": session.reader, "case": case.name, "file": case.label}
+    if calibration is not None:
+        line |= {"mm_per_pixel": calibration.mm_per_pixel, "length_mm": calibration.length_mm, "line": calibration.line}
+    for data_set in data_sets:
+        action = "calibrated" if calibration else "calibration taken back"
+        data_set.root.mkdir(parents=True, exist_ok=True)
+        append_line(data_set.root / "audit.jsonl", time=now(), action=action, **line)
