@@ -224,7 +224,12 @@ class DataSetFolder:
         folder.mkdir(parents=True, exist_ok=True)
         if mask is not None:
             write_png(folder / f"{record.version}.png", mask)
-        record.write(folder / f"{record.version}.json")
+        path = folder / f"{record.version}.json"
+        earlier = read_record(path)
+        if earlier is not None and (earlier.reader, earlier.saved) != (record.reader, record.saved):
+            number = len(list(folder.glob(f"{record.version}-*.json"))) + 1
+            path.rename(folder / f"{record.version}-{number}.json")  # the same outline, saved before
+        record.write(path)
 
     def _patient(self, case: CaseIdentity) -> str:
         """Name a case's patient: by a pattern; else the first case of the same DICOM patient; else by the case."""

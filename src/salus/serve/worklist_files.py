@@ -45,7 +45,7 @@ def list_work_files(folder: Path, output: Path) -> dict[str, Path]:
         >>> (root / "ward").mkdir()
         >>> for name in ("a.png", "ward/a.png", "ward/a.bmp"):
         ...     Image.fromarray(make_phantom(3).image).save(root / name)
-        >>> list(list_work_files(root, root / "reviewed"))
+        >>> sorted(list_work_files(root, root / "reviewed"))
         ['a', 'ward/a', 'ward/a.bmp']
     """
     [found] = list_input_images([folder], output, recursive=True)

@@ -74,6 +74,8 @@ export function save(key, number, mask, version, threshold, prompts = []) {
   const query = new URLSearchParams({ threshold: threshold.toFixed(4), ...(prompts.length ? { prompts: JSON.stringify(prompts) } : {}) });
   return requestJson("PUT", `${framePath(key, number)}/mask?${query}`, mask, undefined, { "if-match": etag(version) });
 }
+export const versions = (key, number) => requestJson("GET", `${framePath(key, number)}/versions`);
+export const versionMask = async (key, number, version) => (await request("GET", `${framePath(key, number)}/versions/${version}.png`)).blob();
 export const revert = (key, number, version) => requestJson("DELETE", `${framePath(key, number)}/mask`, undefined, undefined, { "if-match": etag(version) });
 // The size of a pixel by hand: { mm_per_pixel, length_mm, line, replaced }.
 export const calibrate = (key, calibration) => requestJson("PUT", `/v1/cases/${key}/calibration`, JSON.stringify(calibration));

@@ -27,6 +27,7 @@ import { initReader, tellReader } from "./reader.js";
 import { emit, on, state } from "./state.js";
 import { initTheme, toggleTheme } from "./theme.js";
 import { initUploads, restoreCases } from "./uploads.js";
+import { initVersions } from "./versions.js";
 import { Viewer } from "./viewer.js";
 import { initWorklist, openNextItem } from "./worklist.js";
 
@@ -234,6 +235,7 @@ initPatients();
 cine.initCine();
 initUploads();
 initReader();
+initVersions();
 try {
   state.info = await api.info();
   initPrompts();

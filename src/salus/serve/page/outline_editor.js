@@ -69,6 +69,17 @@ export function takePrompted(openCase, frame, mask, prompted) {
   return remeasure(openCase, frame);
 }
 
+// Take over an earlier saved outline.
+export async function takeVersion(openCase, frame, mask, { threshold, prompts }) {
+  await commitThreshold();
+  const before = frame.mask.slice(), thresholds = [frame.threshold, threshold], prompted = await promptedOf(openCase, frame, prompts);
+  frame.mask.set(mask);
+  frame.history.record(before, frame.mask, frame.width, thresholds, false, [frame.prompted, prompted]);
+  Object.assign(frame, { prompted, threshold });
+  markChanged(openCase, frame);
+  return remeasure(openCase, frame);
+}
+
 export const undo = () => step("undo");
 export const redo = () => step("redo");
 
