@@ -200,7 +200,7 @@ ODD_NAMES = [
 def test_a_name_ends_no_run(segment, name, capsys):
     save(Path("s") / name, "left")
     save("s/good.png", "wide")
-    outputs = "png,overlay,csv,json,nifti,labelme,coco"
+    outputs = "png,overlay,probability,saliency,csv,json,nifti,labelme,geojson,coco"
     for part in (1, 2):
         options = ("--num-parts", 2, "--part", part, "--output", outputs)
         assert segment("s", "s/" + name, "-o", "out", *options) == 0
@@ -212,7 +212,7 @@ def test_a_name_ends_no_run(segment, name, capsys):
     )
     assert {i["file_name"] for i in json.loads(Path("out/coco.json").read_text())["images"]} == {name, "good.png"}
     assert all(line.isprintable() for line in capsys.readouterr().out.splitlines())
-    for folder in ("nifti", "labelme"):
+    for folder in ("nifti", "labelme", "geojson"):
         assert len(list(Path("out", folder).iterdir())) == 2
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom.encaps import encapsulate, generate_frames
+from pydicom.uid import RLELossless
 from tests.read.wrap import wrap_dicom
 from tests.segmentation.test_segmenter import image_of, write_network
 
@@ -181,6 +183,22 @@ def test_a_cine_that_claims_frames_it_does_not_hold_is_one_line_and_one_record(s
     failed = [one for one in json.loads(Path("out/lesions.json").read_text())["images"] if one["result"] == "failed"]
     assert len(failed) == 1
     assert len(listing("out/masks")) == 3
+
+
+def test_every_other_frame_of_a_cine_damaged_is_few_lines(segment, capsys):
+    pydicom = pytest.importorskip("pydicom")
+    path = wrap_dicom(Path("cine.dcm"), np.stack([image_of((10, 30, 10, 40))] * 20), syntax=RLELossless)
+    header = pydicom.dcmread(path)
+    frames = list(generate_frames(header.PixelData, number_of_frames=20))
+    frames[::2] = [bytes(70)] * 10
+    header.PixelData = encapsulate(frames)
+    header.save_as(path)
+    assert segment("cine.dcm", "-o", "out") == 3
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 4
+    assert lines[-1] == "salus: cine.dcm: 7 more of its frames failed; the tables name them"
+    results = [one["result"] for one in json.loads(Path("out/lesions.json").read_text())["images"]]
+    assert results.count("failed") == 10
 
 
 def test_frames_that_a_cine_does_not_have_are_said(segment, capsys):

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from salus.pipeline.jobs import PICTURE_FILES
 from salus.pipeline.names import MAX_BYTES, OUTPUT_SUFFIXES, OutputNames, short_part, stays_inside
+from salus.pipeline.outputs import SUFFIXES
 
 PARTS = st.sampled_from(["a", "A", "b", "ward", "0001", "a.png", "a.jpg", "ä", "a\u0308", "a\udcff", "n" * 255])
 FILES = st.sampled_from(["a.png", "A.png", "a.jpg", "a.dcm", "a.nii.gz", "a", "0001.png", "...dcm", "ü" * 127])
@@ -52,6 +54,11 @@ def test_names_stay_when_inputs_are_added(images):
     names = name_all(images)
     for count in range(len(images)):
         assert name_all(images[:count]) == names[:count]
+
+
+def test_a_name_has_room_for_the_suffix_of_every_output():
+    suffixes = [suffix for _, suffix in PICTURE_FILES.values()] + list(SUFFIXES.values())
+    assert set(suffixes) == set(OUTPUT_SUFFIXES)
 
 
 def test_equal_names_take_suffixes_and_folders_as_the_user_wrote_them():

@@ -28,7 +28,7 @@ def animation(path: Path, **options) -> Path:
     ("suffix", "options", "seconds"),
     [
         ("gif", {"duration": 40}, 0.04),
-        ("webp", {"duration": 40, "lossless": True}, None),  # each frame has a time of its own
+        ("webp", {"duration": 40, "lossless": True}, 0.04),
         ("png", {"duration": 40}, 0.04),
         ("tif", {}, None),
         ("tif", {"compression": "tiff_lzw"}, None),
@@ -46,6 +46,16 @@ def test_frames_are_read_in_any_order(suffix, options, seconds, tmp_path):
     with pytest.raises(SalusError, match="no frame 13"):
         opened.scan(13)
     np.testing.assert_allclose(read_scan(opened.source).pixels * 255, PAGES[0], atol=1)
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3), (2, 3, 1), (3, 1, 2)])
+def test_a_gif_whose_frames_have_palettes_of_their_own_is_read(order, tmp_path):
+    pages = [np.random.default_rng(i).integers(0, 256, (30, 40)).astype(np.uint8) for i in range(3)]
+    images = [Image.fromarray(page) for page in pages]
+    images[0].save(tmp_path / "a.gif", save_all=True, append_images=images[1:])
+    opened = open_frames(tmp_path / "a.gif")
+    for number in order:
+        np.testing.assert_allclose(opened.scan(number).pixels * 255, pages[number - 1], atol=1e-3)
 
 
 def test_a_picture_of_one_frame_has_no_number(tmp_path):
@@ -104,6 +114,13 @@ def test_wide_values_of_a_tiff_are_stretched(dtype, tmp_path):
     values = tifffile.imread(path).astype(np.float64)
     low = min(values.min(), 0)
     np.testing.assert_allclose(read_scan(path).pixels, (values - low) / (values.max() - low), atol=1e-5)
+
+
+@pytest.mark.parametrize("depth", [255, 65535])
+def test_a_palette_of_8_or_16_bits_of_a_tiff(depth, tmp_path):
+    rising = np.linspace(0, depth, 256).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", PAGES[0], photometric="palette", colormap=np.stack([rising[::-1]] * 3))
+    np.testing.assert_allclose(read_scan(tmp_path / "a.tif").pixels, 1 - PAGES[0] / 255, atol=1e-3)
 
 
 def test_a_kind_of_tiff_that_is_not_read_is_named(tmp_path):

@@ -1,5 +1,7 @@
 """NIfTI label files, read back."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from tests.write.segmentations import l_and_ring, segmentation_of
@@ -33,6 +35,28 @@ def test_without_a_calibration_no_unit_is_named(tmp_path):
     assert image.header.get_xyzt_units()[0] == "unknown"
     assert open_frames(tmp_path / "a.nii").scan(1).spacing is None
     assert sorted(np.unique(image.dataobj)) == [0, 1, 2]
+
+
+def test_memory_does_not_grow_with_the_frames_of_a_cine(tmp_path):
+    mask, frames = l_and_ring(), 400
+    tracemalloc.start()
+    write_nifti(tmp_path / "a.nii", (segmentation_of(np.roll(mask, i, axis=1)) for i in range(frames)), count=frames)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < frames * mask.size / 2
+    values = np.asarray(nibabel.load(tmp_path / "a.nii").dataobj)
+    assert values.shape == (*mask.shape[::-1], frames)
+    np.testing.assert_array_equal(values[..., -1].T > 0, np.roll(mask, frames - 1, axis=1))
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+@pytest.mark.parametrize("header_class", [nibabel.Nifti1Image, nibabel.Nifti2Image])
+def test_the_place_of_a_nifti_file_of_any_name_is_known(suffix, header_class, tmp_path):
+    source = make_nifti(tmp_path / f"source{suffix}", (64, 40, 3), header_class=header_class)
+    affine = nibabel.load(source).affine
+    geometry = read_geometry(source.rename(tmp_path / "1.2.840"))
+    assert geometry.shape == (64, 40, 3)
+    np.testing.assert_array_equal(geometry.affine, affine)
 
 
 def make_nifti(path, shape, *, header_class=None, sform=1, qform=0):

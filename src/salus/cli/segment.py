@@ -109,6 +109,7 @@ def run(args: argparse.Namespace) -> int:
 def _run_here(args: argparse.Namespace) -> int:
     _start_loading(args)
     from salus.errors import SalusError
+    from salus.pipeline.failures import FailureLines
     from salus.pipeline.jobs import plan_jobs, select_part
     from salus.pipeline.options import RunOptions
     from salus.pipeline.run import run_jobs
@@ -135,9 +136,11 @@ def _run_here(args: argparse.Namespace) -> int:
     def on_warning(line: str) -> None:
         progress.message(f"salus: {one_line(line)}")
 
+    failures = FailureLines()
+
     def on_record(record: Record) -> None:
-        if record.result == FAILED:
-            on_warning(str(record))
+        if record.result == FAILED and (line := failures.add(record)):
+            on_warning(line)
 
     jobs = plan_jobs(
         list(map(Path, args.inputs)), folder, args.frames, resume=args.resume,
@@ -156,6 +159,8 @@ def _run_here(args: argparse.Namespace) -> int:
     if options.part and (options.preview or "coco" in options.outputs):
         on_warning("coco.json and contact sheets are of all parts: salus merge OUT --coco --preview makes them")
     result = run_jobs(jobs, folder, segmenter, options, on_record, on_warning, progress)
+    for line in failures.others():
+        on_warning(line)
     exit_code = 3 if result.failed or result.failed_products else 0
     if args.json:
         print(json.dumps(records_json(result.records), indent=1))

@@ -17,6 +17,9 @@ from salus.write.tables import FAILED, Record
 GIVE_UP = 20
 """Frames of a file that failed in a row after which its other frames are not tried."""
 
+NAMED = 3
+"""Failures of the frames of one file that have a line each."""
+
 NOT_TRIED = f"not tried, after {GIVE_UP} frames in a row"
 
 
@@ -38,6 +41,35 @@ class FailureCounter:
     def gave_up(self, image: Path) -> bool:
         """Tell whether the other frames of a file are not tried."""
         return self._in_a_row.get(image, 0) >= GIVE_UP
+
+
+class FailureLines:
+    """Lines on the images that failed: up to `NAMED` of a file's frames, then the number of the others.
+
+    Example:
+        >>> lines = FailureLines()
+        >>> frames = [Record("a.dcm", f"a/{i}", FAILED, f"a.dcm: frame {i} is missing", frame=i) for i in (1, 3, 5, 7)]
+        >>> [lines.add(record) for record in frames][2:]
+        ['a.dcm: frame 5 is missing', None]
+        >>> lines.others()
+        ['a.dcm: 1 more of its frames failed; the tables name them']
+    """
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def add(self, record: Record) -> str | None:
+        """Return the line on an image that failed; None where enough of its file's are told."""
+        self._counts[record.image] += 1
+        return str(record) if self._counts[record.image] <= NAMED else None
+
+    def others(self) -> list[str]:
+        """Return a line for each file on its frames that were not told."""
+        return [
+            f"{image}: {count - NAMED} more of its frames failed; the tables name them"
+            for image, count in self._counts.items()
+            if count > NAMED
+        ]
 
 
 def join_failures(records: Iterable[Record]) -> Iterator[Record]:

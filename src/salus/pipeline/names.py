@@ -18,7 +18,7 @@ from zlib import crc32
 
 from salus.read.formats import strip_suffix
 
-OUTPUT_SUFFIXES = (".png", ".jpg", ".json", ".dcm", ".nii.gz")
+OUTPUT_SUFFIXES = (".png", ".jpg", ".json", ".geojson", ".dcm", ".nii.gz")
 """Suffixes that outputs have after their name."""
 
 MAX_BYTES = 255 - max(map(len, OUTPUT_SUFFIXES))
@@ -97,7 +97,7 @@ def short_part(part: str) -> str:
 
     Example:
         >>> short_part("scan"), len(short_part("n" * 255))
-        ('scan', 248)
+        ('scan', 247)
     """
     content = os.fsencode(part)
     if len(content) <= MAX_BYTES:

@@ -189,7 +189,7 @@ def _write_product(
         from salus.read.geometry import read_geometry
         from salus.write.nifti import write_nifti
 
-        write_nifti(path, segmentations, read_geometry(image))
+        write_nifti(path, segmentations, read_geometry(image), len(records))
         return
     if product == "labelme":
         from salus.write.labelme import write_labelme

@@ -13,6 +13,7 @@ import numpy as np
 
 from salus.errors import SalusError
 from salus.read.formats import NIFTI, NRRD, detect_format
+from salus.read.nifti import load_nifti
 
 LENGTH_UNITS = {
     "mm": 1.0, "millimeter": 1.0, "millimeters": 1.0, "millimetre": 1.0, "millimetres": 1.0, "cm": 10.0, "m": 1000.0,
@@ -36,12 +37,14 @@ class Geometry:
         affine: (4, 4), from (column, row, frame) to (right, anterior, superior).
         unit: "mm" where that is the affine's, else as NIfTI names it.
         nifti_header: the header of a NIfTI file, which may be changed; None elsewhere.
+        code: of the space that the affine leads to, as NIfTI names it.
     """
 
     shape: tuple[int, ...]
     affine: np.ndarray
     unit: str
     nifti_header: Any = None
+    code: str = "scanner"
 
 
 def read_geometry(path: Path | str) -> Geometry | None:
@@ -72,9 +75,7 @@ def length_in_mm(unit: Any) -> float | None:
 
 
 def _read_nifti(path: Path) -> Geometry:
-    import nibabel
-
-    image: Any = nibabel.load(path)
+    image = load_nifti(path)
     header = image.header.copy()
     return Geometry(tuple(map(int, image.shape)), np.array(image.affine, float), header.get_xyzt_units()[0], header)
 

@@ -9,10 +9,10 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from salus.errors import SalusError
 from salus.read.decode_process import DecodingError, decode_apart
-from salus.read.formats import IMAGE_SUFFIXES, TIFF_STARTS, read_head
+from salus.read.formats import FORMAT_NAMES, TIFF_STARTS, read_head
 from salus.read.limits import MAX_JPEG_PIXELS, MAX_PIXELS
 from salus.read.mask_values import AUTO, MaskReading, interpret_mask
-from salus.read.tiff_values import apply_tiff_tags, shift_signed_bytes
+from salus.read.tiff_values import apply_tiff_tags, eight_bit_palette, shift_signed_bytes
 from salus.scan import Scan, to_grey
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "JPEG2000")
@@ -139,7 +139,9 @@ def open_image(path: Path) -> Image.Image:
     except UnidentifiedImageError:
         if read_head(path).startswith(TIFF_STARTS):
             raise SalusError(f"{path}: its kind of TIFF is not read; save it as grey of 8 or 16 bits") from None
-        raise SalusError(f"{path}: not an image that Salus reads ({', '.join(IMAGE_SUFFIXES)})") from None
+        if path.stat().st_size == 0:
+            raise SalusError(f"{path}: is empty; copy it again") from None
+        raise SalusError(f"{path}: not an image that Salus reads ({FORMAT_NAMES})") from None
     except Image.DecompressionBombError:
         raise SalusError(f"{path}: more than {MAX_PIXELS:,} pixels; crop or shrink it") from None
     except (OSError, ValueError, SyntaxError, EOFError, OverflowError) as error:
@@ -190,10 +192,14 @@ def _check_scans(image: Image.Image, path: Path) -> None:
 def decode_values(image: Image.Image, source: str) -> np.ndarray:
     """Decode an image to an array of its values; palettes and colour spaces other than RGB become RGB."""
     try:
+        image.load()  # which may change the mode of a GIF's later frame
+        tags = image.tag_v2 if image.format == "TIFF" else {}  # type: ignore[attr-defined]
+        if image.mode == "P" and (palette := eight_bit_palette(tags)):
+            image.putpalette(palette)
         is_converted = image.mode in ("P", "CMYK", "YCbCr", "LAB", "HSV", "PA", "RGBX")
         values = _turn_upright(np.asarray(image.convert("RGB") if is_converted else image), image)
         if image.format == "TIFF":
-            values = apply_tiff_tags(values, image.tag_v2)  # type: ignore[attr-defined]
+            values = apply_tiff_tags(values, tags)
     except SalusError as error:
         raise SalusError(f"{source}: {error}") from None
     except Exception as error:  # Pillow's decoders raise many kinds for damaged data

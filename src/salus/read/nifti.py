@@ -52,8 +52,16 @@ class NiftiFrames:
         return scan_from_values(values, self.source, self.spacing, number if self.count > 1 else None)
 
 
-def _load(path: Path, nibabel: Any, is_packed: bool) -> Any:
-    """Open a file by nibabel, which goes by the suffix; one of another name is handed to it opened."""
+def load_nifti(path: Path) -> Any:
+    """Open a NIfTI file of any name by nibabel, which goes by the suffix; one of another name is handed to it opened.
+
+    Raises:
+        ImportError: nibabel is not installed.
+        Exception: of many kinds, by nibabel.
+    """
+    import nibabel
+
+    is_packed = read_head(path).startswith(GZIP)
     if path.name.lower().endswith(".nii.gz" if is_packed else ".nii"):
         return nibabel.load(path)
     file = gzip.open(path) if is_packed else path.open("rb")  # noqa: SIM115  (read from as long as the image is used)
@@ -71,12 +79,13 @@ def open_nifti(path: Path | str) -> NiftiFrames:
     path = Path(path)
     file_size = check_file(path)
     try:
-        import nibabel
+        image: Any = load_nifti(path)
     except ImportError:
         raise SalusError('NIfTI files need nibabel; pip install "salus[dicom]"') from None
+    except Exception as error:  # nibabel raises many kinds
+        raise SalusError(f"{path}: cannot be read as NIfTI ({type(error).__name__})") from None
+    is_packed = read_head(path).startswith(GZIP)
     try:
-        is_packed = read_head(path).startswith(GZIP)
-        image: Any = _load(path, nibabel, is_packed)
         shape = tuple(int(side) for side in image.shape)
         zooms = [float(step) for step in image.header.get_zooms()]
         length_unit, time_unit = image.header.get_xyzt_units()

@@ -10,7 +10,7 @@ from PIL import TiffImagePlugin
 
 from salus.errors import SalusError
 
-BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLE_FORMAT, SUBFILE_TYPE = 258, 262, 339, 254
+BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLE_FORMAT, SUBFILE_TYPE, COLOUR_MAP = 258, 262, 339, 254, 320
 """Tags."""
 
 MIN_IS_WHITE, SIGNED, UNSIGNED = 0, 2, 1
@@ -60,6 +60,24 @@ def apply_tiff_tags(values: np.ndarray, tags: Mapping[int, Any]) -> np.ndarray:
         if bits > 8:
             values = np.uint16(2**bits - 1) - values
     return values
+
+
+def eight_bit_palette(tags: Mapping[int, Any]) -> list[int] | None:
+    """Return a palette of red, green and blue in turn where its entries are of 8 bits; None where they are of 16.
+
+    The standard has 16 bits, of which Pillow takes the upper 8; libtiff takes entries below 256 for 8 bits as well.
+
+    Args:
+        tags: of the page.
+
+    Example:
+        >>> eight_bit_palette({320: (0, 9, 0, 9, 0, 8)}), eight_bit_palette({320: (0, 65535, 0, 9, 0, 8)})
+        ([0, 0, 0, 9, 9, 8], None)
+    """
+    entries = tags.get(COLOUR_MAP, ())
+    if not isinstance(entries, tuple) or not entries or len(entries) % 3 or max(entries) > 255:
+        return None
+    return [int(value) for value in np.reshape(entries, (3, -1)).T.flat]
 
 
 def shift_signed_bytes(values: np.ndarray) -> np.ndarray:

@@ -25,7 +25,7 @@ from salus.data.layouts.json_files import unique_names
 from salus.data.layouts.sample import Sample
 from salus.errors import SalusError
 from salus.read.dicom_header import import_pydicom
-from salus.read.image import IMAGE_SUFFIXES
+from salus.read.formats import IMAGE_SUFFIXES
 
 SEG = "1.2.840.10008.5.1.4.1.1.66.4"
 """SOP class of a segmentation."""

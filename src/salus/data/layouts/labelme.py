@@ -29,7 +29,7 @@ from salus.data.layouts.outlines import Area, EvenOddArea, Outlines, PolygonArea
 from salus.data.layouts.sample import Sample
 from salus.errors import SalusError
 from salus.measure.outline import encode_runs, polygons, signed_area
-from salus.read.image import IMAGE_SUFFIXES
+from salus.read.formats import IMAGE_SUFFIXES
 
 CIRCLE_CORNERS = 180
 """Corners of the polygon that stands for a circle."""

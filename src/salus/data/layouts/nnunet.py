@@ -21,8 +21,7 @@ from salus.data.layouts.json_files import read_dictionary, read_json
 from salus.data.layouts.label_maps import LabelMap, lesion_values
 from salus.data.layouts.sample import Sample
 from salus.errors import SalusError
-from salus.read.formats import NIFTI_SUFFIXES, NRRD_SUFFIXES
-from salus.read.image import IMAGE_SUFFIXES
+from salus.read.formats import IMAGE_SUFFIXES, NIFTI_SUFFIXES, NRRD_SUFFIXES
 
 ENDINGS = (".nii.gz", *IMAGE_SUFFIXES, *NIFTI_SUFFIXES, *NRRD_SUFFIXES)
 CHANNEL = re.compile(r"(?P<name>.+)_(?P<channel>\d{4})")

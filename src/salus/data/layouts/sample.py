@@ -14,7 +14,7 @@ from scipy import ndimage
 from salus.data.case import Case
 from salus.measure.lesions import EIGHT_CONNECTED
 from salus.preprocess import to_uint8
-from salus.read.image import IMAGE_SUFFIXES
+from salus.read.formats import IMAGE_SUFFIXES
 from salus.scan import Scan
 
 
