@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from salus.cli import shared_options
+from salus.cli.dicomweb_options import add_dicomweb, check_dicomweb, fetch_study, send_results
 from salus.cli.output import one_line, warn
 from salus.cli.progress import Progress
 from salus.cli.prompt_options import PROMPT_OPTIONS, add_prompts, apply_prompts
@@ -41,7 +42,7 @@ def add_parser(commands: Any) -> None:
         "--resume goes on. Research software, not a medical device. "
         "examples: salus segment scan.png -o OUT; salus segment scans/ 'more/**/*.png' -o OUT --preview --report",
     )
-    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="an image, a folder of images, or a glob")
+    parser.add_argument("inputs", nargs="*", metavar="INPUT", help="an image, a folder of images, or a glob")
     shared_options.add_search(parser)
     parser.add_argument("-o", "--out", required=True, metavar="OUT", help="the folder for all that is written")
     parser.add_argument(
@@ -96,6 +97,7 @@ def add_parser(commands: Any) -> None:
         "--workers", type=int, metavar="N", help="images at a time (default: as the processor has cores)"
     )
     add_prompts(parser)
+    add_dicomweb(parser)
     parser.set_defaults(run=run)
 
 
@@ -103,6 +105,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the command; return 3 where files failed, 0 else."""
     if args.engine in RUNTIMES:  # the meaning of --engine before there was --runtime
         args.runtime, args.engine = args.engine, "local"
+    check_dicomweb(args)
     return _run_on_ray(args) if args.engine == "ray" else _run_here(args)
 
 
@@ -142,8 +145,9 @@ def _run_here(args: argparse.Namespace) -> int:
         if record.result == FAILED and (line := failures.add(record)):
             on_warning(line)
 
+    inputs, all_fetched = fetch_study(args, on_warning, Progress("images fetched", quiet=args.quiet))
     jobs = plan_jobs(
-        list(map(Path, args.inputs)), folder, args.frames, resume=args.resume,
+        list(map(Path, inputs)), folder, args.frames, resume=args.resume,
         recursive=args.recursive, verbose=args.verbose, on_warning=on_warning,
     )  # fmt: skip
     jobs, unmatched = apply_prompts(args, jobs)
@@ -161,7 +165,8 @@ def _run_here(args: argparse.Namespace) -> int:
     result = run_jobs(jobs, folder, segmenter, options, on_record, on_warning, progress)
     for line in failures.others():
         on_warning(line)
-    exit_code = 3 if result.failed or result.failed_products else 0
+    all_sent = send_results(args, result.records, on_warning)
+    exit_code = 3 if result.failed or result.failed_products or not (all_fetched and all_sent) else 0
     if args.json:
         print(json.dumps(records_json(result.records), indent=1))
         return exit_code

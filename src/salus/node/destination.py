@@ -7,16 +7,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-DUPLICATE = 0x0111
-"""Status of an instance that the destination has (PS3.4 B.2.3): only this node makes its UID, so it is there."""
+from salus.dicomweb.answers import DUPLICATE, Refused, Unreachable
 
-
-class Unreachable(Exception):
-    """The destination does not answer, or not now; everything is tried again later."""
-
-
-class Refused(Exception):
-    """The destination does not take an object; others are sent, and this is tried again later."""
+__all__ = ["DUPLICATE", "Connection", "Destination", "Refused", "Unreachable"]
 
 
 class Connection(Protocol):

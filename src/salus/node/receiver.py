@@ -11,20 +11,12 @@ import tempfile
 from threading import Thread
 from typing import Any
 
+from salus.dicomweb.study import ULTRASOUND
 from salus.errors import SalusError
 from salus.node.object_queue import SHOWN, ObjectQueue, key_of
 from salus.node.settings import ANY, ListenSettings
 
 LOG = logging.getLogger(__name__)
-
-ULTRASOUND = (
-    "1.2.840.10008.5.1.4.1.1.6.1",  # image
-    "1.2.840.10008.5.1.4.1.1.3.1",  # multi-frame image
-    "1.2.840.10008.5.1.4.1.1.6.2",  # enhanced volume
-    "1.2.840.10008.5.1.4.1.1.6",  # image, retired
-    "1.2.840.10008.5.1.4.1.1.3",  # multi-frame image, retired
-)
-"""SOP classes that are received."""
 
 SUCCESS, OUT_OF_RESOURCES, WRONG_OBJECT, NOT_UNDERSTOOD = 0x0000, 0xA700, 0xA900, 0xC000
 """Statuses of C-STORE (PS3.4 B.2.3)."""
