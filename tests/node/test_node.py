@@ -135,3 +135,20 @@ def test_an_object_that_cannot_be_read_is_set_aside_with_the_reason_and_the_othe
     state = node.state()
     assert (state["status"], state["failed"]) == ("degraded", 1)
     assert "does not answer" in state["destinations"]["archive"]["error"]
+
+
+@pytest.mark.slow
+def test_a_patient_keeps_the_pseudonym_when_the_node_is_started_again(network, tmp_path):
+    need("storescu", "storescp")
+    port = free_port()
+    images = write_images(tmp_path / "images", 2, PatientID="PH-1")
+    node = NodeProcess(tmp_path, network, [to_archive(port)])
+    node.config.write_text(node.config.read_text().replace("[segment]", "[segment]\ndeidentify = true"))
+    with storescp(tmp_path / "archive", port):
+        for image in images:
+            with running(node):
+                assert storescu(node.port, [image]).returncode == 0
+                node.wait_for_rest()
+    patients = Counter(str(pydicom.dcmread(path).PatientID) for path in (tmp_path / "archive").iterdir())
+    assert list(patients.values()) == [6]
+    assert "PH-1" not in patients

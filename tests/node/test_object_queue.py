@@ -147,3 +147,14 @@ def test_a_destination_that_is_added_gets_what_is_not_done_and_one_that_is_remov
     assert [queue.unsent(name) for name in "abc"] == [[], [KEY], [KEY]]
     queue = open_queue(tmp_path, ["a"])
     assert (queue.unsent("a"), queue.results(KEY), queue.knows(KEY)) == ([], [], True)
+
+
+def test_objects_that_were_done_long_ago_are_forgotten_and_no_others(tmp_path):
+    queue = open_queue(tmp_path, ())
+    for name, age in (("old", 3 * 86400), ("new", 3600)):
+        path = tmp_path / "done" / name
+        path.touch()
+        os.utime(path, (path.stat().st_atime - age, path.stat().st_mtime - age))
+    assert queue.forget_done(2 * 86400) == 1
+    assert (queue.knows("old"), queue.knows("new")) == (False, True)
+    assert queue.forget_done(2 * 86400) == 0

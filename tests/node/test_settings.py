@@ -45,6 +45,8 @@ def test_settings_are_read_and_the_folder_is_meant_from_the_files_own(tmp_path):
         ("[listen]", "[listen]\nport = true", "port in .listen. is True; give a whole number"),
         ("[listen]", '[listen]\nport = "104"', "give a whole number"),
         ("[listen]", "[listen]\nport = 99999", "up to 65535"),
+        ("[listen]", "[listen]\nremember_days = -1", "or 0 to remember for ever"),
+        ("[listen]", "[listen]\nremember_days = inf", "or 0 to remember for ever"),
         ("[listen]", "[listen]\nmax_mb = 0", "max_mb is 0; give 1 or more"),
         ('allowed = ["SCANNER"]', "", "allowed is missing"),
         ('allowed = ["SCANNER"]', "allowed = []", "allowed in .listen. is empty"),

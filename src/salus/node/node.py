@@ -15,6 +15,7 @@ from salus.node.c_store import StoreDestination
 from salus.node.destination import Destination
 from salus.node.health import HealthServer
 from salus.node.object_queue import ObjectQueue
+from salus.node.pseudonym_key import load_pseudonym_key
 from salus.node.receiver import Receiver
 from salus.node.sender import Sender
 from salus.node.settings import DestinationSettings, NodeSettings
@@ -25,6 +26,12 @@ from salus.pipeline.outputs import require_packages
 LOG = logging.getLogger(__name__)
 
 PACKAGES = ("pynetdicom", "dicomweb_client", "highdicom")
+
+DAY = 86400.0
+"""Seconds."""
+
+FORGET_INTERVAL = 3600.0
+"""Seconds between two looks for objects that were done long ago."""
 
 END = 60.0
 """Seconds that threads are given to end; the queue keeps what they had not finished."""
@@ -77,6 +84,8 @@ class Node:
             self._start(work_on_queue, self.queue, segmenter, segment, self.stop, str(number))
         for sender in self.senders:
             self._start(sender.run, self.stop)
+        if days := self.settings.listen.remember_days:
+            self._start(self._forget_regularly, days * DAY)
 
     def end_threads(self) -> None:
         """Let workers and senders end after what they are doing."""
@@ -84,6 +93,17 @@ class Node:
         self.queue.close()
         for thread in self._threads:
             thread.join(END)
+
+    def _forget_regularly(self, age: float) -> None:
+        """Forget objects that were done long ago, at once and then now and then."""
+        while True:
+            try:
+                if count := self.queue.forget_done(age):
+                    LOG.info("%d objects that are done are forgotten; sent again, they are segmented again", count)
+            except OSError as error:
+                LOG.error("objects that are done cannot be forgotten (%s)", error.strerror)
+            if self.stop.wait(FORGET_INTERVAL):
+                return
 
     def _start(self, target: Callable[..., object], *arguments: Any) -> None:
         thread = Thread(target=target, args=arguments, daemon=True)
@@ -104,6 +124,10 @@ def running_node(settings: NodeSettings) -> Iterator[Node]:
     with ExitStack() as stack:
         stack.enter_context(node.queue.locked())
         stack.callback(node.end_threads)
+        if settings.segment.deidentify:
+            from salus.write.dicom_deidentify import set_pseudonym_key
+
+            set_pseudonym_key(load_pseudonym_key(settings.folder))
         node.start_threads()
         if settings.health.port:
             health = HealthServer(settings.health, node.state)

@@ -235,6 +235,16 @@ class ObjectQueue:
                 if time.time() - path.stat().st_mtime >= ABANDONED:
                     path.unlink()
 
+    def forget_done(self, age: float) -> int:
+        """Forget objects that were done more than `age` seconds ago; return how many."""
+        count = 0
+        for entry in os.scandir(self.folder / "done"):
+            with suppress(FileNotFoundError):
+                if time.time() - entry.stat().st_mtime > age:
+                    os.unlink(entry.path)
+                    count += 1
+        return count
+
     def close(self) -> None:
         """Wake all that wait, and give out nothing more."""
         with self._changed:

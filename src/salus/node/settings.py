@@ -35,6 +35,8 @@ class ListenSettings:
         max_mb: largest size of an object, MiB.
         max_associations: senders at a time.
         max_queued: objects that wait; beyond, senders are told to come back.
+        remember_days: how long objects that are done are known, so that one that comes again is not segmented again; 0
+            is for ever.
     """
 
     allowed: list[str]
@@ -44,6 +46,7 @@ class ListenSettings:
     max_mb: int = 512
     max_associations: int = 16
     max_queued: int = 10_000
+    remember_days: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -251,6 +254,8 @@ def _check(settings: NodeSettings) -> None:
     }.items():
         if number < 1:
             raise SalusError(f"{name} is {number}; give 1 or more")
+    if not 0 <= listen.remember_days < float("inf"):
+        raise SalusError(f"remember_days is {listen.remember_days}; give days, or 0 to remember for ever")
     if unknown := next((name for name in segment.outputs if name not in PRODUCT_OF_OUTPUT), None):
         raise SalusError(f"output {unknown!r} is not known; there are {', '.join(PRODUCT_OF_OUTPUT)}")
     if not segment.outputs:

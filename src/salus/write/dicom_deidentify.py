@@ -6,7 +6,8 @@ dicom-anonymizer, edition 2026c. An object is changed in place, and so are its s
 X       removed; so are private attributes, curves and overlays (groups 50xx and 60xx)
 Z       emptied; sequences that must not be empty are removed
 D       replaced: text by REMOVED, dates and times by the first of January 1900, UIDs as U, sequences by cleaned ones
-U       replaced by another UID: the same one for the same UID throughout a run of Salus, and impossible to trace back
+U       replaced by another UID: the same one for the same UID throughout a run of Salus, or for as long as one key
+        is set (see `set_pseudonym_key`), and impossible to trace back without it
 
 A patient's ID, too, is replaced by one that is the same throughout a run; an archive would otherwise take all patients
 for one. Where the table leaves a choice that depends on what an object must hold, D is taken before Z before X.
@@ -37,6 +38,11 @@ EMPTY_SEQUENCES = (
     "IssuerOfTheSpecimenIdentifierSequence", "SpecimenPreparationSequence",
 )  # fmt: skip
 """Sequences that some objects must have, and that may be empty (type 2)."""
+
+MIN_KEY_LENGTH = 32
+"""Smallest number of characters of a key of pseudonyms."""
+
+_pseudonym_key = RUN_KEY
 
 METHOD = ["PS3.15 Basic Application Confidentiality Profile 2026c", "Black outside ultrasound regions"]
 
@@ -83,6 +89,26 @@ def profile_actions() -> dict[int, str]:
     }
 
 
+def set_pseudonym_key(key: str) -> None:
+    """Replace UIDs and patients' IDs by a key of one's own, so that they are the same in every process that has it.
+
+    Args:
+        key: secret, and random; whoever has it can tell whether an ID that he guesses is behind a pseudonym.
+
+    Raises:
+        SalusError: it is too short to be secret.
+
+    Example:
+        >>> set_pseudonym_key("short")
+        Traceback (most recent call last):
+        salus.errors.SalusError: the key of pseudonyms has 5 characters; give 32 or more
+    """
+    if len(key) < MIN_KEY_LENGTH:
+        raise SalusError(f"the key of pseudonyms has {len(key)} characters; give {MIN_KEY_LENGTH} or more")
+    global _pseudonym_key
+    _pseudonym_key = key
+
+
 def replacement_uid(uid: str) -> str:
     """Replace a UID by another, the same one throughout a run.
 
@@ -92,7 +118,7 @@ def replacement_uid(uid: str) -> str:
     """
     from pydicom.uid import generate_uid
 
-    return str(generate_uid(entropy_srcs=[RUN_KEY, "deidentified", uid]))
+    return str(generate_uid(entropy_srcs=[_pseudonym_key, "deidentified", uid]))
 
 
 def pseudonym(patient: str) -> str:
@@ -102,7 +128,7 @@ def pseudonym(patient: str) -> str:
         >>> len(pseudonym("PH-1")), pseudonym("PH-1") == pseudonym("PH-1"), pseudonym("PH-1") == pseudonym("PH-2")
         (16, True, False)
     """
-    return "SALUS-" + hashlib.sha256(f"{RUN_KEY} {patient}".encode()).hexdigest()[:10].upper()
+    return "SALUS-" + hashlib.sha256(f"{_pseudonym_key} {patient}".encode()).hexdigest()[:10].upper()
 
 
 def _clean(dataset: Any, actions: dict[int, str], done: set[int]) -> None:
