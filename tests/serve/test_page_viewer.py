@@ -85,6 +85,12 @@ def test_presets_inversion_and_full_screen(page, files):
 
 def test_what_is_printed_is_the_image_with_its_findings(page, files):
     open_files(page, files, "3.png")
+    page.fill("#reader", "Ann Lee")
+    page.click("#descriptors summary")
+    page.select_option("#descriptors [name=margin]", "spiculated")
+    page.fill("#comment", "next to a scar")
+    page.locator("#canvas").focus()
+    expect(page.locator("#notes-state")).to_contain_text("Ann Lee")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     page.emulate_media(media="print")
     expect(page.locator("#paper")).to_be_visible()
@@ -94,6 +100,18 @@ def test_what_is_printed_is_the_image_with_its_findings(page, files):
         expect(page.locator(place)).to_be_hidden()
     paper = np.asarray(Image.open(BytesIO(page.locator("#paper").screenshot())).convert("RGB")).astype(int)
     assert ((paper[..., 0] > 200) & (paper[..., 2] < 110)).sum() > 200  # the outline
+    report = page.locator("#report")
+    for text in (
+        "3.png",
+        "Ann Lee",
+        "in pixels",
+        "Longest × across",
+        "spiculated",
+        "next to a scar",
+        "not a medical device",
+    ):
+        expect(report).to_contain_text(text)
+    expect(report).to_be_visible()
     assert page.pdf().startswith(b"%PDF")
     page.evaluate("dispatchEvent(new Event('afterprint'))")
-    assert page.locator("#paper").count() == 0
+    assert page.locator("#paper, #report").count() == 0

@@ -22,6 +22,7 @@ from salus.serve import (
     routes_calibration,
     routes_cases,
     routes_downloads,
+    routes_notes,
     routes_outlines,
     routes_patients,
     routes_prompt,
@@ -35,6 +36,7 @@ from salus.serve.guard import RequestGuard
 from salus.serve.metrics import ServerMetrics
 from salus.serve.queue import QueueFull, SegmentationQueue, SegmentationTimeout
 from salus.serve.routes_calibration import CalibrationConflict
+from salus.serve.routes_notes import NotesConflict
 from salus.serve.routes_outlines import OutlineConflict, etag
 from salus.serve.sessions import LimitReached, NotFound, Sessions
 from salus.serve.settings import ServeSettings
@@ -58,6 +60,7 @@ DESCRIPTION = (
 STATUS_OF_ERROR: dict[type[Exception], int] = {
     NotFound: 404,
     CalibrationConflict: 409,
+    NotesConflict: 409,
     LimitReached: 429,
     QueueFull: 429,
     SegmentationTimeout: 504,
@@ -110,6 +113,7 @@ def create_app(settings: ServeSettings, segmenter: Segmenter) -> RequestGuard:
         routes_cases,
         routes_calibration,
         routes_prompt,
+        routes_notes,
         routes_outlines,
         routes_patients,
         routes_downloads,

@@ -3,7 +3,7 @@
 A calibrated file may show several B-mode regions among text. Training uses what the network looks at, so each region is
 an image of its own. Images of one patient have one name in the column patient, so that no fold separates them. Earlier
 versions of an outline stay in history/NAME/, with who saved them; audit.jsonl holds a line for each change.
-Calibrations by hand are in calibrations/.
+Calibrations by hand are in calibrations/, readers' notes in notes/.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ from salus.read.image import read_mask
 from salus.scan import Region
 from salus.serve.data_set_manifest import Row, read_manifest, write_manifest
 from salus.serve.folder_lock import folder_lock
-from salus.serve.frames import FrameFiles, write_png
+from salus.serve.frames import FrameFiles
 from salus.serve.names import patient_of_name
+from salus.serve.notes import read_notes
 from salus.serve.outline_record import OutlineRecord, read_record
+from salus.serve.picture_files import write_png
 
 PATIENT_NAMES, PATIENT_KEYS, PATIENT_PATTERN = ".patients.json", ".patient-keys.json", ".patient-pattern"
 """Files that tell which images are of one patient: of each key (see `names.patient_key`) the first case, of each case
@@ -67,6 +69,7 @@ class DataSetFolder:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._manifest = root / "manifest.csv"
+        self._marks: dict[Path, tuple[int, str]] = {}
         self._lock, self._depth = threading.RLock(), 0
 
     @contextmanager
@@ -175,10 +178,27 @@ class DataSetFolder:
         """Give the path of a case's calibration by hand, where there is one."""
         return self.root / "calibrations" / f"{case}.json"
 
+    def notes_path(self, stem: str) -> Path:
+        """Give the path of a frame's notes, where there are any."""
+        return self.root / "notes" / f"{stem}.json"
+
     def names(self) -> set[str]:
         """List the names of the images in it; those of a worklist with folders hold the folder."""
         masks = self.root / "masks"
         return {path.relative_to(masks).as_posix().removesuffix(".png") for path in masks.rglob("*.png")}
+
+    def marks(self) -> dict[str, str]:
+        """Give the marks of images by their names in the data set; only those that have one."""
+        folder, marks = self.root / "notes", {}
+        for path in folder.rglob("*.json"):
+            modified = path.stat().st_mtime_ns
+            known = self._marks.get(path)
+            if known is None or known[0] != modified:
+                notes = read_notes(path)
+                known = self._marks[path] = (modified, notes.mark if notes else "")
+            if known[1]:
+                marks[path.relative_to(folder).as_posix().removesuffix(".json")] = known[1]
+        return marks
 
     def cases(self) -> set[str]:
         """List the cases with at least one image in it."""

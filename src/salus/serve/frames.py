@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageChops
 
-from salus.atomic import write_text, write_whole
+from salus.atomic import write_text
 from salus.errors import SalusError
 from salus.measure.lesions import Lesion
 from salus.scan import Scan, mask_outside_regions
@@ -21,10 +21,11 @@ from salus.segmentation.result import Segmentation, findings_of
 from salus.segmentation.review import Review
 from salus.segmentation.segmenter import Segmenter
 from salus.serve.hand_calibration import calibrate_answer, read_calibration
+from salus.serve.notes import match_lesions, propose_descriptors, read_notes
 from salus.serve.outline_record import OutlineRecord, read_record, touches
+from salus.serve.picture_files import read_own_map, read_own_mask, write_png
 from salus.serve.result_json import (
     FrameAnswer,
-    encode_png,
     flag_calibration,
     make_answer,
     read_frame_answer,
@@ -88,8 +89,16 @@ class FrameFiles:
         """Path of the reader's calibration, which is that of all frames."""
         return self.folder / "calibration.json"
 
-    def _calibrated(self, answer: FrameAnswer) -> FrameAnswer:
-        return calibrate_answer(answer, read_calibration(self.calibration_path))
+    @property
+    def notes_path(self) -> Path:
+        """Path of the reader's notes."""
+        return self.folder / f"{self.number:05}-notes.json"
+
+    def _complete(self, answer: FrameAnswer) -> FrameAnswer:
+        """Add what readers noted to an answer, and give it in mm where one calibrated it."""
+        calibrated = calibrate_answer(answer, read_calibration(self.calibration_path))
+        notes, proposals = read_notes(self.notes_path), tuple(map(propose_descriptors, calibrated.lesions))
+        return replace(calibrated, notes=notes, described=match_lesions(notes, calibrated.lesions), proposals=proposals)
 
     def network_answer(self) -> FrameAnswer:
         """Read the network's answer, in mm only where the file states its scale.
@@ -108,7 +117,7 @@ class FrameFiles:
 
     def answer(self) -> FrameAnswer:
         """Give the current answer: of the reader's outline, measured, or else the network's."""
-        return self._calibrated(self._current_answer())
+        return self._complete(self._current_answer())
 
     def _current_answer(self) -> FrameAnswer:
         answer = self.network_answer()
@@ -131,7 +140,7 @@ class FrameFiles:
         smallest_region = min(region.height * region.width for region in answer.parts)
         least = segmenter.settings.smallest * smallest_region / probability.size
         mask = mask_outside_regions(threshold_and_clean(probability, float(level) - 1e-6, least), answer.regions)
-        return self._calibrated(replace(answer, threshold=threshold, **self._measure(answer, mask)))
+        return self._complete(replace(answer, threshold=threshold, **self._measure(answer, mask)))
 
     def measure_drawing(self, content: bytes) -> FrameAnswer:
         """Measure a drawn outline without saving it.
@@ -142,7 +151,7 @@ class FrameFiles:
         Raises:
             SalusError: it is no mask of this frame.
         """
-        return self._calibrated(self._corrected(*self._decode_mask(content)))
+        return self._complete(self._corrected(*self._decode_mask(content)))
 
     def decode_drawing(self, content: bytes) -> tuple[FrameAnswer, np.ndarray]:
         """Decode a drawn mask, cleared outside the ultrasound regions.
@@ -162,7 +171,7 @@ class FrameFiles:
             mask: the outline, (height, width) bool.
             prompts: what the reader pointed at, from which the network made it or a part of it.
         """
-        network = _read_own_mask(self.picture_path("mask"))
+        network = read_own_mask(self.picture_path("mask"))
         if np.array_equal(network, mask):
             return "approved"
         by_network = (network & mask).any() or touches(prompts, mask)
@@ -181,7 +190,7 @@ class FrameFiles:
         write_png(self.picture_path("corrected"), mask)
         record.write(self._record_path)
         write_text(self._corrected_path, json.dumps(asdict(measured)))
-        return self._calibrated(measured)
+        return self._complete(measured)
 
     def name_reader(self, reader: str) -> None:
         """Write a reader's name into a record that has none."""
@@ -198,15 +207,15 @@ class FrameFiles:
 
     def mask(self) -> np.ndarray:
         """Read the current mask, (height, width) bool."""
-        return _read_own_mask(self.mask_path)
+        return read_own_mask(self.mask_path)
 
     def pixels(self) -> np.ndarray:
         """Read the image, (height, width) in [0, 1], to 1/255."""
-        return _read_own_map(self.picture_path("image"))
+        return read_own_map(self.picture_path("image"))
 
     def probability(self) -> np.ndarray:
         """Read the probability of tumour, (height, width) in [0, 1], to 1/255."""
-        return _read_own_map(self.picture_path("probability"))
+        return read_own_map(self.picture_path("probability"))
 
     def segmentation(self, source: str, lesions: tuple[Lesion, ...] | None = None) -> Segmentation:
         """Make the library's `Segmentation` of the current answer, for its writers.
@@ -219,7 +228,7 @@ class FrameFiles:
         segmentation = Segmentation(
             mask=self.mask(),
             probability=self.probability(),
-            saliency=_read_own_map(self.picture_path("saliency")),
+            saliency=read_own_map(self.picture_path("saliency")),
             source=source,
             calibration=answer.calibration,
             **findings_of(answer if lesions is None else replace(answer, lesions=lesions)),
@@ -229,7 +238,7 @@ class FrameFiles:
 
     def _review(self, segmentation: Segmentation, record: OutlineRecord) -> Review:
         """Say who saved the outline, and of each lesion how it came about."""
-        network = _read_own_mask(self.picture_path("mask"))
+        network = read_own_mask(self.picture_path("mask"))
         methods = tuple(
             "AUTOMATIC"
             if record.origin == "approved"
@@ -275,21 +284,3 @@ class FrameFiles:
         if (mask != drawn).any():
             answer = replace(answer, flags=(*answer.flags, LEFT_OUT))
         return answer, mask
-
-
-def write_png(path: Path, values: np.ndarray) -> None:
-    """Write a mask (bool), or a map in [0, 1], as 8-bit PNG; the file is replaced whole."""
-    content = encode_png(values)
-    write_whole(path, lambda temporary: temporary.write_bytes(content))
-
-
-def _read_own_mask(path: Path) -> np.ndarray:
-    """Read a mask that `write_png` wrote, (height, width) bool."""
-    with Image.open(path) as image:
-        return np.asarray(image) > 127
-
-
-def _read_own_map(path: Path) -> np.ndarray:
-    """Read a map that `write_png` wrote, (height, width) float32 in [0, 1]."""
-    with Image.open(path) as image:
-        return np.asarray(image) / np.float32(255)

@@ -18,6 +18,7 @@ from salus.segmentation.postprocess import expected_confidence, measure_regions
 from salus.segmentation.region_results import AT_BORDER
 from salus.segmentation.result import FOUND, NONE, Segmentation, findings_of, restore_types
 from salus.segmentation.review import HandCalibration
+from salus.serve.notes import Notes, match_lesions
 from salus.write.tables import Record
 
 MAPS = ("mask", "probability", "saliency")
@@ -84,6 +85,9 @@ class FrameAnswer(Answer):
         prompts: what the reader pointed at to make it.
         network_threshold: threshold of the network's own outline.
         calibration: how a reader found the size of a pixel; null where the file states it, or nobody did.
+        notes: what a reader noted of it, null for nothing.
+        described: of each lesion its place in the lesions of `notes`, null for one that is not described.
+        proposals: of each lesion shape and orientation in words of BI-RADS, from measurements, for the reader to take.
     """
 
     version: str = ""
@@ -93,6 +97,9 @@ class FrameAnswer(Answer):
     prompts: tuple[Any, ...] = ()
     network_threshold: float | None = None
     calibration: HandCalibration | None = None
+    notes: Notes | None = None
+    described: tuple[int | None, ...] = ()
+    proposals: tuple[dict[str, str], ...] = ()
 
 
 def make_answer(segmentation: Segmentation, maps: tuple[str, ...] = ()) -> Answer:
@@ -151,7 +158,8 @@ def flag_calibration(answer: FrameAnswer) -> FrameAnswer:
 def add_review(image: dict[str, Any], answer: FrameAnswer) -> None:
     """Add to an image of lesions.json who saved its outline and from what; its confidence becomes the agreement.
 
-    An image that a reader calibrated has `calibrated_by_hand`, which says who did so and how.
+    An image that a reader calibrated has `calibrated_by_hand`, which says who did so and how; one with a reader's notes
+    has `notes`, and each of its lesions `descriptors`.
 
     Args:
         image: of the answer, in the words of `salus segment`.
@@ -160,6 +168,10 @@ def add_review(image: dict[str, Any], answer: FrameAnswer) -> None:
     image |= {"corrected": answer.corrected, "threshold": answer.threshold}
     if answer.calibration:
         image["calibrated_by_hand"] = asdict(answer.calibration)
+    if answer.notes:
+        image["notes"] = {name: getattr(answer.notes, name) for name in ("mark", "comment", "reader", "saved")}
+        for lesion, place in zip(image["lesions"], match_lesions(answer.notes, answer.lesions), strict=True):
+            lesion["descriptors"] = None if place is None else answer.notes.lesions[place].words()
     if not answer.corrected:
         return
     image |= {

@@ -10,6 +10,7 @@ from salus.atomic import write_whole
 from salus.errors import SalusError
 from salus.serve.data_set import DataSetFolder
 from salus.serve.frames import FrameFiles
+from salus.serve.notes import HANDLED_MARKS
 from salus.serve.open_case import OpenCase
 from salus.serve.worklist_files import list_work_files
 
@@ -21,12 +22,14 @@ class WorkItem:
     Attributes:
         number: from 1, in the order of names.
         name: of its file, with the folders within the worklist's folder.
-        done: whether an outline of it was saved.
+        done: whether an outline of it was saved, or a reader marked that it needs none.
+        mark: the reader's, such as "unsure"; "" for none.
     """
 
     number: int
     name: str
     done: bool
+    mark: str = ""
 
 
 class Worklist:
@@ -49,9 +52,9 @@ class Worklist:
 
     def items(self) -> list[WorkItem]:
         """List all images, with what is done now."""
-        done = self.output.cases()
+        done, marks = self.output.cases(), self.output.marks()
         return [
-            WorkItem(number, self.label(path), name in done)
+            WorkItem(number, self.label(path), name in done or marks.get(name) in HANDLED_MARKS, marks.get(name, ""))
             for number, (name, path) in enumerate(self.files.items(), start=1)
         ]
 
@@ -67,13 +70,14 @@ class Worklist:
     def load_outline(self, case: OpenCase, frame: FrameFiles) -> None:
         """Take the outline that was saved last, by anyone, as a frame's corrected one; none where none is saved.
 
-        So it is with what readers noted beside it: the calibration by hand.
+        So it is with what readers noted beside it: the calibration by hand, and the notes.
 
         Args:
             case: of the worklist.
             frame: of the case, segmented.
         """
         _mirror(self.output.calibration_path(case.name), frame.calibration_path)
+        _mirror(self.output.notes_path(case.identity().image_name(frame.number)), frame.notes_path)
         stem, known = case.identity().image_name(frame.number), frame.record()
         version = self.output.version(stem)
         if version == (known.version if known else ""):

@@ -14,10 +14,12 @@ export function initCaseList() {
   on("cases-changed", render);
   on("select-case", () => document.querySelector(".side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }));
   on("mask-changed", () => list.querySelector("[aria-current]")?.closest("li").classList.toggle("unsaved", Boolean(state.frame?.edited)));
-  on("outline-saved", (openCase) => {
-    updateStatus(openCase);
-    render();
-  });
+  for (const event of ["outline-saved", "notes-saved"]) {
+    on(event, (openCase) => {
+      updateStatus(openCase);
+      render();
+    });
+  }
 }
 
 // Set what the list says of an image.
@@ -29,6 +31,8 @@ export function updateStatus(openCase) {
   openCase.status = saved ? "saved" : answers.some((answer) => answer.result === "tumour") ? "tumour" : "none";
   if (openCase.frames > 1) openCase.statusText = `${openCase.frames} frames${saved ? `, ${saved} saved` : ""}`;
   else openCase.statusText = saved ? "saved" : summarise(first).toLowerCase() + (first.flags.length ? ", flagged" : "");
+  const mark = answers.find((answer) => answer.notes?.mark)?.notes.mark;
+  if (mark) openCase.statusText += `, ${mark}`;
 }
 
 function render() {

@@ -8,6 +8,7 @@ export function initKeyboard(actions) {
   const table = [
     ["S", "save the outline", { s: actions.save }],
     ["N", "next of the worklist", { n: actions.next }],
+    ["U J Q", "mark: unsure, skip, poor image", { u: actions.mark("unsure"), j: actions.mark("skipped"), q: actions.mark("poor image") }],
     ["A", "point at the lesion", { a: actions.tool("prompt") }, "prompt-only"],
     ["X", "clicks point outside, inside again", { x: actions.toggleOutside }, "prompt-only"],
     ["⇧ ↑ ↓ ← →", "move a cross to point with", {}, "prompt-only"],

@@ -40,6 +40,7 @@ function statesOf(openCase) {
   const found = [openCase.status];
   if (isUnsaved(openCase.id)) found.push("unsaved");
   if (openCase.answers.some((answer) => answer?.flags.length)) found.push("flagged");
+  if (openCase.answers.some((answer) => answer?.notes?.mark)) found.push("marked");
   return found;
 }
 

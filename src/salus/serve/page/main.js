@@ -10,6 +10,7 @@ import { byId } from "./dom.js";
 import { initDownloads } from "./downloads.js";
 import { initDrafts, isWriting } from "./drafts.js";
 import { loadFrame } from "./frames.js";
+import { initNotes, toggleMark } from "./notes.js";
 import { calibratedBy, initHandCalipers } from "./hand_calipers.js";
 import { initKeyboard } from "./keyboard.js";
 import { initListFilter, shownCases } from "./list_filter.js";
@@ -94,6 +95,7 @@ function updateCaption() {
 
 on("calipers-changed", () => (updateCaption(), viewer.draw()));
 on("answer-changed", updateCaption);
+on("image-handled", (openCase) => openCase.work && openCase.frames === 1 && openCase === state.current && openNextItem());
 on("prompts-changed", () => viewer.draw());
 on("failed", (error) => showToast(error.message, true));
 on("brush-turned", (larger) => resizeBrush(stepBrush(larger)));
@@ -194,6 +196,7 @@ initKeyboard({
   toggleOutside: () => state.tool === "prompt" && toggleOutside(),
   pointByKey: (event) => pointByKey(viewer, event),
   save: saveAndContinue,
+  mark: (mark) => () => toggleMark(mark),
   next: () => state.info?.worklist && openNextItem(),
   theme: toggleTheme,
   help: () => byId("keys").showModal(),
@@ -243,6 +246,7 @@ try {
   await initDrafts();
   await api.beginSession();
   await tellReader();
+  await initNotes();
   await restoreCases();
   await initWorklist();
   emit("case-closed");

@@ -1,9 +1,9 @@
-// What the reader measured in an image: calipers, and the calibration in case the server forgets it; kept in this browser
+// What the reader measured in an image: calipers; and the calibration and the notes, in case the server forgets them; kept in this browser
 // until the session ends.
 
 import { emit } from "./state.js";
 
-const STORAGE_KEY = "salus-calipers"; // id of a case -> { lines: { frame: [[x0, y0, x1, y1], ...] }, calibration: as the server takes it, or null }
+const STORAGE_KEY = "salus-calipers"; // id of a case -> { lines: { frame: [[x0, y0, x1, y1], ...] }, calibration: as the server takes it, or null, notes: { frame: ... } }
 const MAX_STORED = 500; // cases
 const NOTHING = Object.freeze({ lines: {}, calibration: null });
 let stored = null;
@@ -20,13 +20,18 @@ export const sentCalibration = (openCase) => marks(openCase).calibration ?? null
 export const setCalipers = (openCase, number, lines) => change(openCase, { lines: { ...marks(openCase).lines, [number]: lines } });
 export const setCalibration = (openCase, calibration) => change(openCase, { calibration });
 
-function change(openCase, update) {
+// What the reader noted of a frame, with `pending` where the server does not have it yet; null for nothing.
+export const keptNotes = (openCase, number) => marks(openCase).notes?.[number] ?? null;
+export const keepNotes = (openCase, number, notes) => change(openCase, { notes: { ...marks(openCase).notes, [number]: notes } }, false);
+export const allKeptNotes = (openCase) => Object.entries(marks(openCase).notes ?? {}).filter(([, notes]) => notes);
+
+function change(openCase, update, isShown = true) {
   const changed = { ...marks(openCase), ...update };
   delete stored[openCase.id];
   stored[openCase.id] = changed; // the last one changed is the last to be forgotten
   for (const key of Object.keys(stored).slice(0, -MAX_STORED)) delete stored[key];
   localStorage.setItem(STORAGE_KEY, JSON.stringify(stored));
-  emit("calipers-changed");
+  if (isShown) emit("calipers-changed");
 }
 
 // Forget all of them.

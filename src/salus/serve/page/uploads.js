@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import * as store from "./browser_store.js";
 import { makeThumbnail, updateStatus } from "./case_list.js";
 import { byId } from "./dom.js";
-import { sentCalibration } from "./marks.js";
+import { allKeptNotes, sentCalibration } from "./marks.js";
 import { showToast } from "./messages.js";
 import { encodeMask } from "./pixels.js";
 import { tellReader } from "./reader.js";
@@ -204,12 +204,16 @@ async function reopen(key) {
   return openCase.key;
 }
 
-// Save those outlines again that the server had, and the calibration.
+// Save those outlines again that the server had, the calibration and the notes.
 async function restoreOutlines(openCase) {
   const calibration = sentCalibration(openCase);
   if (calibration) {
     await api.answer(openCase.key, 1); // has it segmented
     await api.calibrate(openCase.key, { ...calibration, replaced: "" }).catch(() => {}); // someone else did meanwhile
+  }
+  for (const [number, { mark, comment, lesions }] of allKeptNotes(openCase)) {
+    await api.answer(openCase.key, Number(number));
+    await api.setNotes(openCase.key, Number(number), { mark, comment, lesions, replaced: "" }).catch(() => {});
   }
   for (const record of await store.outlinesOf(openCase.id)) {
     const { number, savedMask, threshold } = record;

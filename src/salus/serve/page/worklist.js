@@ -21,9 +21,11 @@ export async function initWorklist() {
       render();
     }));
   on("cases-changed", render);
-  on("outline-saved", async (openCase) => {
-    if (openCase.work) await refresh();
-  });
+  for (const event of ["outline-saved", "notes-saved"]) {
+    on(event, async (openCase) => {
+      if (openCase.work) await refresh();
+    });
+  }
   await refresh();
   if (state.current || !items.length) return;
   const { id, number } = lastPosition();
@@ -49,7 +51,7 @@ function render() {
 
 function itemRow(item) {
   const button = createElement("button", { type: "button", title: item.name },
-    createElement("span", {}, createElement("b", { textContent: item.name }), createElement("small", { textContent: item === opening ? "opening…" : item.done ? "done" : "to do" })));
+    createElement("span", {}, createElement("b", { textContent: item.name }), createElement("small", { textContent: item === opening ? "opening…" : item.mark || (item.done ? "done" : "to do") })));
   if (state.current?.work === item.number) button.setAttribute("aria-current", "true");
   button.addEventListener("click", () => openItem(item));
   return createElement("li", { className: `${item.done ? "saved" : ""}${isUnsaved(idOf(item)) ? " unsaved" : ""}` }, button);

@@ -1,0 +1,191 @@
+"""What a reader notes of an image: BI-RADS descriptors of each lesion, a comment, and a mark such as "unsure".
+
+The words are those of the ultrasound lexicon of the ACR BI-RADS Atlas, 5th edition (2013). Shape and orientation are
+proposed from measurements; no assessment category is, and none is stored.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from salus.atomic import write_text
+from salus.errors import SalusError
+from salus.measure.lesions import Lesion
+
+LEXICON: dict[str, tuple[str, ...]] = {
+    "shape": ("oval", "round", "irregular"),
+    "orientation": ("parallel", "not parallel"),
+    "margin": ("circumscribed", "indistinct", "angular", "microlobulated", "spiculated"),
+    "echo_pattern": (
+        "anechoic", "hyperechoic", "complex cystic and solid", "hypoechoic", "isoechoic", "heterogeneous",
+    ),
+    "posterior_features": ("no posterior features", "enhancement", "shadowing", "combined pattern"),
+}  # fmt: skip
+"""The descriptors of a lesion and the words of each."""
+
+MARKS = ("unsure", "skipped", "poor image")
+HANDLED_MARKS = ("skipped", "poor image")
+"""Marks of images that need no outline: a worklist counts them as done."""
+
+MAX_COMMENT = 2000
+"""Characters of a comment."""
+
+IRREGULAR_SOLIDITY, ROUND_RATIO = 0.9, 0.85
+"""Rule of thumb for a proposed shape: a solidity below is irregular, across / longest from the ratio on is round."""
+
+
+@dataclass(frozen=True)
+class LesionDescriptors:
+    """The descriptors of one lesion, each "" or a word of `LEXICON`.
+
+    Attributes:
+        box: (top, left, height, width) of the lesion in pixels when it was described; it tells which lesion it is.
+        shape: of `LEXICON`, as are the others.
+    """
+
+    box: tuple[int, int, int, int]
+    shape: str = ""
+    orientation: str = ""
+    margin: str = ""
+    echo_pattern: str = ""
+    posterior_features: str = ""
+
+    def words(self) -> dict[str, str]:
+        """Give the descriptors by name."""
+        return {name: getattr(self, name) for name in LEXICON}
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What a reader noted of one image or frame.
+
+    Attributes:
+        mark: "" or of `MARKS`.
+        comment: free text.
+        lesions: descriptors of each lesion that has any.
+        reader: who noted it, as typed; "" where no name was given.
+        saved: when, ISO 8601 in UTC; it also names this version of the notes.
+    """
+
+    mark: str = ""
+    comment: str = ""
+    lesions: tuple[LesionDescriptors, ...] = ()
+    reader: str = ""
+    saved: str = ""
+
+
+def make_notes(content: Mapping[str, Any], reader: str, saved: str) -> Notes:
+    """Check what a reader noted.
+
+    Args:
+        content: mark, comment and lesions, a list of `LesionDescriptors` as JSON.
+        reader: the reader's name.
+        saved: the time.
+
+    Raises:
+        SalusError: a word is not in the lexicon, or the comment is too long.
+
+    Example:
+        >>> notes = make_notes({"lesions": [{"box": [1, 2, 3, 4], "shape": "oval"}]}, "Ann", "2030-01-01T10:00:00.000Z")
+        >>> notes.lesions[0].shape, notes.mark
+        ('oval', '')
+    """
+    mark, comment = str(content.get("mark") or ""), str(content.get("comment") or "").strip()
+    if mark and mark not in MARKS:
+        raise SalusError(f"the mark {mark!r}: choose from {', '.join(MARKS)}")
+    if len(comment) > MAX_COMMENT:
+        raise SalusError(f"the comment has {len(comment)} characters; at most {MAX_COMMENT} are kept")
+    lesions = tuple(_read_lesion(lesion) for lesion in content.get("lesions") or ())
+    return Notes(mark, comment, tuple(one for one in lesions if any(one.words().values())), reader, saved)
+
+
+def _read_lesion(content: Mapping[str, Any]) -> LesionDescriptors:
+    try:
+        top, left, height, width = (int(side) for side in content["box"])
+    except (KeyError, TypeError, ValueError):
+        raise SalusError("a described lesion needs its box: top, left, height, width in pixels") from None
+    words = {name: str(content.get(name) or "") for name in LEXICON}
+    for name, word in words.items():
+        if word and word not in LEXICON[name]:
+            raise SalusError(f"{name.replace('_', ' ')} {word!r}: choose from {', '.join(LEXICON[name])}")
+    return LesionDescriptors((top, left, height, width), **words)
+
+
+def read_notes(path: Path) -> Notes | None:
+    """Read notes from a file; None where there are none or it is damaged."""
+    try:
+        return restore_notes(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def restore_notes(content: Mapping[str, Any]) -> Notes:
+    """Make notes of the JSON of `dataclasses.asdict`.
+
+    Raises:
+        TypeError, ValueError, KeyError: it is none.
+    """
+    lesions = tuple(LesionDescriptors(**one | {"box": tuple(one["box"])}) for one in content["lesions"])
+    known = {field.name for field in fields(Notes)}
+    return Notes(**{name: value for name, value in content.items() if name in known} | {"lesions": lesions})
+
+
+def write_notes(path: Path, notes: Notes) -> None:
+    """Write notes as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(asdict(notes), ensure_ascii=False))
+
+
+def match_lesions(notes: Notes | None, lesions: Sequence[Lesion]) -> tuple[int | None, ...]:
+    """Tell for each lesion which of the described ones it is: that of the box that it overlaps most.
+
+    Outlines change after a lesion was described, and so do numbers; boxes go on overlapping.
+
+    Args:
+        notes: of the image; None for none.
+        lesions: of the current outline.
+
+    Returns:
+        For each lesion its place in `notes.lesions`, None where it is not described.
+    """
+    described = list(notes.lesions) if notes else []
+    pairs = sorted(
+        ((_overlap(lesion.box, one.box), i, k) for i, lesion in enumerate(lesions) for k, one in enumerate(described)),
+        reverse=True,
+    )
+    matched: dict[int, int] = {}
+    for overlap, i, k in pairs:
+        if overlap > 0 and i not in matched and k not in matched.values():
+            matched[i] = k
+    return tuple(matched.get(i) for i in range(len(lesions)))
+
+
+def _overlap(first: Iterable[int], second: Iterable[int]) -> float:
+    """Compute the intersection over union of two boxes (top, left, height, width)."""
+    (top, left, height, width), (other_top, other_left, other_height, other_width) = first, second
+    rows = min(top + height, other_top + other_height) - max(top, other_top)
+    columns = min(left + width, other_left + other_width) - max(left, other_left)
+    shared = max(0, rows) * max(0, columns)
+    return shared / (height * width + other_height * other_width - shared) if shared else 0.0
+
+
+def propose_descriptors(lesion: Lesion) -> dict[str, str]:
+    """Propose shape and orientation from measurements; nothing of a lesion that the image's border cuts.
+
+    Args:
+        lesion: of the current outline.
+
+    Returns:
+        Words of `LEXICON` by name. The shape follows a rule of thumb (`IRREGULAR_SOLIDITY`, `ROUND_RATIO`).
+    """
+    if lesion.at_border:
+        return {}
+    if lesion.solidity < IRREGULAR_SOLIDITY:
+        shape = "irregular"
+    else:
+        shape = "round" if lesion.across >= ROUND_RATIO * lesion.longest else "oval"
+    return {"shape": shape, "orientation": "parallel" if lesion.parallel else "not parallel"}

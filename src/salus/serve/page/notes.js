@@ -1,0 +1,165 @@
+// What the reader notes of an image: a mark, a comment, and BI-RADS descriptors of each lesion. Every change is sent at once;
+// what the server does not have yet is kept in this browser and sent when the image is shown again.
+
+import * as api from "./api.js";
+import { byId, createElement } from "./dom.js";
+import { keptNotes, keepNotes } from "./marks.js";
+import { announce, showToast } from "./messages.js";
+import { emit, on, state } from "./state.js";
+
+export const TITLES = { shape: "Shape", orientation: "Orientation", margin: "Margin", echo_pattern: "Echo pattern", posterior_features: "Posterior features" };
+const WAIT_MS = 800; // from the last key in the comment until it is sent
+const open = new Set(); // numbers of the lesions whose descriptors are open
+let lexicon = null, shown = null, timer;
+let sending = Promise.resolve(); // the last request
+
+export async function initNotes() {
+  lexicon = await api.lexicon();
+  for (const button of byId("mark").querySelectorAll("button")) button.addEventListener("click", () => toggleMark(button.value));
+  const comment = byId("comment");
+  comment.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(sendComment, WAIT_MS);
+  });
+  comment.addEventListener("change", sendComment);
+  on("frame-changed", show);
+  on("answer-changed", render);
+}
+
+// The notes of a frame as the page has them: what is not sent yet, else the server's.
+export function notesOf(openCase, { number, answer }) {
+  const kept = keptNotes(openCase, number);
+  return kept?.pending ? kept : answer.notes ?? { mark: "", comment: "", lesions: [] };
+}
+
+// The descriptors of each lesion of an answer, {} for none.
+export const descriptorsOf = (notes, answer) => answer.lesions.map((_, i) => {
+  const known = notes.lesions[placeOf(notes, answer, i)];
+  return known ? Object.fromEntries(Object.keys(TITLES).map((name) => [name, known[name] ?? ""])) : {};
+});
+
+// The place of a lesion of an answer among the described ones, -1 for none.
+function placeOf(notes, answer, i) {
+  const same = notes.lesions.findIndex(({ box }) => `${box}` === `${answer.lesions[i].box}`);
+  return same >= 0 ? same : answer.described?.[i] ?? -1;
+}
+
+function show() {
+  const { current, frame } = state;
+  if (shown && shown.frame !== frame) sendComment();
+  shown = frame && { openCase: current, frame };
+  byId("notes").hidden = !frame;
+  if (!frame) return;
+  byId("comment").value = notesOf(current, frame).comment;
+  render();
+  if (keptNotes(current, frame.number)?.pending) sending = sending.then(() => flush(current, frame));
+}
+
+function render() {
+  const { current, frame } = state;
+  if (!frame || !lexicon || shown?.frame !== frame) return;
+  const notes = notesOf(current, frame), descriptors = descriptorsOf(notes, frame.answer);
+  for (const button of byId("mark").querySelectorAll("button")) button.setAttribute("aria-pressed", String(button.value === notes.mark));
+  const { reader, saved } = notes;
+  byId("notes-state").textContent = keptNotes(current, frame.number)?.pending ? "Not sent yet; kept in this browser."
+    : saved ? `${reader || "Noted"}, ${new Date(saved).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" })}` : "";
+  if (byId("descriptors").contains(document.activeElement)) return updateSummaries(frame, descriptors);
+  byId("descriptors").replaceChildren(...frame.answer.lesions.map((lesion, i) => lesionDetails(lesion, descriptors[i], frame.answer.proposals?.[i] ?? {})));
+}
+
+const summary = (lesion, words) => `Lesion ${lesion.number}: ${Object.values(words).filter(Boolean).join(", ") || "not described"}`;
+
+function updateSummaries({ answer }, descriptors) {
+  for (const [i, node] of [...byId("descriptors").querySelectorAll("summary")].entries()) {
+    if (answer.lesions[i]) node.textContent = summary(answer.lesions[i], descriptors[i]);
+  }
+}
+
+function lesionDetails(lesion, words, proposed) {
+  const selects = Object.entries(TITLES).map(([name, title]) => {
+    const select = createElement("select", { name, autocomplete: "off" }, createElement("option", { value: "", textContent: "not stated" }),
+      ...lexicon.descriptors[name].map((word) => createElement("option", { value: word, textContent: word })));
+    select.value = words[name] ?? "";
+    select.addEventListener("change", () => describe(lesion, { [name]: select.value }));
+    return createElement("label", { className: "slide wide" }, createElement("span", { textContent: title }), select);
+  });
+  const take = createElement("button", { type: "button", className: "small", textContent: `Take what is measured: ${Object.values(proposed).join(", ")}`, hidden: !Object.keys(proposed).length });
+  take.addEventListener("click", () => {
+    for (const [name, word] of Object.entries(proposed)) byId("descriptors").querySelector(`[data-number="${lesion.number}"] [name=${name}]`).value = word;
+    describe(lesion, proposed);
+  });
+  const details = createElement("details", { open: open.has(lesion.number) }, createElement("summary", { textContent: summary(lesion, words) }), ...selects, take);
+  details.dataset.number = lesion.number;
+  details.addEventListener("toggle", () => (details.open ? open.add(lesion.number) : open.delete(lesion.number)));
+  return createElement("li", {}, details);
+}
+
+function describe(lesion, words) {
+  const { current, frame } = state, notes = notesOf(current, frame), { answer } = frame;
+  const stated = descriptorsOf(notes, answer);
+  const known = answer.lesions.map((other, i) => ({ box: other.box, ...stated[i], ...(other.number === lesion.number ? words : {}) }));
+  const used = answer.lesions.map((_, i) => placeOf(notes, answer, i));
+  const others = notes.lesions.filter((_, place) => !used.includes(place)); // of lesions that are not outlined now; an undo may bring them back
+  send(current, frame, { ...notes, lesions: [...known.filter(hasWords), ...others] });
+}
+
+const hasWords = (lesion) => Object.keys(TITLES).some((name) => lesion[name]);
+
+// Set a mark, or take it away where it is set. Gives whether the image needs no outline by it.
+export async function toggleMark(mark) {
+  const { current, frame } = state;
+  if (!frame) return false;
+  const notes = notesOf(current, frame), next = notes.mark === mark ? "" : mark;
+  announce(next ? `Marked: ${next}` : "No mark");
+  const sent = await send(current, frame, { ...notes, mark: next });
+  if (sent && ["skipped", "poor image"].includes(next)) emit("image-handled", current);
+  return sent;
+}
+
+function sendComment() {
+  clearTimeout(timer);
+  if (!shown) return;
+  const { openCase, frame } = shown, notes = notesOf(openCase, frame), comment = byId("comment").value.trim();
+  if (comment !== notes.comment) send(openCase, frame, { ...notes, comment });
+}
+
+// Keep notes in this browser and send them; false where the server did not take them.
+function send(openCase, frame, { mark, comment, lesions }) {
+  keepNotes(openCase, frame.number, { mark, comment, lesions, pending: true });
+  render();
+  return (sending = sending.then(() => flush(openCase, frame))); // one after the other: each replaces the one before
+}
+
+// Send the notes that are kept of a frame, unless the server has them, in place of those that are known here.
+async function flush(openCase, frame, force = false) {
+  const kept = keptNotes(openCase, frame.number);
+  if (!kept?.pending) return true;
+  const { mark, comment, lesions } = kept, body = { mark, comment, lesions };
+  try {
+    takeNotes(openCase, frame, await api.setNotes(openCase.key, frame.number, { ...body, replaced: force ? null : frame.answer.notes?.saved ?? "" }), kept);
+    return true;
+  } catch (error) {
+    if (error.status === 409) {
+      const answer = await api.answer(openCase.key, frame.number).catch(() => frame.answer);
+      takeNotes(openCase, frame, answer.notes, null, answer.described);
+      if (frame === state.frame) byId("comment").value = answer.notes?.comment ?? "";
+      const replace = () => (keepNotes(openCase, frame.number, kept), (sending = sending.then(() => flush(openCase, frame, true))), show());
+      showToast(`${error.message[0].toUpperCase()}${error.message.slice(1)}.`, true, { label: "Replace by mine", run: replace });
+    } else showToast(error.message, true);
+    render();
+    return false;
+  }
+}
+
+// The server has these notes now; what was noted since `sent` goes on waiting.
+function takeNotes(openCase, frame, notes, sent, described) {
+  const places = frame.answer.lesions.map(({ box }) => notes?.lesions.findIndex((one) => `${one.box}` === `${box}`) ?? -1);
+  frame.answer.notes = notes;
+  frame.answer.described = described ?? places.map((place) => (place < 0 ? null : place));
+  openCase.answers[frame.number - 1] = frame.answer;
+  if (!sent || keptNotes(openCase, frame.number) === sent) {
+    keepNotes(openCase, frame.number, notes && { mark: notes.mark, comment: notes.comment, lesions: notes.lesions, pending: false });
+  }
+  emit("notes-saved", openCase);
+  render();
+}

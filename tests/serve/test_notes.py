@@ -1,0 +1,125 @@
+"""Readers' notes: words of the lexicon, matched to lesions, in every JSON, and never replaced unseen."""
+
+import io
+import json
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.serve.conftest import png_of, upload
+
+from salus.measure.lesions import measure_lesions
+from salus.serve.notes import LEXICON, make_notes, match_lesions, propose_descriptors
+
+
+def open_case(client, content):
+    key = upload(client, content).json()["key"]
+    return f"/v1/cases/{key}", client.get(f"/v1/cases/{key}/frames/1").json()
+
+
+def measured(mask):
+    return measure_lesions(mask, mask.astype(float))
+
+
+def test_descriptors_comment_and_mark_stand_in_every_json(serve, png):
+    client = serve()
+    client.put("/v1/session", json={"reader": "Ann"})
+    case, answer = open_case(client, png)
+    assert answer["notes"] is None
+    assert answer["proposals"] == [{"shape": "oval", "orientation": "parallel"}]
+    words = {name: known[0] for name, known in LEXICON.items()}
+    body = {"mark": "unsure", "comment": "Zyste?", "lesions": [{"box": answer["lesions"][0]["box"], **words}]}
+    noted = client.put(f"{case}/frames/1/notes", json=body)
+    assert noted.status_code == 200, noted.text
+    notes = client.get(f"{case}/frames/1").json()["notes"]
+    assert (notes["mark"], notes["comment"], notes["reader"]) == ("unsure", "Zyste?", "Ann")
+    (image,) = client.get(f"{case}/lesions.json").json()["images"]
+    assert image["notes"] == {"mark": "unsure", "comment": "Zyste?", "reader": "Ann", "saved": notes["saved"]}
+    assert [lesion["descriptors"] for lesion in image["lesions"]] == [words]
+    assert client.get(f"{case}/frames/1").json()["described"] == [0]
+    client.put(f"{case}/frames/1/mask", content=client.get(f"{case}/frames/1/mask.png").content)
+    archive = zipfile.ZipFile(io.BytesIO(client.get("/v1/export.zip").content))
+    (name,) = (name for name in archive.namelist() if "/notes/" in name)
+    assert json.loads(archive.read(name))["lesions"][0]["shape"] == "oval"
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"mark": "BI-RADS 4"}, "unsure, skipped, poor image"),
+        ({"lesions": [{"box": [0, 0, 9, 9], "shape": "lobular"}]}, "oval, round, irregular"),
+        ({"lesions": [{"shape": "oval"}]}, "box"),
+        ({"comment": "x" * 2001}, "2000"),
+    ],
+)
+def test_other_words_are_refused_and_told_which_are_right(serve, png, body, told):
+    client = serve()
+    case, _ = open_case(client, png)
+    refused = client.put(f"{case}/frames/1/notes", json=body)
+    assert refused.status_code == 422
+    assert told in refused.json()["detail"]
+    assert client.get(f"{case}/frames/1").json()["notes"] is None
+
+
+def test_a_description_follows_its_lesion_when_the_outline_and_the_numbers_change():
+    mask = np.zeros((100, 100), bool)
+    mask[10:20, 10:30] = mask[50:60, 50:60] = True
+    first, second = measured(mask)
+    lesions = [
+        {"box": first.box, "shape": "oval"},
+        {"box": second.box, "shape": "round"},
+    ]
+    notes = make_notes({"lesions": lesions}, "", "")
+    mask[48:75, 45:75] = True  # the second is the larger one now
+    changed = measured(mask)
+    assert match_lesions(notes, changed) == (1, 0)
+    mask[10:20, 10:30] = False
+    mask[80:90, 5:15] = True
+    assert match_lesions(notes, measured(mask)) == (1, None)
+    assert match_lesions(None, changed) == (None, None)
+
+
+def test_shape_and_orientation_are_proposed_from_measurements():
+    rows, columns = np.mgrid[:200, :200]
+
+    def ellipse(high, wide):
+        return ((rows - 100) / high) ** 2 + ((columns - 100) / wide) ** 2 <= 1
+
+    def proposed(mask):
+        return propose_descriptors(measured(mask)[0])
+
+    assert proposed(ellipse(20, 50)) == {"shape": "oval", "orientation": "parallel"}
+    assert proposed(ellipse(50, 20)) == {"shape": "oval", "orientation": "not parallel"}
+    assert proposed(ellipse(40, 41))["shape"] == "round"
+    star = ellipse(20, 80) | ellipse(80, 20)
+    assert proposed(star)["shape"] == "irregular"
+    assert propose_descriptors(replace(measured(star)[0], at_border=True)) == {}
+
+
+def test_a_worklist_keeps_notes_for_all_readers_and_marked_images_need_no_outline(serve, png, phantom, tmp_path):
+    for name in ("a.png", "b.png", "c.png"):
+        (tmp_path / name).write_bytes(png)
+    ann, ben = serve(folder=tmp_path), serve(folder=tmp_path)
+    cases = {}
+    for client, name in ((ann, "Ann"), (ben, "Ben")):
+        client.put("/v1/session", json={"reader": name})
+        cases[name] = f"/v1/cases/{client.post('/v1/worklist/1').json()['key']}/frames/1"
+        client.get(cases[name])
+    assert ann.put(f"{cases['Ann']}/notes", json={"mark": "skipped", "replaced": ""}).status_code == 200
+    refused = ben.put(f"{cases['Ben']}/notes", json={"mark": "unsure", "replaced": ""})
+    assert refused.status_code == 409
+    assert "Ann" in refused.json()["detail"]
+    seen = ben.get(cases["Ben"]).json()["notes"]
+    assert (seen["reader"], seen["mark"]) == ("Ann", "skipped")
+    items = ben.get("/v1/worklist").json()["items"]
+    assert [(item["done"], item["mark"]) for item in items] == [(True, "skipped"), (False, ""), (False, "")]
+    assert ben.put(f"{cases['Ben']}/notes", json={"mark": "unsure", "replaced": seen["saved"]}).status_code == 200
+    items = ann.get("/v1/worklist").json()["items"]
+    assert [(item["done"], item["mark"]) for item in items] == [(False, "unsure"), (False, ""), (False, "")]
+    mask = np.zeros(phantom.image.shape, np.uint8)
+    mask[100:140, 50:90] = 255
+    ann.put(f"{cases['Ann']}/mask", content=png_of(mask))
+    assert ann.get("/v1/worklist").json()["items"][0]["done"]
+    log = [json.loads(line) for line in (tmp_path / "reviewed" / "audit.jsonl").read_text().splitlines()]
+    assert [(line["action"], line["reader"]) for line in log] == [("noted", "Ann"), ("noted", "Ben"), ("saved", "Ann")]
