@@ -6,7 +6,8 @@
 Each source's images with a tumour, every Nth of them, are outlined by the network that was trained on the other
 sources, with prompts made from the truth by a fixed seed. Scores are at the image's own size: mean Dice, the share of
 images with a Dice below 0.1, the Dice of the lowest tenth. The map of another image and a constant show that the map
-steers the outline; random walker (Grady 2006) and the ellipse that fills the box show what the prompt alone is worth.
+steers the outline; random walker (Grady 2006), the ellipse that fills the box and, where OpenCV is installed
+(`pip install opencv-python-headless`), GrabCut (Rother et al. 2004) show what the prompt alone is worth.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +32,7 @@ from salus.lab.training.simulated_prompts import (
     sample_point,
     sample_scribble,
 )
-from salus.preprocess import resize
+from salus.preprocess import resize, to_uint8
 from salus.prompts.prompt import NO_PROMPT, Box, Prompt, make_prompt
 from salus.scan import Scan
 from salus.segmentation.network import NetworkSettings, read_settings
@@ -67,6 +69,20 @@ def random_walker_mask(pixels: np.ndarray, inside: np.ndarray, outside: np.ndarr
         return inside
     labels = random_walker(small, seeds, beta=200, mode="cg_j", tol=1e-3)
     mask: np.ndarray = resize((labels == 1).astype(np.float32), (pixels.shape[0], pixels.shape[1])) >= 0.5
+    return mask
+
+
+def grabcut_mask(pixels: np.ndarray, inside: np.ndarray, perhaps: np.ndarray, outside: np.ndarray) -> np.ndarray:
+    """Outline by GrabCut from pixels surely and perhaps inside the lesion, and pixels surely outside."""
+    import cv2
+
+    colours = np.repeat(to_uint8(pixels)[..., None], 3, axis=2)
+    labels = np.full(pixels.shape, cv2.GC_PR_BGD, np.uint8)
+    labels[perhaps] = cv2.GC_PR_FGD
+    labels[outside], labels[inside] = cv2.GC_BGD, cv2.GC_FGD
+    models = np.zeros((2, 1, 65))
+    cv2.grabCut(colours, labels, None, models[0], models[1], 5, cv2.GC_INIT_WITH_MASK)
+    mask: np.ndarray = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
     return mask
 
 
@@ -112,15 +128,20 @@ def outlines(
     pixels, shape = scan.pixels, (scan.shape[0], scan.shape[1])
     border = ~np.pad(np.ones((shape[0] - 2, shape[1] - 2), bool), 1)
     x, y = centre.points[0]
-    yield (
-        "random walker from the click in the middle",
-        random_walker_mask(pixels, disc(shape, x, y, max(shape) / 40), border),
-    )
+    clicked = disc(shape, x, y, max(shape) / 40)
+    yield "random walker from the click in the middle", random_walker_mask(pixels, clicked, border)
+    if find_spec("cv2"):
+        yield (
+            "GrabCut from the click in the middle",
+            grabcut_mask(pixels, clicked, disc(shape, x, y, max(shape) / 10), border),
+        )
     x0, y0, x1, y1 = box
     in_box = np.zeros(shape, bool)
     in_box[int(y0) : int(np.ceil(y1)), int(x0) : int(np.ceil(x1))] = True
     middle = disc(shape, (x0 + x1) / 2, (y0 + y1) / 2, min(x1 - x0, y1 - y0) / 8)
     yield "random walker from the loose box", random_walker_mask(pixels, middle, ~in_box)
+    if find_spec("cv2"):
+        yield "GrabCut from the loose box", grabcut_mask(pixels, middle, in_box, ~in_box)
     yield "ellipse in the loose box", ellipse_in_box(shape, box)
 
 

@@ -23,13 +23,19 @@ import numpy as np
 from salus.atomic import write_json
 from salus.lab.segmentation.recipe import SegmentationRecipe
 from salus.lab.segmentation.train import train_segmenter
-from salus.lab.training.augment.settings import STRONG
+from salus.lab.training.augment.settings import LIGHT, STRONG
 from salus.lab.training.cross_validation import CrossValidationData, read_cross_validation_data
 from salus.lab.training.run_folder import read_json
 from salus.segmentation.postprocess import best_threshold
 
 FIRST = SegmentationRecipe(early_steps=0, learning_rate=6e-4, attention=False, prompted=0.0)
 """Real images alone, proportions kept, light augmentation, Dice of images with a tumour alone, no attention."""
+
+STRONG_GEOMETRY = replace(
+    LIGHT,
+    **{name: getattr(STRONG, name) for name in ("zoom", "aspect", "turn", "shear", "shift")},  # type: ignore[arg-type]
+)
+"""The large changes of geometry with the small ones of grey values."""
 
 
 def variants(base: SegmentationRecipe) -> dict[str, SegmentationRecipe]:
@@ -39,14 +45,15 @@ def variants(base: SegmentationRecipe) -> dict[str, SegmentationRecipe]:
         "first": base,
         "tumour-free images made": replace(base, **synthetic),
         "lesions pasted": replace(base, pasted=0.2),
-        "both, as salus-4": replace(base, pasted=0.2, **synthetic),
+        "both as in salus-4": replace(base, pasted=0.2, **synthetic),
         "Dice of empty masks too": replace(base, empty_dice=True),
         "squashed": replace(base, keep_aspect=False),
         "strong augmentation": replace(base, augmentation=STRONG),
+        "only the geometry strong": replace(base, augmentation=STRONG_GEOMETRY),
         "batch norm trained": replace(base, folded=False),
         "half the learning rate": replace(base, learning_rate=base.learning_rate / 2),
         "twice the steps": replace(base, steps=2 * base.steps),
-        "attention by its own saliency, as salus-4": replace(base, attention=True),
+        "attention by its own saliency as in salus-4": replace(base, attention=True),
         "prompts": replace(base, prompted=0.7),
         "no ImageNet weights": replace(base, pretrained=False),
     }

@@ -58,6 +58,12 @@ def add_parser(commands: Any) -> None:
     )
     training.add_argument("--batch", type=int, metavar="N", help="images a batch (default: 16)")
     training.add_argument("--learning-rate", type=float, metavar="X", help="at its height (default: 4e-4)")
+    training.add_argument(
+        "--prompted",
+        type=_parse_share,
+        metavar="X",
+        help="share of the images that come with a simulated prompt; 0 trains a network that takes none (default: 0.7)",
+    )
     training.add_argument("--seed", type=int, metavar="N", help="of weights, order and augmentation (default: 1)")
     training.add_argument("--limit", type=int, metavar="N", help="images of each data set at most")
     parser.add_argument(
@@ -81,6 +87,17 @@ def _parse_judge(text: str) -> int | str:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is neither a number nor {SOURCES}") from None
+
+
+def _parse_share(text: str) -> float:
+    """Parse a number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1")
+    return value
 
 
 def run(args: argparse.Namespace) -> int:
@@ -112,7 +129,8 @@ def run(args: argparse.Namespace) -> int:
     from salus.lab.segmentation.run import shipped, start
 
     recipe = SegmentationRecipe() if args.start_from is None else replace(SegmentationRecipe(), early_steps=0)
-    changes = {name: getattr(args, name) for name in ("steps", "early_steps", "batch", "learning_rate", "seed")}
+    names = ("steps", "early_steps", "batch", "learning_rate", "prompted", "seed")
+    changes = {name: getattr(args, name) for name in names}
     recipe = replace(recipe, **{name: value for name, value in changes.items() if value is not None})
     start_from = args.start_from
     if start_from is not None:
