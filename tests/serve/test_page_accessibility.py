@@ -114,6 +114,10 @@ def test_no_state_of_the_page_has_a_violation(browser, address, files, size, sch
     expect(page.locator("#versions li")).to_have_count(1)
     assert violations(page) == [], "saved, with its versions"
     page.locator("#canvas").focus()
+    page.click("#download-all")
+    expect(page.locator("#all-dialog [name=format]")).not_to_have_count(0)
+    assert violations(page) == [], "download all"
+    page.keyboard.press("Escape")
     page.click("#patients")
     expect(page.locator("#patients-dialog tbody tr")).not_to_have_count(0)
     assert violations(page) == [], "patients"

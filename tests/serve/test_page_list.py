@@ -1,6 +1,8 @@
 """Opening images, the list of them, and messages, in a real browser."""
 
 import json
+import zipfile
+from io import BytesIO
 from itertools import pairwise
 
 import pytest
@@ -154,3 +156,23 @@ def test_the_page_of_the_interface_lists_every_request_and_loads_nothing_from_el
     assert {heading.inner_text() for heading in page.locator("#requests h3").all()} == expected
     assert all(url.startswith(address) for url in requests)
     page.close()
+
+
+def test_all_images_are_downloaded_in_the_formats_that_are_chosen(page, files):
+    open_files(page, files, "3.png", "7.png")
+    page.click("#download-all")
+    for name in ("overlay", "json"):
+        page.uncheck(f"#all-dialog [value={name}]")
+    page.check("#all-dialog [value=coco]")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download", exact=True).click()
+    archive = zipfile.ZipFile(BytesIO(download.value.path().read_bytes()))
+    names = {f"salus/{name}" for name in ("masks/3.png", "masks/7.png", "lesions.csv", "coco.json")}
+    assert set(archive.namelist()) == names
+    expect(page.locator("#all-dialog")).to_have_count(0)
+    page.click("#download-all")  # the choice is kept
+    expect(page.locator("#all-dialog [value=coco]")).to_be_checked()
+    page.get_by_label("3.png alone").check()
+    with page.expect_download() as download:
+        page.keyboard.press("Enter")
+    assert download.value.suggested_filename == "3.zip"

@@ -11,7 +11,7 @@ OUT/coco.json                   all images
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -182,9 +182,50 @@ def _write_product(
     whole_image: bool,
     deidentified: bool,
 ) -> None:
-    """Write one product of one file, or of one frame; see `write_products`."""
-    image = Path(records[0].image)
+    """Write one product of one file, or of one frame, from the masks of a run; see `write_products`."""
     segmentations = (read_segmentation(r, folder, fractional and product == "dicom-seg") for r in records)
+    image = Path(records[0].image)
+    write_product(
+        product,
+        path,
+        image,
+        records,
+        segmentations,
+        fractional=fractional,
+        whole_image=whole_image,
+        deidentified=deidentified,
+    )
+
+
+def write_product(
+    product: str,
+    path: Path,
+    image: Path,
+    records: Sequence[Record],
+    segmentations: Iterator[Segmentation],
+    *,
+    file_name: str = "",
+    fractional: bool = False,
+    whole_image: bool = False,
+    deidentified: bool = False,
+) -> None:
+    """Write one product of one file, or of one frame.
+
+    Args:
+        product: of `SUFFIXES`.
+        path: of the product, in a folder that exists.
+        image: the file that was segmented.
+        records: of its frames, or of the one frame.
+        segmentations: of the same.
+        file_name: of the image, where it is stored under another one; "" takes that of `image`.
+        fractional: see `write_products`, as are the others.
+        whole_image: of the secondary capture.
+        deidentified: of DICOM objects.
+
+    Raises:
+        SalusError: it cannot be made of this image.
+        OSError: it cannot be written.
+    """
     if product == "nifti":
         from salus.read.geometry import read_geometry
         from salus.write.nifti import write_nifti
@@ -194,7 +235,7 @@ def _write_product(
     if product == "labelme":
         from salus.write.labelme import write_labelme
 
-        write_labelme(path, image.name, next(segmentations))
+        write_labelme(path, file_name or image.name, next(segmentations))
         return
     if product == "geojson":
         from salus.write.geojson import write_geojson

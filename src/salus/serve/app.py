@@ -19,6 +19,7 @@ from salus import __version__
 from salus.errors import SalusError
 from salus.segmentation.segmenter import Segmenter
 from salus.serve import (
+    routes_all_formats,
     routes_calibration,
     routes_cases,
     routes_downloads,
@@ -117,6 +118,7 @@ def create_app(settings: ServeSettings, segmenter: Segmenter) -> RequestGuard:
         routes_outlines,
         routes_patients,
         routes_downloads,
+        routes_all_formats,
         routes_worklist,
         routes_status,
     ):

@@ -54,9 +54,9 @@ async def get_overlay(request: Request, state: StateDep, session: SessionDep, ke
 async def get_lesions(request: Request, state: StateDep, session: SessionDep, key: Key) -> dict[str, Any]:
     """List the current lesions of every frame, as `salus segment` writes them."""
     case = session.case(key)
-    answers = await while_connected(request, _all_answers(state, case))
+    answers = await while_connected(request, all_answers(state, case))
     numbered = [
-        replace(answer, lesions=lesions) for answer, lesions in zip(answers, _numbered_lesions(answers), strict=True)
+        replace(answer, lesions=lesions) for answer, lesions in zip(answers, numbered_lesions(answers), strict=True)
     ]
     table = records_json([answer_record(flag_calibration(answer), case.name, case.label) for answer in numbered])
     for answer, image in zip(numbered, table["images"], strict=True):
@@ -118,7 +118,7 @@ async def export(state: StateDep, session: SessionDep) -> FileResponse:
     """
     if not session.data_set.names():
         raise NotFound("nothing was saved in this session yet")
-    return await _temporary_file_response(state, session.data_set.zip, "salus-corrected.zip", "application/zip")
+    return await temporary_file_response(state, session.data_set.zip, "salus-corrected.zip", "application/zip")
 
 
 async def _dicom_response(
@@ -140,10 +140,10 @@ async def _dicom_response(
     source = await asyncio.to_thread(case.open)
     if not isinstance(source, DicomFrames):
         raise SalusError("DICOM objects need a DICOM image; this one is none")
-    answers = await while_connected(request, _all_answers(state, case))
-    return await _temporary_file_response(
+    answers = await while_connected(request, all_answers(state, case))
+    return await temporary_file_response(
         state,
-        lambda path: write(path, source, _CaseSegmentations(case, _numbered_lesions(answers))),
+        lambda path: write(path, source, _CaseSegmentations(case, numbered_lesions(answers))),
         f"{case.file_stem}-{kind}",
         "application/zip" if kind.endswith("zip") else "application/dicom",
     )
@@ -163,18 +163,18 @@ class _CaseSegmentations(Sequence[Segmentation]):
         return self._case.frame(number).segmentation(str(self._case.source), self._lesions[index])
 
 
-async def _all_answers(state: ServerState, case: OpenCase) -> list[FrameAnswer]:
+async def all_answers(state: ServerState, case: OpenCase) -> list[FrameAnswer]:
     """Give the current answer of every frame; one after another, so that a long cine leaves room for others."""
     return [await state.frame_answer(case, number) for number in range(1, case.count + 1)]
 
 
-def _numbered_lesions(answers: Sequence[FrameAnswer]) -> Sequence[tuple[Lesion, ...]]:
+def numbered_lesions(answers: Sequence[FrameAnswer]) -> Sequence[tuple[Lesion, ...]]:
     """List the lesions of each frame; those of a cine keep their numbers through it."""
     lesions = [answer.lesions for answer in answers]
     return assign_track_numbers(lesions) if len(lesions) > 1 else lesions
 
 
-async def _temporary_file_response(
+async def temporary_file_response(
     state: ServerState, write: Callable[[Path], None], name: str, media_type: str
 ) -> FileResponse:
     """Have a file written, send it under a name, and remove it."""

@@ -80,6 +80,7 @@ export const revert = (key, number, version) => requestJson("DELETE", `${framePa
 // The size of a pixel by hand: { mm_per_pixel, length_mm, line, replaced }.
 export const calibrate = (key, calibration) => requestJson("PUT", `/v1/cases/${key}/calibration`, JSON.stringify(calibration));
 export const uncalibrate = (key) => request("DELETE", `/v1/cases/${key}/calibration`);
+export const formats = () => requestJson("GET", "/v1/formats");
 export const lexicon = () => requestJson("GET", "/v1/lexicon");
 export const setNotes = (key, number, notes) => requestJson("PUT", `${framePath(key, number)}/notes`, JSON.stringify(notes));
 // Which patient a pattern reads in each file name; null asks for the pattern in force.

@@ -21,11 +21,14 @@ export function initDownloads() {
   });
 }
 
+// The start of the names of an image's files: its own without suffix, and without folders.
+export const stemOf = ({ label }) => label.replace(/\.(nii\.gz|[^./]+)$/, "").replaceAll("/", "_");
+
 // Download a mask, overlay, table or DICOM object of the current image.
 function downloadPart(kind) {
   const { current, frame } = state;
   if (frame.edited) return showToast("Save the outline first; downloads hold what is saved.");
-  const stem = current.label.replace(/\.(nii\.gz|[^./]+)$/, "").replaceAll("/", "_"), casePath = `/v1/cases/${current.key}`;
+  const stem = stemOf(current), casePath = `/v1/cases/${current.key}`;
   const frameStem = current.frames > 1 ? `${stem}-${String(frame.number).padStart(4, "0")}` : stem;
   const [path, name] = {
     mask: [`${casePath}/frames/${frame.number}/mask.png`, `${frameStem}-mask.png`],
@@ -37,7 +40,7 @@ function downloadPart(kind) {
   download(path, name);
 }
 
-async function download(path, name) {
+export async function download(path, name) {
   try {
     const link = createElement("a", { href: URL.createObjectURL(await api.download(path)), download: name });
     link.click();
