@@ -13,7 +13,8 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from salus.data.case import Case, DataSet
-from salus.data.check import CheckReport, check_data_set, exit_code, render_table
+from salus.data.check import check_data_set
+from salus.data.check_report import CheckReport, exit_code, render_table
 from salus.data.duplicates import Duplicates, independent_groups
 from salus.data.layouts import read_data_set
 

@@ -88,7 +88,8 @@ def run_check(args: argparse.Namespace) -> int:
     """Check a data set and print the report; return 1 where it has errors (with --strict: warnings)."""
     from dataclasses import asdict
 
-    from salus.data.check import check_data_set, exit_code, render_table
+    from salus.data.check import check_data_set
+    from salus.data.check_report import exit_code, render_table
     from salus.data.layouts import read_data_set
 
     report = check_data_set(read_data_set(args.folder, args.layout), progress=progress_counter("checked"))

@@ -14,7 +14,8 @@ import numpy as np
 
 from salus.errors import SalusError
 from salus.read.frames import read_scan
-from salus.read.image import read_mask_file, read_values
+from salus.read.image import read_values
+from salus.read.mask_file import read_any_mask
 from salus.read.mask_values import ANNOTATION, AUTO, COLOURS, MaskDecision, MaskReading
 from salus.scan import Scan
 
@@ -95,7 +96,7 @@ class Case:
             if self.annotation is not None:
                 reading = MaskReading(self.annotation.read(path, shape), None, MaskDecision(ANNOTATION, 0.0, 1.0))
             elif self.lesion_colours is None:
-                reading = read_mask_file(path, self.mask_values)
+                reading = read_any_mask(path, self.mask_values)
             else:
                 reading = _read_colour_mask(path, self.lesion_colours)
             mask = reading.mask

@@ -16,12 +16,15 @@ import numpy as np
 from scipy import ndimage
 
 from salus.data.case import Case, DataSet
+from salus.data.check_report import CheckReport, Problem, ValueRange
 from salus.data.duplicates import PerceptualHash, cluster_hashes, independent_groups, perceptual_hash
 from salus.data.marks import KINDS, Marks, find_marks
 from salus.errors import SalusError
 from salus.parallel import map_in_order
-from salus.read.frames import detect_format
-from salus.read.image import image_size, may_hold_colour, read_values
+from salus.read.formats import IMAGE, detect_format
+from salus.read.frames import open_frames
+from salus.read.image import may_hold_colour, read_values
+from salus.read.mask_file import read_label_map
 from salus.read.mask_values import GRADES, LABELS, MaskReading
 from salus.scan import MIN_SIDE
 
@@ -38,81 +41,6 @@ Clusters = Sequence[tuple[str, ...]]
 
 
 @dataclass(frozen=True)
-class Problem:
-    """A problem that a person should look at.
-
-    Attributes:
-        severity: "error" (a training run would stop) or "warning" (its scores would be doubtful).
-        names: the cases it is about.
-        message: what is wrong, with which file, and what to do.
-    """
-
-    severity: str
-    names: tuple[str, ...]
-    message: str
-
-
-@dataclass(frozen=True)
-class ValueRange:
-    """Minimum, median and maximum of some values."""
-
-    least: float
-    median: float
-    most: float
-
-
-@dataclass(frozen=True)
-class CheckReport:
-    """The result of `check_data_set`; `dataclasses.asdict` makes it ready for JSON.
-
-    Attributes:
-        root: the data set's folder.
-        layout: the layout it was read as.
-        images: number of images.
-        labelled: number of images with a mask.
-        labels: number of images by label; "unknown" where the data set does not say.
-        patients: number of known patients, None if none is known.
-        groups: number of independent groups that patients and near-duplicates make.
-        official_folds: number of folds that the data set ships.
-        height: of the readable images, pixels; None if there is none.
-        width: likewise.
-        lesion: the lesions' shares of the image, in (0, 1]; None if there is no lesion.
-        lesion_classes: number of masks in each size class.
-        tumour_free: number of empty masks.
-        several_masks: images whose lesion is in several files.
-        several_lesions: images whose mask has several separate lesions.
-        duplicates: clusters of near-duplicates.
-        across_labels: those of them with different labels.
-        across_patients: those of them with different patients.
-        marks: images with suspected marks, by kind.
-        remarks: what the reader of the layout noticed.
-        problems: errors first, then warnings.
-    """
-
-    root: str
-    layout: str
-    images: int
-    labelled: int
-    labels: dict[str, int]
-    patients: int | None
-    groups: int
-    official_folds: int
-    height: ValueRange | None
-    width: ValueRange | None
-    lesion: ValueRange | None
-    lesion_classes: dict[str, int]
-    tumour_free: int
-    several_masks: tuple[str, ...]
-    several_lesions: tuple[str, ...]
-    duplicates: tuple[tuple[str, ...], ...]
-    across_labels: tuple[tuple[str, ...], ...]
-    across_patients: tuple[tuple[str, ...], ...]
-    marks: dict[str, tuple[str, ...]]
-    remarks: tuple[str, ...]
-    problems: tuple[Problem, ...]
-
-
-@dataclass(frozen=True)
 class _CaseFindings:
     """What the files of one case hold.
 
@@ -124,6 +52,7 @@ class _CaseFindings:
         share: the lesion's share of the image; None without a usable mask.
         lesions: number of separate lesions.
         grey_mask: whether a mask has more than two values.
+        frames: number of frames or pages in the image's file.
         errors: a line for each file that cannot be used.
     """
 
@@ -134,6 +63,7 @@ class _CaseFindings:
     share: float | None
     lesions: int
     grey_mask: bool
+    frames: int
     errors: tuple[str, ...]
 
 
@@ -192,52 +122,23 @@ def check_data_set(
     )
 
 
-def exit_code(report: CheckReport, *, strict: bool = False) -> int:
-    """Return 1 if the report has errors (with `strict`: or warnings), else 0."""
-    return int(any(problem.severity == "error" or strict for problem in report.problems))
-
-
-def render_table(report: CheckReport) -> str:
-    """Render a report as text: a table of counts, then a line for each problem and remark."""
-    rows = [
-        ("images", f"{report.images}, of which {report.labelled} have a truth"),
-        ("labels", ", ".join(f"{label} {count}" for label, count in report.labels.items())),
-        ("patients", str(report.patients or "unknown")),
-        ("independent", f"{report.groups} groups of patients and near-duplicates"),
-        ("official folds", str(report.official_folds or "none")),
-        ("height, pixels", _format_range(report.height, ".0f")),
-        ("width, pixels", _format_range(report.width, ".0f")),
-        ("lesion, of image", _format_range(report.lesion, ".1%")),
-        ("", ", ".join(f"{bounds}: {count}" for bounds, count in report.lesion_classes.items())),
-        ("tumour-free", str(report.tumour_free)),
-        ("several masks", str(len(report.several_masks))),
-        ("several lesions", str(len(report.several_lesions))),
-        ("near-duplicates", f"{sum(map(len, report.duplicates))} images in {len(report.duplicates)} clusters"),
-        ("suspected marks", ", ".join(f"{kind} {len(names)}" for kind, names in report.marks.items())),
-    ]
-    lines = [f"{report.root} (layout {report.layout})", *(f"  {title:<17} {text}".rstrip() for title, text in rows)]
-    lines += [f"{problem.severity}: {problem.message}" for problem in report.problems]
-    lines += [f"note: {remark}" for remark in report.remarks]
-    kinds = Counter(problem.severity for problem in report.problems)
-    return "\n".join([*lines, f"errors: {kinds['error']}, warnings: {kinds['warning']}"])
-
-
 def _inspect_case(case: Case) -> _CaseFindings:
     """Read one case's files."""
     errors: list[str] = []
     shape = image_hash = marks = share = None
-    lesions, grey_mask = 0, False
+    lesions, grey_mask, frames = 0, False, 1
     try:
         scan = case.read_image()
+        frames = open_frames(case.image).count
         shape, image_hash = scan.shape, perceptual_hash(scan.pixels)
-        is_colour = detect_format(case.image) == "image" and may_hold_colour(case.image)
+        is_colour = detect_format(case.image) == IMAGE and may_hold_colour(case.image)
         marks = find_marks(scan.pixels, read_values(case.image) if is_colour else None)
     except SalusError as error:
         errors.append(str(error))
     for path in () if case.annotation else case.masks or ():
         try:
-            read_values(path)
-            if shape is not None and image_size(path) != shape:
+            size = read_label_map(path).shape if detect_format(path) != IMAGE else read_values(path).shape[:2]
+            if shape is not None and size != shape:
                 case.read_mask(shape)  # raises the error that names both sizes
         except SalusError as error:
             errors.append(str(error))
@@ -260,7 +161,9 @@ def _inspect_case(case: Case) -> _CaseFindings:
             case.read_saliency()
     except SalusError as error:
         errors.append(str(error))
-    return _CaseFindings(case, shape, image_hash, marks, share, lesions, grey_mask, tuple(dict.fromkeys(errors)))
+    return _CaseFindings(
+        case, shape, image_hash, marks, share, lesions, grey_mask, frames, tuple(dict.fromkeys(errors))
+    )
 
 
 def _is_jpeg_noise(path: str, reading: MaskReading) -> bool:
@@ -277,9 +180,11 @@ def _image_warnings(findings: Sequence[_CaseFindings], marked: Sequence[str]) ->
     normals = [f for f in findings if f.case.label == "normal"]
     small = [f.case.name for f in findings if f.shape and min(f.shape) < MIN_SIDE]
     grey = [f.case.name for f in findings if f.grey_mask]
+    cines = [f.case.name for f in findings if f.frames > 1]
     large = [f.case.name for f in findings if (f.share or 0) > INVERTED_ABOVE]
     kinds = [
         (small, f"images have fewer than {MIN_SIDE} pixels a side; salus segment and salus saliency refuse them"),
+        (cines, "images hold several frames or pages, of which the first is taken; save each as a file"),
         (
             grey,
             "masks hold more than two values: labels, all above 0 lesion, or soft edges, lesion from one half on "
@@ -322,7 +227,3 @@ def _list_few(names: Sequence[str]) -> str:
 
 def _value_range(values: Sequence[float]) -> ValueRange | None:
     return ValueRange(float(min(values)), float(np.median(values)), float(max(values))) if values else None
-
-
-def _format_range(values: ValueRange | None, form: str) -> str:
-    return "-" if values is None else f"{values.least:{form}} to {values.most:{form}}, median {values.median:{form}}"

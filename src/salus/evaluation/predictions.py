@@ -11,24 +11,28 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from salus.data.case import Case, match_colours
-from salus.data.layouts.files import images_by_stem
-from salus.data.layouts.label_maps import read_label_map
+from salus.data.layouts.files import images_by_stem, remark_on
 from salus.errors import SalusError
-from salus.read.find import UNPRINTABLE
-from salus.read.formats import IMAGE, NIFTI_SUFFIXES, NRRD_SUFFIXES, detect_format, strip_suffix
-from salus.read.image import read_mask_file, read_values
-from salus.read.mask_values import AUTO, COLOURS, MaskDecision, MaskReading, interpret_mask
+from salus.read.formats import IMAGE, detect_format, strip_suffix
+from salus.read.image import read_values
+from salus.read.mask_file import read_any_mask, read_label_map
+from salus.read.mask_values import AUTO, COLOURS, MaskDecision, MaskReading
 
 
-def match_predictions(folder: Path, cases: Sequence[Case]) -> list[Path]:
+def match_predictions(folder: Path, cases: Sequence[Case], remarks: list[str] | None = None) -> list[Path]:
     """Find the prediction file of each case: its name without the suffix is the case's, or the image's.
+
+    Args:
+        folder: of the predictions.
+        cases: to be scored.
+        remarks: gets lines on files that are the prediction of none of them.
 
     Raises:
         SalusError: there is no such folder, it holds the images themselves, or cases have no prediction (named).
     """
     if not folder.is_dir():
         raise SalusError(f"{folder}: no such folder of predictions")
-    files = _volumes_by_stem(folder) | images_by_stem(folder)
+    files = images_by_stem(folder)
     stems = Counter(map(_stem, cases))  # a stem of two images does not say whose file it is
     matches = [files.get(case.name) or (files.get(_stem(case)) if stems[_stem(case)] == 1 else None) for case in cases]
     missing = [case.name for case, path in zip(cases, matches, strict=True) if path is None]
@@ -40,6 +44,8 @@ def match_predictions(folder: Path, cases: Sequence[Case]) -> list[Path]:
     paths = [path for path in matches if path is not None]
     if list(map(os.path.realpath, paths)) == [os.path.realpath(case.image) for case in cases]:
         raise SalusError(f"{folder}: holds the images themselves; name the folder of what was predicted of them")
+    if remarks is not None:
+        remarks += remark_on(sorted(set(files.values()) - set(paths)), "is the prediction of no case that has a truth")
     return paths
 
 
@@ -55,8 +61,7 @@ def read_prediction(path: Path, case: Case, shape: tuple[int, int], mask_values:
     Raises:
         SalusError: it is of another size than the image, or what is lesion in it cannot be decided.
     """
-    is_picture = detect_format(path) == IMAGE
-    values = read_values(path) if is_picture else read_label_map(path)
+    values = read_values(path) if detect_format(path) == IMAGE else read_label_map(path)
     if values.shape[:2] != tuple(shape):
         raise SalusError(
             f"{path}: the prediction is {values.shape[1]} x {values.shape[0]}, its image {shape[1]} x {shape[0]}"
@@ -65,19 +70,8 @@ def read_prediction(path: Path, case: Case, shape: tuple[int, int], mask_values:
         mask = match_colours(values, case.lesion_colours)
         if mask.any():
             return MaskReading(mask, None, MaskDecision(COLOURS, float(values.min()), float(values.max())))
-    return read_mask_file(path, mask_values) if is_picture else interpret_mask(values, str(path), mask_values)
+    return read_any_mask(path, mask_values)
 
 
 def _stem(case: Case) -> str:
     return strip_suffix(case.image)
-
-
-def _volumes_by_stem(folder: Path) -> dict[str, Path]:
-    """List the NIfTI and NRRD files directly in a folder by name without suffix."""
-    return {
-        strip_suffix(path): path
-        for path in sorted(folder.iterdir())
-        if path.name.lower().endswith((*NIFTI_SUFFIXES, *NRRD_SUFFIXES))
-        and not path.name.startswith(".")
-        and not UNPRINTABLE.search(path.name)
-    }

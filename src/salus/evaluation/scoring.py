@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 
 from salus.data.case import Case
-from salus.data.fingerprint import fingerprint, image_digests
 from salus.data.layouts import read_data_set
-from salus.engine import open_network
 from salus.errors import SalusError
 from salus.evaluation.predictions import match_predictions, read_prediction
+from salus.evaluation.training_images import training_warnings
 from salus.metrics.segmentation import score
 from salus.preprocess import resize
 from salus.read.mask_values import AUTO, MaskDecision, check_mask_values, summarise_decisions, warn_of_faint_maps
@@ -160,7 +159,7 @@ def evaluate(
         mask_values: how the values of predictions are read; see `salus.read.mask_values`.
         truth_values: the same of the truth.
         remarks: gets a line on how the truth was read, and one on the predictions.
-        warnings: gets a line where predictions may have been misread.
+        warnings: gets lines on what the truth's layout leaves out, and where predictions may have been misread.
         on_progress: called with the number of cases that are done, and of all.
 
     Returns:
@@ -170,8 +169,8 @@ def evaluate(
         SalusError: a folder is missing, or cases have no prediction.
     """
     check_mask_values(mask_values)
-    folder, cases = Path(predictions), _labelled_cases(truth, layout, truth_values)
-    path_of = dict(zip(cases, match_predictions(folder, cases), strict=True))
+    folder, cases = Path(predictions), _labelled_cases(truth, layout, truth_values, warnings)
+    path_of = dict(zip(cases, match_predictions(folder, cases, warnings), strict=True))
     decisions = Decisions()
 
     def score_case(case: Case) -> list[Row]:
@@ -208,7 +207,8 @@ def evaluate_network(
         precision: in which the network computes.
         truth_values: how the values of masks are read; see `salus.read.mask_values`.
         remarks: gets a line on how the truth was read.
-        warnings: gets a line where the network was trained on these very images.
+        warnings: gets lines on what the truth's layout leaves out, and one where the network was trained on these very
+            images.
         on_progress: called with the number of cases that are done, and of all.
 
     Returns:
@@ -217,7 +217,7 @@ def evaluate_network(
     Raises:
         SalusError: the folder is missing or nothing in it has a truth; or see `salus.segmentation.segmenter.Segmenter`.
     """
-    cases = _labelled_cases(truth, layout, truth_values)
+    cases = _labelled_cases(truth, layout, truth_values, warnings)
     segmenter, decisions = Segmenter(network, device=device, precision=precision), Decisions()
 
     def score_case(case: Case) -> list[Row]:
@@ -226,25 +226,8 @@ def evaluate_network(
     result = _score_each(cases, score_case, workers, on_progress)
     decisions.report(remarks, warnings)
     if warnings is not None:
-        warnings += _training_warnings(segmenter.path, cases)
+        warnings += training_warnings(segmenter.path, cases)
     return result
-
-
-def _training_warnings(network: Path, cases: Sequence[Case]) -> list[str]:
-    """Return a line where the network's card names these very images among those that it was trained on."""
-    settings = open_network(network).settings
-    card = settings.get("card", {})
-    data_set, images = fingerprint(cases)["sha256"], image_digests(cases)
-    lines = []
-    for name, entry in card.get("data", {}).items():
-        known = images.intersection(entry.get("image_sha256", ()))
-        if known or entry.get("sha256") == data_set:
-            lines.append(
-                f"{settings.get('name', network.stem)} was trained on {len(known) or 'most'} of these {len(images)} "
-                f"images (its card: {card.get('trained_on', 'every image')} of {name}); the scores are not of unseen "
-                "patients"
-            )
-    return lines
 
 
 def _read_truth(case: Case, shape: tuple[int, int], decisions: Decisions | None) -> np.ndarray:
@@ -254,11 +237,16 @@ def _read_truth(case: Case, shape: tuple[int, int], decisions: Decisions | None)
     return np.any([reading.mask for reading in files.values()], axis=0) if files else np.zeros(shape, bool)
 
 
-def _labelled_cases(truth: Path | str, layout: str | None, mask_values: str) -> tuple[Case, ...]:
-    cases = read_data_set(truth, layout, mask_values).labelled
-    if not cases:
+def _labelled_cases(
+    truth: Path | str, layout: str | None, mask_values: str, warnings: list[str] | None
+) -> tuple[Case, ...]:
+    """List the cases with a truth; what the layout leaves out goes to the warnings."""
+    data = read_data_set(truth, layout, mask_values)
+    if not data.labelled:
         raise SalusError(f"{truth}: no image in it has a truth to score against; salus data check says what is there")
-    return cases
+    if warnings is not None:
+        warnings += data.remarks
+    return data.labelled
 
 
 def _score_each(

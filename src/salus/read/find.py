@@ -189,7 +189,7 @@ def _search(files: Iterable[Path], on_omission: OnOmission) -> list[Path]:
     """Select the images among files."""
     images = []
     for file in files:
-        reason = _reason_against(file)
+        reason = reason_against(file)
         if reason is None:
             images.append(file)
         elif reason:
@@ -200,8 +200,8 @@ def _search(files: Iterable[Path], on_omission: OnOmission) -> list[Path]:
     return sorted(kept)
 
 
-def _reason_against(file: Path) -> str | None:
-    """Return why a file is left out: None where it is an image, "" where that needs no word."""
+def reason_against(file: Path) -> str | None:
+    """Return why a file is left out of a folder: None where it is an image, "" where that needs no word."""
     file_format = recognise(file)
     if file.name.startswith("."):
         is_known = file.name.startswith("._") or file_format is None

@@ -38,6 +38,11 @@ class NiftiFrames:
 
     def scan(self, number: int = 1) -> Scan:
         """Read one frame; see `Frames`."""
+        values = self.values(number)
+        return scan_from_values(values, self.source, self.spacing, number if self.count > 1 else None)
+
+    def values(self, number: int = 1) -> np.ndarray:
+        """Read the values of one frame: (rows, columns) or (rows, columns, channels); errors as of `scan`."""
         check_frame_number(self.source, number, self.count)
         shape = self.image.shape
         index = np.unravel_index(number - 1, shape[2:], order="F") if len(shape) > 2 else ()
@@ -48,8 +53,7 @@ class NiftiFrames:
             raise SalusError(f"{self.source}: the pixel data of frame {number} are damaged ({name})") from None
         if values.dtype.names:
             values = np.stack([values[name] for name in values.dtype.names[:3]], axis=-1)
-        values = values.swapaxes(0, 1)
-        return scan_from_values(values, self.source, self.spacing, number if self.count > 1 else None)
+        return values.swapaxes(0, 1)
 
 
 def load_nifti(path: Path) -> Any:

@@ -62,6 +62,11 @@ class NrrdFrames:
 
     def scan(self, number: int = 1) -> Scan:
         """Read one frame; see `Frames`."""
+        values = self.values(number)
+        return scan_from_values(values, self.source, self.spacing, number if self.count > 1 else None)
+
+    def values(self, number: int = 1) -> np.ndarray:
+        """Read the stored values of one frame: (rows, columns) or (rows, columns, channels); errors as of `scan`."""
         check_frame_number(self.source, number, self.count)
         size = prod(self.shape) * self.dtype.itemsize
         start = (number - 1) * size
@@ -76,8 +81,7 @@ class NrrdFrames:
             content = self.unpacked[start : start + size]
         if len(content) < size:
             raise SalusError(f"{self.source}: the pixel data of frame {number} are cut short; copy it again")
-        values = np.frombuffer(content, self.dtype).reshape(self.shape)
-        return scan_from_values(values, self.source, self.spacing, number if self.count > 1 else None)
+        return np.frombuffer(content, self.dtype).reshape(self.shape)
 
 
 def open_nrrd(path: Path | str) -> NrrdFrames:

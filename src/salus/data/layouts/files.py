@@ -5,41 +5,54 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from salus.read.find import UNPRINTABLE
-from salus.read.formats import IMAGE_SUFFIXES
+from salus.read.find import UNPRINTABLE, reason_against
+from salus.read.formats import CLINICAL_SUFFIXES, IMAGE_SUFFIXES, strip_suffix
+
+PREFERRED = (*IMAGE_SUFFIXES, *CLINICAL_SUFFIXES)
+"""Suffixes in the order in which one of several files of equal stems is taken."""
 
 
 def images_by_stem(folder: Path, remarks: list[str] | None = None) -> dict[str, Path]:
     """List the image files directly in a folder by stem, sorted, without hidden files and `UNPRINTABLE` names.
 
-    Of files with equal stems (case001.png, case001.jpg) the one whose suffix comes first in `IMAGE_SUFFIXES` is taken.
+    Files are recognised by their content, as in `salus.read.find`, so images may be DICOM files named by UID. Of files
+    with equal stems (case001.png, case001.jpg) the one whose suffix comes first in `PREFERRED` is taken.
 
     Args:
         folder: the folder; if it is missing, the result is empty.
         remarks: gets lines on the files that are left out.
     """
     images: dict[str, Path] = {}
-    clashes, others, unprintable = [], [], []
+    clashes, unprintable = [], []
+    others: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if path.name.startswith("."):
+        if path.name.startswith(".") or path.is_dir():
             continue
         if UNPRINTABLE.search(path.name):
             unprintable.append(path)
             continue
-        if path.suffix.lower() not in IMAGE_SUFFIXES:
-            if path.is_file() and path.suffix.lower() not in (".csv", ".txt", ".md", ".json", ".xlsx", ".db"):
-                others.append(path)
+        # The suffix of a picture is enough, so that large data sets are listed quickly.
+        if path.suffix.lower() not in IMAGE_SUFFIXES and (reason := reason_against(path)) is not None:
+            if reason:
+                others.setdefault(reason, []).append(path)
             continue
-        first = images.setdefault(path.stem, path)
+        first = images.setdefault(strip_suffix(path), path)
         if first != path:
-            kept, ignored = sorted((first, path), key=lambda p: (IMAGE_SUFFIXES.index(p.suffix.lower()), p.name))
-            images[path.stem] = kept
+            kept, ignored = sorted((first, path), key=_preference)
+            images[strip_suffix(path)] = kept
             clashes.append(ignored)
     if remarks is not None:
         remarks += remark_on(clashes, "ignored, for another file here has the same name with another suffix")
         remarks += remark_on(unprintable, "ignored, for its name holds a character that cannot be printed; rename it")
-        remarks += remark_on(others, f"ignored, for it is no image that Salus reads ({', '.join(IMAGE_SUFFIXES)})")
+        for reason, paths in others.items():
+            remarks += remark_on(paths, f"ignored, for it {reason}")
     return dict(sorted(images.items()))
+
+
+def _preference(path: Path) -> tuple[int, str]:
+    """Return what files of equal stems are sorted by."""
+    name = path.name.lower()
+    return next((i for i, suffix in enumerate(PREFERRED) if name.endswith(suffix)), len(PREFERRED)), path.name
 
 
 def remark_on(paths: Iterable[Path], text: str) -> list[str]:

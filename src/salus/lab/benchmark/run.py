@@ -72,6 +72,8 @@ def start(
     group.check_equal("the options", json.dumps(asdict(config)))
     data = read_data_set(config.data, config.layout, config.mask_values)
     log(f"{config.data}: {len(data.labelled)} labelled images, layout {data.layout}")
+    for remark in data.remarks:
+        log(f"note: {remark}")
     pairs = _prepare_pairs(data, config, log)
     config = _check_config(replace(config, layout=data.layout), pairs)
     folds = _make_folds(data, pairs, config, folds_file, log)

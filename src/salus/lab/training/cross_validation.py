@@ -116,6 +116,8 @@ def read_cross_validation_data(
     fingerprints: dict[str, str] = {}
     for name, folder in zip(names, folders, strict=True):
         data_set = read_data_set(folder, mask_values=mask_values)
+        for remark in data_set.remarks:
+            log(f"note: {remark}")
         cases = data_set.labelled
         if not cases:
             raise SalusError(f"{folder}: no image has a mask; maps can only be judged where the truth is known")
