@@ -22,7 +22,12 @@ def add_parser(commands: Any) -> None:
         metavar="NET",
         help="shipped; the network.onnx of salus train; the folder of import-keras; RUN/NETWORK/fold-N of a benchmark",
     )
-    parser.add_argument("--format", required=True, choices=("onnx", "openvino", "litert", "keras"), help="of the file")
+    parser.add_argument(
+        "--format",
+        required=True,
+        choices=("onnx", "openvino", "litert", "keras", "hf"),
+        help="of the file; hf: a model folder in Hugging Face's layout, with its card",
+    )
     parser.add_argument(
         "-o",
         "--out",
@@ -30,7 +35,8 @@ def add_parser(commands: Any) -> None:
         dest="output",
         type=Path,
         metavar="FILE",
-        help=".onnx; .xml, beside which a .bin is written; .tflite; .keras, .h5 or .weights.h5 (default: NET's name)",
+        help=".onnx; .xml, beside which a .bin is written; .tflite; .keras, .h5 or .weights.h5; of hf "
+        "the folder (default: NET's name)",
     )
     parser.add_argument(
         "--precision",
@@ -53,6 +59,11 @@ def run(args: argparse.Namespace) -> None:
     use_backend("tensorflow")
     from salus.lab.export.write import export_network
 
-    exported = export_network(args.net, args.format, args.output, args.precision, args.factory)
+    if args.format == "hf":
+        from salus.lab.export.model_folder import export_model_folder
+
+        exported = export_model_folder(args.net, args.output, args.precision, args.factory)
+    else:
+        exported = export_network(args.net, args.format, args.output, args.precision, args.factory)
     sizes = ", ".join(f"{file} ({file.stat().st_size:,} bytes)" for file in exported.files)
     print(f"{sizes}: differs from the network by at most {exported.difference:.1e} (allowed: {exported.bound:g})")
