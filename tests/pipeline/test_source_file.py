@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -126,3 +127,17 @@ def test_the_journal_keeps_the_identity_of_each_frame_s_file(cine, tmp_path):
     images = json.loads((tmp_path / "out" / "lesions.json").read_text())["images"]
     assert {image["sha256"] for image in images} == {hashlib.sha256(cine.read_bytes()).hexdigest()}
     assert len(images) == 3
+
+
+def test_a_file_far_larger_than_its_picture_is_not_read_whole(tmp_path, calls):
+    nrrd = pytest.importorskip("nrrd")
+    path = tmp_path / "sparse.nrrd"
+    nrrd.write(str(path), image_of((10, 30, 20, 50)).T, {"encoding": "raw"})
+    os.truncate(path, 3 * 2**30)  # takes no place on the disk
+    assert segment(tmp_path, path) == 0
+    assert not any(name == "file_digest" and str(path) == file for name, file in calls)
+    before = json.loads((tmp_path / "out" / "lesions.json").read_text())["images"]
+    assert [(record["result"], record["sha256"]) for record in before] == [("tumour", "")]
+    source = source_file(path)
+    assert source.has_identity("", source.size, source.modified)
+    assert not source.has_identity("", source.size, source.modified + 1)  # an empty checksum is that of no other file

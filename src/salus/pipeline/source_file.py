@@ -14,6 +14,9 @@ from salus.read.frames import Frames, detect_format, open_frames
 KEPT = 64
 """Opened files that are kept in memory: the header of a DICOM or NIfTI file, nothing of a PNG."""
 
+MAX_HASHED = 256 * 2**20
+"""Largest bytes of a file for each frame of which a checksum is made; 16 million pixels of any type take less."""
+
 KEPT_IN_MEMORY = 2
 """Opened NRRD files that are kept in memory, with all their pixels, up to 512 MiB each."""
 
@@ -45,9 +48,14 @@ class SourceFile:
     def identity(self) -> dict[str, Any]:
         """Return sha256, size and modified, as `salus.write.tables.Record` keeps them; read the file at the first call.
 
+        The checksum is empty where the file has more than `MAX_HASHED` for each of its frames: pixels that the header
+        does not state, which would take longer to read than all else.
+
         Raises:
             SalusError: the file is gone.
         """
+        if self.size > MAX_HASHED and self.size > MAX_HASHED * self._count():
+            return {"sha256": "", "size": self.size, "modified": self.modified}
         with self._lock:
             try:
                 self._sha256 = self._sha256 or compute_sha256(self.path)
@@ -55,13 +63,22 @@ class SourceFile:
                 raise SalusError(f"{self.path}: vanished while it was read ({error.strerror})") from None
         return {"sha256": self._sha256, "size": self.size, "modified": self.modified}
 
+    def _count(self) -> int:
+        """Return the number of frames; 1 where the file cannot be opened."""
+        try:
+            return self.frames().count
+        except Exception:  # reported when the file is segmented
+            return 1
+
     def has_identity(self, sha256: str, size: int, modified: int) -> bool:
         """Check whether this is the file that a record was made of; its content decides where it was touched or moved.
 
         Raises:
             SalusError: the file is gone.
         """
-        return (self.size, self.modified) == (size, modified) or self.identity()["sha256"] == sha256
+        if (self.size, self.modified) == (size, modified):
+            return True
+        return bool(sha256) and self.identity()["sha256"] == sha256
 
 
 def source_file(path: Path) -> SourceFile:

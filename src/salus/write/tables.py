@@ -29,7 +29,7 @@ class Record:
         width: width of the image in pixels.
         spacing: see `salus.segmentation.result.Segmentation`; so are regions, frame, presence, confidence, strangeness,
             flags, lesions and network. Presence, confidence and strangeness are None where the image failed.
-        sha256: checksum of the file.
+        sha256: checksum of the file; "" of one that is far larger than the picture that its header states.
         size: size of the file in bytes.
         modified: when the file was modified, in nanoseconds.
         seconds: time that reading, segmenting and writing took.
