@@ -1,0 +1,84 @@
+"""DICOM structured reports: outlines and figures, read back."""
+
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image, ImageDraw
+from tests.write.dicom_sources import MASK, SPACING, frames, planes
+from tests.write.segmentations import segmentation_of
+
+from salus.read.dicom import open_dicom
+from salus.write.dicom_source import tracking_uid
+from salus.write.dicom_sr import write_sr
+
+hd = pytest.importorskip("highdicom")
+
+
+codes = pytest.importorskip("pydicom.sr.codedict").codes
+
+
+def test_a_report_outlines_parts_and_holes(image, tmp_path):
+    """The line, filled, is the lesion: a ring whose hole is not in it, and a part that touches it by a corner."""
+    mask = np.zeros_like(MASK)
+    mask[4:18, 20:40] = mask[18:24, 40:50] = True
+    mask[8:12, 24:28] = mask[8:12, 32:36] = False
+    write_sr(tmp_path / "sr.dcm", open_dicom(image), [segmentation_of(mask, SPACING)])
+    (group,) = hd.sr.srread(tmp_path / "sr.dcm").content.get_planar_roi_measurement_groups()
+    line = group.roi.value[:, :2]
+    assert (line[0] == line[-1]).all()
+    filled = Image.new("1", (64 * 8, 40 * 8))  # Pillow's own filling, on a finer grid: eight steps a pixel
+    ImageDraw.Draw(filled).polygon([(8 * x, 8 * y) for x, y in line], fill=1)
+    np.testing.assert_array_equal(np.asarray(filled)[4::8, 4::8], mask)
+    x, y = line.T
+    assert abs(np.dot(x[:-1], y[1:]) - np.dot(x[1:], y[:-1])) / 2 == mask.sum()
+
+
+FIGURES = {
+    codes.SCT.Area: "area", codes.SCT.LongAxis: "longest", codes.SCT.ShortAxis: "across", codes.SCT.Width: "width",
+    codes.DCM.Height: "height", codes.SCT.Perimeter: "perimeter", codes.SCT.Depth: "depth",
+    ("circularity", "99SALUS"): "circularity", ("solidity", "99SALUS"): "solidity", ("border", "99SALUS"): "border",
+    ("confidence", "99SALUS"): "confidence", ("irregularity", "99SALUS"): "irregularity", ("tilt", "99SALUS"): "tilt",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("spacing", [SPACING, None])
+def test_a_report_holds_every_figure_with_its_unit(spacing, image, tmp_path):
+    segmentation = segmentation_of(MASK, spacing)
+    write_sr(tmp_path / "sr.dcm", open_dicom(image), [segmentation])
+    dataset, source = hd.sr.srread(tmp_path / "sr.dcm"), pydicom.dcmread(image)
+    assert dataset.ContentTemplateSequence[0].TemplateIdentifier == "1500"
+    groups = dataset.content.get_planar_roi_measurement_groups()
+    assert [group.tracking_uid for group in groups] == [
+        tracking_uid(source, one.number) for one in segmentation.lesions
+    ]
+    for group, lesion in zip(groups, segmentation.lesions, strict=True):
+        assert group.finding_type == codes.SCT.Neoplasm
+        assert [site.topographical_site if hasattr(site, "topographical_site") else site.value for site in
+                group.finding_sites] == [codes.SCT.Breast]  # fmt: skip
+        measurements = {(one.name.value, one.name.scheme_designator): one for one in group.get_measurements()}
+        for name, attribute in FIGURES.items():
+            one = measurements[(name.value, name.scheme_designator) if hasattr(name, "value") else name]
+            assert one.value == pytest.approx(getattr(lesion, attribute), rel=1e-9), attribute
+        assert measurements[codes.SCT.LongAxis.value, "SCT"].unit.value == ("mm" if spacing else "{pixels}")
+        assert measurements[codes.SCT.Area.value, "SCT"].unit.value == ("mm2" if spacing else "{square pixels}")
+        assert len(measurements) == len(FIGURES)  # contrast is left out, for it was not measured
+        ring = group.roi.value
+        rows, columns = np.nonzero(planes(segmentation)[..., lesion.number - 1])
+        assert (ring[:, 0].min(), ring[:, 0].max()) == (columns.min(), columns.max() + 1)
+        assert (ring[:, 1].min(), ring[:, 1].max()) == (rows.min(), rows.max() + 1)
+        assert group.reference_type == codes.DCM.ImageRegion
+        assert group.roi.ContentSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID == source.SOPInstanceUID
+
+
+def test_a_report_of_a_cine_names_the_frames(cine, tmp_path):
+    write_sr(tmp_path / "sr.dcm", open_dicom(cine), frames())
+    groups = hd.sr.srread(tmp_path / "sr.dcm").content.get_planar_roi_measurement_groups()
+    numbers = [int(group.roi.ContentSequence[0].ReferencedSOPSequence[0].ReferencedFrameNumber) for group in groups]
+    assert numbers == [1, 1, 2, 2, 3, 3]
+    assert len({group.tracking_uid for group in groups}) == 2
+
+
+def test_a_report_of_nothing_says_so(image, tmp_path):
+    write_sr(tmp_path / "sr.dcm", open_dicom(image), [segmentation_of(np.zeros_like(MASK))])
+    (group,) = hd.sr.srread(tmp_path / "sr.dcm").content.get_image_measurement_groups()
+    assert [one.value.meaning for one in group.get_qualitative_evaluations()] == ["No tumour found"]
