@@ -78,3 +78,15 @@ def test_ray_rate_is_computed_from_the_times_of_shards():
     times = [100 + 2 * (1 + i // 2) for i in range(20)]
     assert ray_throughput.steady_rate(times, 50, 2) == pytest.approx(50)
     assert ray_throughput.costs(10, 2000, 0.05, (36_000_000,)) == ["| 36 million | 1,000 | 10 h | 50 | 72 GB |"]
+
+
+def test_the_simulated_reader_of_the_page_points_at_the_lesion_and_then_at_the_largest_error():
+    import page_count
+
+    truth, mask = np.zeros((2, 40, 60), bool)
+    truth[5:16, 10:21] = mask[20:35, 30:45] = True
+    assert page_count.dice(mask, truth) == 0
+    assert page_count.place_to_point_at(mask, truth, 0) == (15.5, 10.5, False)  # the middle of the lesion
+    assert page_count.place_to_point_at(mask, truth, 1) == (37.5, 27.5, True)  # the middle of what is too much
+    assert page_count.place_to_point_at(mask, np.zeros_like(truth), 0) == (37.5, 27.5, True)  # there is no lesion
+    assert page_count.dice(truth, truth) == page_count.dice(np.zeros_like(mask), np.zeros_like(mask)) == 1
