@@ -5,9 +5,10 @@
 
 Each source is left out in turn: a network is trained on all others and tested on it. Each variant changes one thing of
 the first recipe. Scores are at the network's size, without a limit of presence: the mean Dice of images with a tumour,
-at the threshold .5 and at that of the largest expected Dice; and how well presence separates the images with a tumour
-from the others (AUC), where the source has both. RUN/NAME/SEED/SOURCE.json holds a finished training; the same command
-goes on after an interruption. The table has the mean over the seeds, and their range where there are several.
+at the threshold .5 and at that of the largest expected Dice; the latter with one click, drawn at random by its distance
+to the edge of one lesion, for networks that take prompts; and how well presence separates the images with a tumour from
+the others (AUC), where the source has both. RUN/NAME/SEED/SOURCE.json holds a finished training; the same command goes
+on after an interruption. The table has the mean over the seeds, and their range where there are several.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from salus.lab.segmentation.train import train_segmenter
 from salus.lab.training.augment.settings import LIGHT, STRONG
 from salus.lab.training.cross_validation import CrossValidationData, read_cross_validation_data
 from salus.lab.training.run_folder import read_json
+from salus.lab.training.simulated_prompts import choose_lesion, draw_simulated, sample_point
+from salus.prompts.prompt import Prompt
 from salus.segmentation.postprocess import best_threshold
 
 FIRST = SegmentationRecipe(early_steps=0, learning_rate=6e-4, attention=False, prompted=0.0)
@@ -33,7 +36,7 @@ FIRST = SegmentationRecipe(early_steps=0, learning_rate=6e-4, attention=False, p
 
 STRONG_GEOMETRY = replace(
     LIGHT,
-    **{name: getattr(STRONG, name) for name in ("zoom", "aspect", "turn", "shear", "shift")},  # type: ignore[arg-type]
+    **{name: getattr(STRONG, name) for name in ("zoom", "aspect", "turn", "shear", "shift")},
 )
 """The large changes of geometry with the small ones of grey values."""
 
@@ -54,30 +57,51 @@ def variants(base: SegmentationRecipe) -> dict[str, SegmentationRecipe]:
         "half the learning rate": replace(base, learning_rate=base.learning_rate / 2),
         "twice the steps": replace(base, steps=2 * base.steps),
         "attention by its own saliency as in salus-4": replace(base, attention=True),
-        "prompts": replace(base, prompted=0.7),
+        "prompts": replace(base, prompted=0.7, paired=0.0),
+        "prompts and two scans side by side": replace(base, prompted=0.7, paired=0.45),
         "no ImageNet weights": replace(base, pretrained=False),
     }
 
 
 def score_model(model: Any, data: CrossValidationData, indices: np.ndarray) -> dict[str, float]:
-    """Score a network on some of the images, without a prompt."""
+    """Score a network on some of the images."""
     from sklearn.metrics import roc_auc_score
 
     image = data.images[indices][..., None] / np.float32(255)
-    inputs = image if len(model.inputs) == 1 else {"image": image, "prompt": np.zeros_like(image)}
-    outputs = model.predict(inputs, batch_size=32, verbose=0)
-    truth, maps = data.masks[indices], outputs["probability"][..., 0]
+    takes_prompts = len(model.inputs) > 1
+
+    def run(prompt: np.ndarray) -> dict[str, np.ndarray]:
+        inputs = {"image": image, "prompt": prompt} if takes_prompts else image
+        outputs: dict[str, np.ndarray] = model.predict(inputs, batch_size=32, verbose=0)
+        return outputs
+
+    truth = data.masks[indices]
     lesion = truth.any(axis=(1, 2))
-
-    def mean_dice(masks: np.ndarray) -> float:
-        both, areas = (masks & truth).sum(axis=(1, 2)), masks.sum(axis=(1, 2)) + truth.sum(axis=(1, 2))
-        return float((2 * both / np.maximum(areas, 1))[lesion].mean())
-
-    thresholds = np.array([max(best_threshold(map_)[0], 1e-6) for map_ in maps])
-    scores = {"dice": mean_dice(maps >= 0.5), "best_dice": mean_dice(maps >= thresholds[:, None, None])}
+    outputs = run(np.zeros_like(image))
+    maps = outputs["probability"][..., 0]
+    scores = {"dice": mean_dice(maps >= 0.5, truth), "best_dice": mean_dice(cut_at_best(maps), truth)}
     if lesion.any() and not lesion.all():
         scores["presence"] = float(roc_auc_score(lesion, outputs["presence"][:, 0]))
+    if takes_prompts:
+        rng, target, clicks = np.random.default_rng(0), truth.copy(), np.zeros_like(image)
+        for i in np.flatnonzero(lesion):
+            target[i] = choose_lesion(truth[i], rng)
+            clicks[i] = draw_simulated(Prompt(points=(sample_point(target[i], rng),)), truth.shape[1])
+        scores["click"] = mean_dice(cut_at_best(run(clicks)["probability"][..., 0]), target)
     return scores
+
+
+def mean_dice(masks: np.ndarray, truth: np.ndarray) -> float:
+    """Compute the mean Dice of the masks (n, s, s) whose truth is not empty."""
+    both, areas = (masks & truth).sum(axis=(1, 2)), masks.sum(axis=(1, 2)) + truth.sum(axis=(1, 2))
+    return float((2 * both / np.maximum(areas, 1))[truth.any(axis=(1, 2))].mean())
+
+
+def cut_at_best(maps: np.ndarray) -> np.ndarray:
+    """Cut each probability map (n, s, s) at the threshold of its largest expected Dice."""
+    thresholds = np.array([max(best_threshold(map_)[0], 1e-6) for map_ in maps])
+    masks: np.ndarray = maps >= thresholds[:, None, None]
+    return masks
 
 
 def train_and_score(recipe: SegmentationRecipe, data: CrossValidationData, fold: int, folder: Path) -> dict[str, Any]:
@@ -133,13 +157,17 @@ def main() -> None:
                     results[source].append(read_json(path))
         if any(results.values()):
             table[name] = results
-    print("| variant | " + " | ".join(f"{s}: Dice at .5 | Dice at the best | presence AUC" for s in names) + " |")
-    print("|---|" + "---|" * 3 * len(names))
+    print(
+        "| variant | "
+        + " | ".join(f"{s}: Dice at .5 | at the best | with a click | presence AUC" for s in names)
+        + " |"
+    )
+    print("|---|" + "---|" * 4 * len(names))
     for name, results in table.items():
         cells = [
             summarise([result[score] for result in results[source] if score in result])
             for source in names
-            for score in ("dice", "best_dice", "presence")
+            for score in ("dice", "best_dice", "click", "presence")
         ]
         print(f"| {name} | {' | '.join(cells)} |")
 

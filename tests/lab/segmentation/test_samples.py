@@ -5,7 +5,13 @@ from dataclasses import replace
 import numpy as np
 from tests.lab.segmentation.small_training import SMALL, discs
 
-from salus.lab.segmentation.samples import crop_beside_tumour, sample_batch, to_inputs_and_targets
+from salus.lab.segmentation.samples import (
+    crop_beside_tumour,
+    crop_columns,
+    join_halves,
+    sample_batch,
+    to_inputs_and_targets,
+)
 
 
 def make_batch(images, masks, recipe, step):
@@ -63,3 +69,30 @@ def test_without_normal_images_and_synthetic_ones_every_image_shows_a_tumour():
     images, masks = discs(6)
     recipe = replace(SMALL, free_share=0.9, synthetic_free=False, batch=16)
     assert sample_batch(images, masks, masks.any(axis=(1, 2)), recipe, 0).masks.any(axis=(1, 2)).all()
+
+
+def test_paired_images_show_two_scans_of_which_the_prompt_means_one():
+    images, masks = discs(8)
+    recipe = replace(SMALL, prompted=1.0, paired=1.0, free_share=0.0, pasted=0.0, batch=32)
+    batch = sample_batch(images, masks, masks.any(axis=(1, 2)), recipe, 0)
+    left, right = batch.masks[:, :, :32].any(axis=(1, 2)), batch.masks[:, :, 32:].any(axis=(1, 2))
+    assert np.mean(left & right) > 0.9  # an augmented disc may lie at the border
+    one_side = batch.targets[:, :, :32].any(axis=(1, 2)) ^ batch.targets[:, :, 32:].any(axis=(1, 2))
+    assert np.mean(one_side) > 0.6  # the others have clicks outside alone, or are wrong
+    none = sample_batch(images, masks, masks.any(axis=(1, 2)), replace(recipe, prompted=0.0), 0)
+    assert not (none.masks[:, :, :32].any(axis=(1, 2)) & none.masks[:, :, 32:].any(axis=(1, 2))).all()
+
+
+def test_halves_hold_their_lesions_where_these_fit_and_their_middle_where_not():
+    images, masks = discs(2)
+    for seed in range(20):
+        image, mask = join_halves((images[0], masks[0]), (images[1], masks[1]), np.random.default_rng(seed))
+        assert image.shape == mask.shape == (64, 64)
+        assert mask[:, :32].sum() == masks[0].sum()
+        assert mask[:, 32:].sum() == masks[1].sum()
+        assert (image[mask] < 60).all()
+    wide = np.zeros((64, 64), bool)
+    wide[20:30, 4:60] = True
+    part_image, part = crop_columns(images[0], wide, 32, np.random.default_rng(0))
+    np.testing.assert_array_equal(part_image, images[0][:, 16:48])
+    assert part[20:30].all()

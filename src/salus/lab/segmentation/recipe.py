@@ -26,6 +26,7 @@ class SegmentationRecipe(StepRecipe):
         attention: whether saliency weighs the features.
         prompted: share of the images that come with a simulated prompt of a reader (`simulated_prompts`); above 0 the
             network is `promptable_net`, else `segment_net`.
+        paired: share of these images that are halves of two scans side by side; see `sample_batch`.
         folded: whether the encoder has no batch norm; with batch norm training takes twice as long, and the network
             cannot be exported.
         empty_dice: the outline's loss has a Dice term for images without a tumour too (`saliency_loss`); else only
@@ -36,10 +37,10 @@ class SegmentationRecipe(StepRecipe):
         keep_aspect: keep each image's aspect ratio by black bars, in place of squashing it.
     """
 
-    steps: int = 700
+    steps: int = 600
     passes: int = 60
     learning_rate: float = 4e-4
-    early_steps: int = 900
+    early_steps: int = 800
     early_size: int = 128
     early_rate: float = 8e-4
     free_share: float = 0.15
@@ -48,6 +49,7 @@ class SegmentationRecipe(StepRecipe):
     dropout: float = 0.2
     attention: bool = True
     prompted: float = 0.7
+    paired: float = 0.45
     folded: bool = True
     empty_dice: bool = False
     augmentation: Augmentation = LIGHT

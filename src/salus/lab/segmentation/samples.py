@@ -15,12 +15,16 @@ from salus.lab.training.augment.compose import augment
 from salus.lab.training.augment.lesions import cover_lesion, paste_lesion
 from salus.lab.training.simulated_prompts import DEFAULT_SIMULATION, draw_simulated, simulate_prompt
 from salus.preprocess import resize
+from salus.prompts.prompt import NO_PROMPT
 
 if TYPE_CHECKING:
     from salus.lab.segmentation.recipe import SegmentationRecipe
 
 WINDOW = (0.4, 0.85)
 """Smallest and largest side of a window beside a tumour, as shares of the image's side."""
+
+ALWAYS = replace(DEFAULT_SIMULATION, none=0.0)
+"""How prompts are simulated for the images that were chosen to have one."""
 
 
 class Batch(NamedTuple):
@@ -44,6 +48,9 @@ def sample_batch(
 ) -> Batch:
     """Sample and augment the images and masks of one step.
 
+    With prompts, some images are halves of two scans side by side, as of two views on one screen: there the prompt
+    alone tells which lesion is meant, so that the network learns to follow it.
+
     Args:
         images: (n, s, s) uint8.
         masks: (n, s, s) bool.
@@ -53,20 +60,27 @@ def sample_batch(
     """
     rng = np.random.default_rng((recipe.seed, step))
     with_tumour, free = np.flatnonzero(lesion), np.flatnonzero(~lesion)
-    pairs = []
+
+    def sample(pasted: float) -> tuple[np.ndarray, np.ndarray]:
+        return augment(*sample_tumour(images, masks, with_tumour, free, pasted, rng), rng, recipe.augmentation)
+
+    x, y, prompts, targets = [], [], [], []
     for _ in range(recipe.batch):
+        prompted = rng.random() < recipe.prompted
         if rng.random() < recipe.free_share and (recipe.synthetic_free or len(free)):
-            image, mask = sample_tumour_free(images, masks, with_tumour, free, recipe.synthetic_free, rng)
+            free_image = sample_tumour_free(images, masks, with_tumour, free, recipe.synthetic_free, rng)
+            image, mask = augment(*free_image, rng, recipe.augmentation)
         else:
-            image, mask = sample_tumour(images, masks, with_tumour, free, recipe.pasted, rng)
-        pairs.append(augment(image, mask, rng, recipe.augmentation))
-    x, y = np.stack([image for image, _ in pairs]), np.stack([mask for _, mask in pairs])
-    if not recipe.prompted:
-        return Batch(x, y, None, y)
-    simulation = replace(DEFAULT_SIMULATION, none=1 - recipe.prompted)
-    prompted = [simulate_prompt(mask, rng, simulation) for mask in y]
-    prompts = [draw_simulated(prompt, y.shape[1])[..., 0] for prompt, _ in prompted]
-    return Batch(x, y, np.stack(prompts).astype(np.float16), np.stack([target for _, target in prompted]))
+            image, mask = sample(recipe.pasted)
+        if prompted and rng.random() < recipe.paired:
+            image, mask = join_halves((image, mask), sample(0.0), rng)
+        prompt, target = simulate_prompt(mask, rng, ALWAYS) if prompted else (NO_PROMPT, mask)
+        x.append(image)
+        y.append(mask)
+        targets.append(target)
+        if recipe.prompted:
+            prompts.append(draw_simulated(prompt, len(image))[..., 0].astype(np.float16))
+    return Batch(np.stack(x), np.stack(y), np.stack(prompts) if prompts else None, np.stack(targets))
 
 
 def to_inputs_and_targets(batch: Batch) -> tuple[np.ndarray | dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -149,6 +163,51 @@ def sample_tumour(
     background = int(rng.choice(free)) if len(free) and rng.random() < 0.5 else int(rng.choice(with_tumour))
     pair = paste_lesion(images[background], masks[background], images[i], masks[i], rng)
     return (images[i], masks[i]) if pair is None else pair
+
+
+def join_halves(
+    one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Put one half of each of two images side by side, each with its lesion where that fits into a half.
+
+    Args:
+        one: image, (s, s) uint8, and its mask, (s, s) bool; its half is on the left.
+        other: the same.
+        rng: source of all random choices.
+
+    Returns:
+        (s, s) uint8 and (s, s) bool.
+    """
+    side = one[0].shape[1]
+    widths = (side // 2, side - side // 2)
+    halves = [crop_columns(*pair, width, rng) for pair, width in zip((one, other), widths, strict=True)]
+    images, masks = zip(*halves, strict=True)
+    return np.concatenate(images, axis=1), np.concatenate(masks, axis=1)
+
+
+def crop_columns(
+    image: np.ndarray, mask: np.ndarray, width: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Crop some columns at a random place: with all of the lesion where it fits, else with the middle of it.
+
+    Args:
+        image: (s, s) uint8.
+        mask: (s, s) bool.
+        width: number of columns to keep.
+        rng: source of all random choices.
+
+    Returns:
+        (s, width) uint8 and bool.
+    """
+    last = image.shape[1] - width
+    lowest, highest = 0, last
+    columns = np.flatnonzero(mask.any(axis=0))
+    if len(columns):
+        lowest, highest = int(columns[-1]) + 1 - width, int(columns[0])
+        if lowest > highest:  # wider than the crop
+            lowest = highest = (lowest + highest) // 2
+    left = int(rng.integers(min(max(lowest, 0), last), min(max(highest, 0), last) + 1))
+    return image[:, left : left + width], mask[:, left : left + width]
 
 
 def crop_beside_tumour(
