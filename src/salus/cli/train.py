@@ -49,12 +49,12 @@ def add_parser(commands: Any) -> None:
         help="let that network go on from the first part's for N batches (default: train it from the beginning)",
     )
     training = parser.add_argument_group("training")
-    training.add_argument("--steps", type=int, metavar="N", help="batches at most (default: 600; fewer for small sets)")
+    training.add_argument("--steps", type=int, metavar="N", help="batches at most (default: 700; fewer for small sets)")
     training.add_argument(
         "--early-steps",
         type=int,
         metavar="N",
-        help="batches at most before that, of images of 128 x 128 (default: 800; to fine-tune 0)",
+        help="batches at most before that, of images of 128 x 128 (default: 900; to fine-tune 0)",
     )
     training.add_argument("--batch", type=int, metavar="N", help="images a batch (default: 16)")
     training.add_argument("--learning-rate", type=float, metavar="X", help="at its height (default: 4e-4)")

@@ -37,10 +37,10 @@ class SegmentationRecipe(StepRecipe):
         keep_aspect: keep each image's aspect ratio by black bars, in place of squashing it.
     """
 
-    steps: int = 600
+    steps: int = 700
     passes: int = 60
     learning_rate: float = 4e-4
-    early_steps: int = 800
+    early_steps: int = 900
     early_size: int = 128
     early_rate: float = 8e-4
     free_share: float = 0.15
@@ -49,7 +49,7 @@ class SegmentationRecipe(StepRecipe):
     dropout: float = 0.2
     attention: bool = True
     prompted: float = 0.7
-    paired: float = 0.45
+    paired: float = 0.0
     folded: bool = True
     empty_dice: bool = False
     augmentation: Augmentation = LIGHT

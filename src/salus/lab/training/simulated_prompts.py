@@ -51,7 +51,7 @@ class PromptSimulation:
     inward: float = 0.1
     blur: tuple[float, float] = (0.01, 0.06)
     drift: float = 0.03
-    wrong: float = 0.01
+    wrong: float = 0.03
     free: float = 0.5
 
 
