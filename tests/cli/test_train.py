@@ -21,7 +21,9 @@ def test_options_reach_the_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     configs = []
     monkeypatch.setattr("salus.lab.segmentation.run.start", lambda run, config, *rest: configs.append(config))
     options = ["--steps", "7", "--early-steps", "3", "--batch", "4", "--learning-rate", "0.5", "--seed", "9"]
-    assert main(["train", str(tmp_path), "-o", str(tmp_path / "run"), "--prompted", "0", *options]) == 0
+    assert (
+        main(["train", str(tmp_path), "-o", str(tmp_path / "run"), "--prompted", "0", "--paired", "0.5", *options]) == 0
+    )
     recipe = configs[0].recipe
     assert (recipe.steps, recipe.early_steps, recipe.batch, recipe.learning_rate, recipe.seed) == (7, 3, 4, 0.5, 9)
-    assert recipe.prompted == 0
+    assert (recipe.prompted, recipe.paired) == (0, 0.5)

@@ -64,6 +64,12 @@ def add_parser(commands: Any) -> None:
         metavar="X",
         help="share of the images that come with a simulated prompt; 0 trains a network that takes none (default: 0.7)",
     )
+    training.add_argument(
+        "--paired",
+        type=_parse_share,
+        metavar="X",
+        help="share of these that are halves of two scans side by side, of which the prompt means one (default: 0)",
+    )
     training.add_argument("--seed", type=int, metavar="N", help="of weights, order and augmentation (default: 1)")
     training.add_argument("--limit", type=int, metavar="N", help="images of each data set at most")
     parser.add_argument(
@@ -129,7 +135,7 @@ def run(args: argparse.Namespace) -> int:
     from salus.lab.segmentation.run import shipped, start
 
     recipe = SegmentationRecipe() if args.start_from is None else replace(SegmentationRecipe(), early_steps=0)
-    names = ("steps", "early_steps", "batch", "learning_rate", "prompted", "seed")
+    names = ("steps", "early_steps", "batch", "learning_rate", "prompted", "paired", "seed")
     changes = {name: getattr(args, name) for name in names}
     recipe = replace(recipe, **{name: value for name, value in changes.items() if value is not None})
     start_from = args.start_from
