@@ -162,3 +162,11 @@ def test_a_jpeg_2000_file_that_is_cut_is_refused(tmp_path):
     os.truncate(path, path.stat().st_size // 2)
     with pytest.raises(SalusError, match=r"a\.jp2"):
         read_scan(path)
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_single_image_has_no_other_frame(tmp_path: Path, number: int) -> None:
+    path = tmp_path / "a.png"
+    Image.new("L", (8, 6)).save(path)
+    with pytest.raises(SalusError, match=f"has no frame {number}; it holds 1"):
+        open_frames(path).scan(number)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from salus.read.formats import DICOM, NIFTI, NRRD, detect_format, may_hold_frames
 from salus.read.image import read_image
+from salus.read.limits import check_frame_number
 from salus.scan import Scan
 
 
@@ -49,6 +50,7 @@ class SingleImage:
 
     def scan(self, number: int = 1) -> Scan:
         """Read the image; see `Frames`."""
+        check_frame_number(self.source, number, self.count)
         return read_image(self.source)
 
 

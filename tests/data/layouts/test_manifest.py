@@ -66,3 +66,10 @@ def test_a_manifest_in_another_encoding_or_with_missing_files(tmp_path: Path) ->
 def test_a_name_too_long_for_a_file_is_remarked(tmp_path: Path) -> None:
     (tmp_path / "manifest.csv").write_text(f"image,mask\n{'a' * 5000}.png,none\n")
     assert read_data_set(tmp_path).remarks[0].endswith("named in manifest.csv, but no file")
+
+
+def test_names_lose_the_whole_suffix_and_keep_the_digits_of_a_uid(tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text("image,mask\na.nii.gz,\n1.2.840.1,\n1.2.840.2,\n")
+    for name in ("a.nii.gz", "1.2.840.1", "1.2.840.2"):
+        (tmp_path / name).write_bytes(b"x")
+    assert {case.name for case in read_data_set(tmp_path).cases} == {"a", "1.2.840.1", "1.2.840.2"}

@@ -12,6 +12,7 @@ from typing import Any
 from salus.data.case import Case
 from salus.data.layouts.files import images_by_stem, list_folders, remark_on
 from salus.errors import SalusError
+from salus.read.formats import strip_suffix
 
 MAX_JSON = 2**30
 """Largest JSON file that is read, in bytes."""
@@ -93,9 +94,17 @@ class ImageFinder:
 
 
 def unique_names(images: Sequence[Path]) -> list[str]:
-    """Name cases by their images' stems; by folder and stem where two have the same."""
-    stems = Counter(path.stem for path in images)
-    names = [path.stem if stems[path.stem] == 1 else f"{path.parent.name}_{path.stem}" for path in images]
+    """Name cases by their images' names without suffix; by folder and name where two have the same.
+
+    Example:
+        >>> unique_names([Path("a/scan.nii.gz"), Path("a/1.2.840.1"), Path("a/1.2.840.2")])
+        ['scan', '1.2.840.1', '1.2.840.2']
+    """
+    stems = [strip_suffix(path) for path in images]
+    often = Counter(stems)
+    names = [
+        stem if often[stem] == 1 else f"{path.parent.name}_{stem}" for path, stem in zip(images, stems, strict=True)
+    ]
     counts = Counter(names)
     return [
         name if counts[name] == 1 else f"{name}_{path.suffix[1:]}" for name, path in zip(names, images, strict=True)
@@ -122,7 +131,8 @@ def unlisted_images(
     for place in dict.fromkeys([*places, *(case.image.parent for case in cases)]):
         for path in images_by_stem(place, remarks).values():
             if path.resolve() not in listed:
-                name = path.stem if path.stem not in taken else f"{path.parent.name}_{path.name}"
+                stem = strip_suffix(path)
+                name = stem if stem not in taken else f"{path.parent.name}_{path.name}"
                 taken.add(name)
                 found.append(Case(name, path, source=folder.resolve().name))
     return found, remarks + remark_on((case.image for case in found), text)

@@ -14,6 +14,7 @@ from pathlib import Path
 from salus.data.case import LABELS, Case, DataSet
 from salus.data.layouts.files import remark_on
 from salus.errors import SalusError
+from salus.read.formats import strip_suffix
 from salus.read.table import read_table
 
 ADVICE = "its first line must name the columns image,mask and may add name,saliency,patient,label,fold,source"
@@ -42,7 +43,7 @@ def read(root: Path) -> DataSet:
     folder = path.parent
     cases, folds, missing = [], {}, []
     rows = read_table(path, ("image", "mask"), ADVICE)
-    stems = Counter(Path(_slashes(row.get("image", ""))).stem for row in rows)
+    stems = Counter(strip_suffix(Path(_slashes(row.get("image", "")))) for row in rows)
     for number, row in enumerate(rows, start=2):
         where = f"{path}, line {number}"
         image, label = _slashes(row.get("image", "")), row.get("label", "").lower()
@@ -50,9 +51,9 @@ def read(root: Path) -> DataSet:
             raise SalusError(f"{where}: names no image; give its path in the column image")
         if label and label not in LABELS:
             raise SalusError(f"{where}: the label is {row['label']!r}; write {', '.join(LABELS)} or nothing")
-        stem = Path(image).stem
+        stem = strip_suffix(Path(image))
         case = Case(
-            name=row.get("name") or (stem if stems[stem] == 1 else str(Path(image).with_suffix("")).replace("/", "_")),
+            name=row.get("name") or (stem if stems[stem] == 1 else str(Path(image).parent / stem).replace("/", "_")),
             image=folder / image,
             masks=_parse_masks(folder, _slashes(row.get("mask", ""))),
             saliency=folder / _slashes(row["saliency"]) if row.get("saliency") else None,
