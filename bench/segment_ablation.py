@@ -43,7 +43,9 @@ STRONG_GEOMETRY = replace(
 
 def variants(base: SegmentationRecipe) -> dict[str, SegmentationRecipe]:
     """Return each recipe by name."""
-    synthetic = {"synthetic_free": True, "free_share": 0.3}
+    synthetic: dict[str, Any] = {"synthetic_free": True, "free_share": 0.3}
+    half, rate = base.steps // 2, base.learning_rate
+    halves: dict[str, Any] = {"steps": half, "early_steps": half, "early_size": base.size, "early_rate": rate}
     return {
         "first": base,
         "tumour-free images made": replace(base, **synthetic),
@@ -59,6 +61,7 @@ def variants(base: SegmentationRecipe) -> dict[str, SegmentationRecipe]:
         "attention by its own saliency as in salus-4": replace(base, attention=True),
         "prompts": replace(base, prompted=0.7, paired=0.0),
         "prompts and two scans side by side": replace(base, prompted=0.7, paired=0.45),
+        "the same in the second half alone": replace(base, prompted=0.7, paired=0.45, **halves),
         "no ImageNet weights": replace(base, pretrained=False),
     }
 

@@ -68,7 +68,8 @@ def add_parser(commands: Any) -> None:
         "--paired",
         type=_parse_share,
         metavar="X",
-        help="share of these that are halves of two scans side by side, of which the prompt means one (default: 0)",
+        help="share of these that are halves of two scans side by side, of which the prompt means one; not in the "
+        "early steps (default: 0)",
     )
     training.add_argument("--seed", type=int, metavar="N", help="of weights, order and augmentation (default: 1)")
     training.add_argument("--limit", type=int, metavar="N", help="images of each data set at most")

@@ -9,7 +9,7 @@ from tests.lab.segmentation.small_training import SMALL, discs, tiny_net
 
 from salus.errors import SalusError
 from salus.lab.segmentation import loader
-from salus.lab.segmentation.train import EARLY_SEED_OFFSET, train_segmenter
+from salus.lab.segmentation.train import EARLY_SEED_OFFSET, early_recipe, train_segmenter
 from salus.lab.training import loop
 
 
@@ -64,6 +64,7 @@ def test_the_training_starts_from_the_weights_of_the_one_at_a_smaller_size(tmp_p
     random = train_segmenter(images, masks, replace(still, early_steps=0), tmp_path / "c", silent).get_weights()
     assert max(np.abs(one - other).max() for one, other in zip(random, weights, strict=True)) > 1e-2
     assert [line.strip() for line in lines if "at" in line] == ["first at 32 x 32", "then at 64 x 64"]
+    assert early_recipe(replace(still, paired=0.5)).paired == 0  # pairs of scans come after
 
 
 def test_unusable_images_and_contradicting_settings_are_refused(tmp_path):

@@ -26,7 +26,8 @@ class SegmentationRecipe(StepRecipe):
         attention: whether saliency weighs the features.
         prompted: share of the images that come with a simulated prompt of a reader (`simulated_prompts`); above 0 the
             network is `promptable_net`, else `segment_net`.
-        paired: share of these images that are halves of two scans side by side; see `sample_batch`.
+        paired: share of these images that are halves of two scans side by side, see `sample_batch`; not in the first
+            training.
         folded: whether the encoder has no batch norm; with batch norm training takes twice as long, and the network
             cannot be exported.
         empty_dice: the outline's loss has a Dice term for images without a tumour too (`saliency_loss`); else only

@@ -126,13 +126,18 @@ def _train_early(
 
 
 def early_recipe(recipe: SegmentationRecipe) -> SegmentationRecipe:
-    """Make the recipe of the first training, at a smaller size."""
+    """Make the recipe of the first training, at a smaller size and without pairs of scans.
+
+    The network first learns what a tumour is, and then to follow the prompt: with pairs from the beginning it finds
+    tumours less well without a prompt.
+    """
     return replace(
         recipe,
         steps=recipe.early_steps,
         size=recipe.early_size,
         learning_rate=recipe.early_rate,
         early_steps=0,
+        paired=0.0,
         seed=recipe.seed + EARLY_SEED_OFFSET,
     )
 
