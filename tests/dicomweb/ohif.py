@@ -4,13 +4,12 @@ The pages are those of the npm package @ohif/app: `npm pack @ohif/app@3.12.10`, 
 """
 
 import mimetypes
-import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import requests
+from tests.local_server import QuietHandler, local_server
 
 PAGES = Path(__file__).parents[2] / "build" / "ohif" / "package" / "dist"
 
@@ -39,7 +38,7 @@ def need_pages():
 def viewer(archive):
     """Serve OHIF, and under /dicom-web the archive's service with its password; give the address."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self):
@@ -50,29 +49,16 @@ def viewer(archive):
                 kind, own = answer.headers.get("content-type", ""), f"127.0.0.1:{self.server.server_address[1]}"
                 is_json = "json" in kind  # it names the archive's address, for bulk data
                 body = answer.content.replace(archive.url[7:].encode(), own.encode()) if is_json else answer.content
-                self.answer(answer.status_code, kind, body)
+                self.send(answer.status_code, kind, body)
             elif name == "app-config.js":
-                self.answer(200, "text/javascript", SETTINGS.encode())
+                self.send(200, "text/javascript", SETTINGS.encode())
             else:
                 file = PAGES / name if (PAGES / name).is_file() else PAGES / "index.html"
-                self.answer(200, mimetypes.guess_type(file.name)[0] or "application/octet-stream", file.read_bytes())
+                self.send(200, mimetypes.guess_type(file.name)[0] or "application/octet-stream", file.read_bytes())
 
-        def answer(self, status, kind, body):
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.send_header("Cross-Origin-Opener-Policy", "same-origin")
-            self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
-            self.end_headers()
-            self.wfile.write(body)
+        def send(self, status, kind, body):
+            isolated = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
+            self.answer(status, {"Content-Type": kind} | isolated, body)
 
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with local_server(Handler) as address:
+        yield address

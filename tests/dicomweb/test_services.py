@@ -1,9 +1,7 @@
 """What services answer, well and badly, by a service of the tests; how often it is asked again."""
 
 import json
-import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 
 import numpy as np
@@ -12,6 +10,7 @@ import pytest
 pytest.importorskip("dicomweb_client", reason="the extra dicomweb is not installed")
 
 import pydicom
+from tests.local_server import QuietHandler, local_server
 from tests.read.wrap import wrap_dicom
 
 from salus.cli import main
@@ -29,26 +28,14 @@ def service(answer):
     """A service that answers each GET by a function of the path: status, headers and body."""
     asked = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self):
             asked.append((self.path, dict(self.headers)))
             status, headers, body = answer(self.path, len(asked))
-            self.send_response(status)
-            for name, value in ({"Content-Length": str(len(body))} | headers).items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
+            self.answer(status, headers, body)
 
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/dicom-web", asked
-    finally:
-        server.shutdown()
-        server.server_close()
+    with local_server(Handler) as address:
+        yield f"{address}/dicom-web", asked
 
 
 def listing(*uids, study=STUDY, sop_class=US):

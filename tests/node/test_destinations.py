@@ -4,7 +4,6 @@ import json
 import threading
 import time
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ pytest.importorskip("pynetdicom", reason="the extra node is not installed")
 pytest.importorskip("dicomweb_client", reason="the extra node is not installed")
 
 from pynetdicom import AE, evt
+from tests.local_server import QuietHandler, local_server
 from tests.node.servers import free_port, wait_until
 from tests.read.wrap import wrap_dicom
 
@@ -34,25 +34,15 @@ def failed(reason):
 def web(status, content, seen):
     """A service that answers everything in one way."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self):
             seen.append(dict(self.headers))
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             body = json.dumps(content).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/dicom+json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.answer(status, {"Content-Type": "application/dicom+json"}, body)
 
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+    with local_server(Handler) as address:
+        yield address
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -201,7 +202,7 @@ def send_results(args: argparse.Namespace, records: Sequence[Record], say: Say) 
     with open_service(destination_service(args)) as client:
         for number, file in enumerate(files):
             try:
-                with_retries(lambda file=file: store_file(client, file), args.tries, on_pause)  # type: ignore[misc]
+                with_retries(partial(store_file, client, file), args.tries, on_pause)
             except Refused as error:
                 say(f"{file}: {args.destination} does not take it: {error}")
                 refused += 1

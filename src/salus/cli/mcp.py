@@ -32,12 +32,9 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Serve until the client closes standard input."""
-    from importlib.util import find_spec
+    from salus.errors import require_extra
 
-    from salus.errors import SalusError
-
-    if any(find_spec(name) is None for name in PACKAGES):
-        raise SalusError('salus mcp needs more packages; pip install "salus[mcp]"')
+    require_extra(PACKAGES, "mcp", "salus mcp")
     from salus.mcp_server.folders import Folders
     from salus.mcp_server.server import make_server
     from salus.mcp_server.tools import Tools

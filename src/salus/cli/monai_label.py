@@ -13,7 +13,8 @@ PACKAGES = ("fastapi", "uvicorn", "python_multipart", "nibabel", "nrrd", "pydico
 
 NETWORK_OPTIONS = ("network", "threshold", "restraint", "tta", "device", "precision")
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+OWN_NAMES = ("127.0.0.1", "localhost", "::1", "[::1]")
+"""Names by which programs on this computer call it."""
 
 
 def add_parser(commands: Any) -> None:
@@ -54,14 +55,12 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Serve until interrupted."""
-    from importlib.util import find_spec
+    from salus.errors import SalusError, require_extra
+    from salus.serve.settings import is_loopback
 
-    from salus.errors import SalusError
-
-    if any(find_spec(name) is None for name in PACKAGES):
-        raise SalusError('salus monai-label needs more packages; pip install "salus[monai-label]"')
+    require_extra(PACKAGES, "monai-label", "salus monai-label")
     token = args.token or os.environ.get("SALUS_TOKEN") or None
-    if args.host not in LOOPBACK and (token is None or len(token) < 16):
+    if not is_loopback(args.host) and (token is None or len(token) < 16):
         raise SalusError("other computers can reach this server; give a --token of 16 letters or more")
     import uvicorn
 
@@ -70,7 +69,7 @@ def run(args: argparse.Namespace) -> None:
     from salus.segmentation.segmenter import Segmenter
 
     store = ImageStore(args.folder, args.out or args.folder / "monai-label")
-    names = [*LOOPBACK, "[::1]", *args.name, *([args.host] if args.host not in ("0.0.0.0", "::") else [])]
+    names = [*OWN_NAMES, *args.name, *([args.host] if args.host not in ("0.0.0.0", "::") else [])]
     segmenter = Segmenter(**{name: getattr(args, name) for name in NETWORK_OPTIONS})
     app = create_app(segmenter, store, token=token, names=names, origins=args.origin, max_bytes=args.max_mb << 20)
     print(f"Salus for MONAI Label: http://{args.host}:{args.port}; {len(store.images())} images", flush=True)

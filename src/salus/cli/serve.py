@@ -91,12 +91,9 @@ SERVE_PACKAGES = ("fastapi", "uvicorn", "python_multipart", "prometheus_client",
 
 def run(args: argparse.Namespace) -> int:
     """Serve until interrupted."""
-    from importlib.util import find_spec
+    from salus.errors import require_extra
 
-    from salus.errors import SalusError
-
-    if any(find_spec(name) is None for name in SERVE_PACKAGES):
-        raise SalusError('salus serve needs more packages; pip install "salus[serve]"')
+    require_extra(SERVE_PACKAGES, "serve", "salus serve")
     from salus.serve.server import start
     from salus.serve.settings import ServeSettings
     from salus.serve.work_folder import default_work_folder

@@ -7,11 +7,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from salus.errors import SalusError
+from salus.errors import SalusError, require_extra
 
 PACKAGES = ("dicomweb_client", "requests", "pydicom")
 
@@ -68,8 +67,7 @@ def require_packages() -> None:
     Raises:
         SalusError: a package is missing; the error names the command that installs it.
     """
-    if any(find_spec(name) is None for name in PACKAGES):
-        raise SalusError('DICOMweb needs more packages; pip install "salus[dicomweb]"')
+    require_extra(PACKAGES, "dicomweb", "DICOMweb")
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def find_instances(
     while True:
         options: dict[str, Any] = {"limit": PAGE, "offset": offset}
         items = with_retries(
-            lambda options=options: client.search_for_instances(study, series, **options),  # type: ignore[misc]
+            partial(client.search_for_instances, study, series, **options),
             tries,
             on_pause,
         )
@@ -124,7 +125,7 @@ def fetch_instances(
         path = folder / f"{instance.uid}.dcm"
         if not path.exists():
             try:
-                dataset = with_retries(lambda instance=instance: _fetch(client, instance), tries, on_pause)  # type: ignore[misc]
+                dataset = with_retries(partial(_fetch, client, instance), tries, on_pause)
             except Unreachable as error:
                 if error.passes or "404" not in str(error):
                     raise
@@ -133,7 +134,7 @@ def fetch_instances(
             except _Damaged as error:
                 failures.append(f"{instance.uid}: what was sent is damaged ({error})")
                 continue
-            write_whole(path, lambda temporary, dataset=dataset: dataset.save_as(temporary, enforce_file_format=True))  # type: ignore[misc]
+            write_whole(path, partial(dataset.save_as, enforce_file_format=True))
         files.append(path)
         on_progress(number, len(instances))
     return files, failures

@@ -66,8 +66,8 @@ def make_server(tools: Tools) -> MCPServer[Any]:
     async def segment_image(
         image: Image,
         frame: Frame = 1,
-        points: Annotated[list[Point], Field(description="places [x, y] inside the lesion, in pixels")] = [],  # noqa: B006
-        not_points: Annotated[list[Point], Field(description="places [x, y] outside the lesion")] = [],  # noqa: B006
+        points: Annotated[list[Point], Field(description="places [x, y] inside the lesion, in pixels")] = [],  # noqa: B006  (pydantic copies it)
+        not_points: Annotated[list[Point], Field(description="places [x, y] outside the lesion")] = [],  # noqa: B006  (likewise)
         box: Annotated[
             list[float] | None, Field(min_length=4, max_length=4, description="[x0, y0, x1, y1] around the lesion")
         ] = None,
@@ -107,7 +107,7 @@ def make_server(tools: Tools) -> MCPServer[Any]:
         context: Context[Any, Any],
         outputs: Annotated[
             list[str], Field(description=f"what is written, of {', '.join(OUTPUTS)}; png (the masks) always is")
-        ] = list(DEFAULT_OUTPUTS),  # noqa: B006
+        ] = list(DEFAULT_OUTPUTS),  # noqa: B006  (likewise)
         frames: Annotated[str | None, Field(description="of cines: 7, 1-50, 1-50:5; all where it is left out")] = None,
         recursive: Recursive = False,
         deidentify: Annotated[bool, Field(description="DICOM outputs by the standard's basic profile")] = False,

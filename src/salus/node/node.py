@@ -6,11 +6,10 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from importlib.util import find_spec
 from threading import Event, Thread
 from typing import Any
 
-from salus.errors import SalusError
+from salus.errors import require_extra
 from salus.node.c_store import StoreDestination
 from salus.node.destination import Destination
 from salus.node.health import HealthServer
@@ -159,6 +158,5 @@ def require_node_packages(*, deidentify: bool = False) -> None:
     Raises:
         SalusError: a package is missing; the error names the command that installs it.
     """
-    if any(find_spec(name) is None for name in PACKAGES):
-        raise SalusError('salus node needs more packages; pip install "salus[node]"')
+    require_extra(PACKAGES, "node", "salus node")
     require_packages(("dicom-seg",), deidentify=deidentify)

@@ -69,7 +69,7 @@ def _decode(path: str, index: int | None) -> np.ndarray:
 
 
 @lru_cache(maxsize=1)
-def _open_dicom(path: str, size: int, modified: int):  # type: ignore[no-untyped-def]
+def _open_dicom(path: str, size: int, modified: int):  # type: ignore[no-untyped-def]  # its module is loaded here
     from salus.read.dicom import open_dicom
 
     return open_dicom(path)

@@ -175,7 +175,7 @@ def _first_number(value: Any) -> float:
     """Return the first number of an attribute's value; NaN where there is none."""
     first = next(iter(value), None) if isinstance(value, MutableSequence) else value
     try:
-        return float(first)  # type: ignore[arg-type]
+        return float(first)  # type: ignore[arg-type]  # a number or its text
     except (TypeError, ValueError):
         return nan
 

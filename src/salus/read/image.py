@@ -193,7 +193,7 @@ def decode_values(image: Image.Image, source: str) -> np.ndarray:
     """Decode an image to an array of its values; palettes and colour spaces other than RGB become RGB."""
     try:
         image.load()  # which may change the mode of a GIF's later frame
-        tags = image.tag_v2 if image.format == "TIFF" else {}  # type: ignore[attr-defined]
+        tags = image.tag_v2 if image.format == "TIFF" else {}  # type: ignore[attr-defined]  # of TIFF alone
         if image.mode == "P" and (palette := eight_bit_palette(tags)):
             image.putpalette(palette)
         is_converted = image.mode in ("P", "CMYK", "YCbCr", "LAB", "HSV", "PA", "RGBX")

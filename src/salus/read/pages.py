@@ -106,9 +106,9 @@ def _list_pages(image: Image.Image, source: str) -> list[int]:
                 try:
                     image.seek(position)
                 except SyntaxError:  # a kind of page that Pillow does not read: such may be a transparency mask
-                    if is_frame(image.tag_v2):  # type: ignore[attr-defined]
+                    if is_frame(image.tag_v2):  # type: ignore[attr-defined]  # of TIFF alone
                         raise
-                if is_frame(image.tag_v2):  # type: ignore[attr-defined]
+                if is_frame(image.tag_v2):  # type: ignore[attr-defined]  # of TIFF alone
                     pages.append(position)
                 position += 1
             raise SalusError(f"{source}: more than {MAX_FRAMES:,} pages; split it")

@@ -111,7 +111,7 @@ class Segmenter:
         return dict(self._options)
 
     def __setstate__(self, options: dict[str, Any]) -> None:
-        self.__init__(**options)  # type: ignore[misc]
+        self.__init__(**options)  # type: ignore[misc]  # unpickled as it was made
 
     @property
     def takes_prompts(self) -> bool:
