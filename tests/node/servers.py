@@ -1,13 +1,16 @@
 """Programs of the node's tests: the node itself, dcmtk's storescu and storescp, and Orthanc."""
 
 import json
+import os
 import shutil
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 from contextlib import contextmanager
 from io import BytesIO
+from pathlib import Path
 from urllib.request import urlopen
 
 import numpy as np
@@ -22,10 +25,17 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def referee(program):
+    """Find a program outside this Python's own scripts, for pynetdicom has programs of the same names as dcmtk."""
+    own = Path(sysconfig.get_path("scripts")).resolve()
+    places = [place for place in os.environ["PATH"].split(os.pathsep) if Path(place).resolve() != own]
+    return shutil.which(program, path=os.pathsep.join(places))
+
+
 def need(*programs):
     """Skip the test where a program is missing."""
     for program in programs:
-        if shutil.which(program) is None:
+        if referee(program) is None:
             pytest.skip(
                 f"{program} is not installed (apt-get install {'orthanc' if program == 'Orthanc' else 'dcmtk'})"
             )
@@ -109,7 +119,7 @@ def running(node):
 def storescp(folder, port, *options):
     """The referee's receiver, which names files by SOP Instance UID."""
     folder.mkdir(exist_ok=True)
-    command = ["storescp", *options, "--fork", "-aet", "ARCHIVE", "-od", str(folder), "+B", "-uf", str(port)]
+    command = [referee("storescp"), *options, "--fork", "-aet", "ARCHIVE", "-od", str(folder), "+B", "-uf", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_until(lambda: _listens(port))
@@ -121,7 +131,7 @@ def storescp(folder, port, *options):
 
 def storescu(port, files, *options, title="SENDER", called="SALUS"):
     """Send files as the referee does, and return the finished process."""
-    command = ["storescu", *options, "-aet", title, "-aec", called, "127.0.0.1", str(port), *map(str, files)]
+    command = [referee("storescu"), *options, "-aet", title, "-aec", called, "127.0.0.1", str(port), *map(str, files)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 

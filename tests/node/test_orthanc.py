@@ -19,7 +19,7 @@ pytest.importorskip("dicomweb_client", reason="the extra node is not installed")
 pytest.importorskip("highdicom", reason="the extra dicom is not installed")
 pytest.importorskip("onnx")
 
-from tests.node.servers import NodeProcess, Orthanc, need, running, storescu, wait_until, write_images
+from tests.node.servers import NodeProcess, Orthanc, need, referee, running, storescu, wait_until, write_images
 from tests.node.test_node import once_each, source_of, to_archive
 from tests.segmentation.test_segmenter import write_network
 
@@ -42,7 +42,7 @@ def orthanc(tmp_path):
 
 def send_at_once(port, images):
     """Send from several senders at a time; return their processes."""
-    command = ["storescu", "-aet", "SENDER", "-aec", "SALUS", "127.0.0.1", str(port)]
+    command = [referee("storescu"), "-aet", "SENDER", "-aec", "SALUS", "127.0.0.1", str(port)]
     return [subprocess.Popen([*command, *map(str, images[i::SENDERS])]) for i in range(SENDERS)]
 
 
