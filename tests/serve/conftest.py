@@ -195,8 +195,8 @@ def files(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def page(browser, address):
+@contextmanager
+def reading(browser, address):
     """The page, for a reader who has seen its first hint; no error may arise in its code."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="dark")
     context.set_default_timeout(60_000)
@@ -209,3 +209,9 @@ def page(browser, address):
     yield page
     context.close()
     assert errors == []
+
+
+@pytest.fixture
+def page(browser, address):
+    with reading(browser, address) as page:
+        yield page

@@ -13,6 +13,8 @@ export function initKeyboard(actions) {
     ["X", "clicks point outside, inside again", { x: actions.toggleOutside }, "prompt-only"],
     ["⇧ ↑ ↓ ← →", "move a cross to point with", {}, "prompt-only"],
     ["Enter", "point at the cross; with Alt outside", {}, "prompt-only"],
+    ["Ctrl click", "point at a lesion, with any tool", {}, "prompt-only"],
+    ["D", "delete the lesion under the pointer", { d: actions.deleteLesion }],
     ["V", "move the image", { v: actions.tool("pan") }],
     ["↑ ↓ Home End", "previous, next, first, last image", {
       ArrowUp: actions.image(-1), ArrowDown: actions.image(1), Home: actions.image(-Infinity), End: actions.image(Infinity) }],

@@ -5,6 +5,7 @@ import { forgetAll } from "./browser_store.js";
 import { spacing } from "./calibration.js";
 import { initCaseList } from "./case_list.js";
 import * as cine from "./cine.js";
+import { deleteLesion } from "./delete_lesion.js";
 import { initDisplay } from "./display.js";
 import { byId } from "./dom.js";
 import { initDownloads } from "./downloads.js";
@@ -102,6 +103,7 @@ on("failed", (error) => showToast(error.message, true));
 on("brush-turned", (larger) => resizeBrush(stepBrush(larger)));
 
 on("mask-changed", () => viewer.invalidate("outline"));
+on("delete-lesion", (number) => (byId("canvas").focus({ preventScroll: true, focusVisible: false }), deleteLesion(tools, number)));
 on("drawing-done", (before) => outline.commitDrawing(before));
 on("display-changed", (name) => viewer.invalidate(["window", "level", "invert"].includes(name) ? "grey" : "display"));
 on("zoom-changed", (scale) => (byId("zoom").textContent = scale ? `${Math.round(100 * scale)}%` : "–"));
@@ -136,6 +138,7 @@ onClick("zoom", () => viewer.fit());
 onClick("fit", () => viewer.fit());
 onClick("save", saveAndContinue);
 onClick("reset", revert);
+onClick("add-lesion", () => (tools.use("prompt"), showToast("Click in the lesion, or drag a box around it.")));
 onClick("end", async () => {
   if (!confirm("Remove all images and outlines of this session from the server? What is not exported is lost.")) return;
   state.cases = [];
@@ -184,6 +187,7 @@ initKeyboard({
   fullScreen: toggleFullScreen,
   smooth: () => tools.filter(smooth),
   fillHoles: () => tools.filter(fillHoles),
+  deleteLesion: () => deleteLesion(tools),
   probability: toggle("probability", 0.7),
   saliency: toggle("saliency", 0.7),
   threshold: (step) => () => {

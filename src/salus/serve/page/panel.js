@@ -2,7 +2,7 @@
 
 import { byId, createElement } from "./dom.js";
 import { describeAnswer, formatNumber, formatPercent, formatSize, summarise } from "./messages.js";
-import { on, state } from "./state.js";
+import { emit, on, state } from "./state.js";
 
 export function initPanel(viewer) {
   on("answer-changed", () => render(viewer));
@@ -69,14 +69,18 @@ function lesionRow(lesion, corrected, viewer) {
   for (const name of ["pointerenter", "focus"]) button.addEventListener(name, highlight(lesion.number));
   for (const name of ["pointerleave", "blur"]) button.addEventListener(name, highlight(null));
   button.addEventListener("click", () => viewer.zoomTo(lesion.box));
-  return createElement("li", {}, button);
+  const deleteButton = createElement("button", { type: "button", className: "icon close", title: "Delete it (D)" });
+  deleteButton.setAttribute("aria-label", `Delete lesion ${lesion.number}`);
+  deleteButton.innerHTML = '<svg><use href="#i-close"/></svg>';
+  deleteButton.addEventListener("click", () => emit("delete-lesion", lesion.number));
+  return createElement("li", {}, button, deleteButton);
 }
 
 const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (text.endsWith(".") ? "" : ".");
 
 export function updateButtons() {
   const { frame, current } = state, hasFrame = Boolean(frame);
-  for (const id of ["save", "threshold", "smooth", "fill-holes", "print"]) byId(id).disabled = !hasFrame;
+  for (const id of ["add-lesion", "save", "threshold", "smooth", "fill-holes", "print"]) byId(id).disabled = !hasFrame;
   byId("reset").disabled = !hasFrame || (!frame.edited && !frame.answer.corrected);
   byId("undo").disabled = !frame?.history.past.length;
   byId("redo").disabled = !frame?.history.future.length;

@@ -11,6 +11,9 @@ const OUTSIDE = "Only the ultrasound region is outlined; what was drawn outside 
 
 const STILL = 4; // CSS pixels; a shorter drag with the right button was a click
 
+// With Ctrl (Cmd on a Mac) a click points at a lesion, whatever the tool.
+const isPointing = (event) => state.tool === "prompt" || (event.button === 0 && (event.ctrlKey || event.metaKey) && state.info?.prompts);
+
 const isOutside = (event) => state.pointOutside || event.altKey || event.shiftKey;
 
 export class PointerTools {
@@ -49,11 +52,14 @@ export class PointerTools {
     this.windowing = event.button === 2;
     this.pressed = [event.clientX, event.clientY];
     this.movedBySpace ||= this.spaceHeld;
-    this.moving = event.button === 1 || this.spaceHeld || state.tool === "pan" || this.pointers.size > 1;
+    const pointing = isPointing(event);
+    this.moving = event.button === 1 || this.spaceHeld || (state.tool === "pan" && !pointing) || this.pointers.size > 1;
     if (this.pointers.size > 1) this.cancelStroke();
     if (this.windowing || this.moving) return;
     const point = viewer.toImage(event);
-    if (state.tool === "polygon") {
+    if (pointing) {
+      this.dragged = new DraggedBox(viewer, point, isOutside(event));
+    } else if (state.tool === "polygon") {
       const [first] = viewer.polygon ?? [];
       const near = first && viewer.distance(first, point) < 9;
       if (near && viewer.polygon.length > 2) this.closePolygon(event.altKey);
@@ -61,8 +67,6 @@ export class PointerTools {
       viewer.draw();
     } else if (state.tool === "caliper") {
       this.dragged = new DraggedCaliper(viewer, point);
-    } else if (state.tool === "prompt") {
-      this.dragged = new DraggedBox(viewer, point, isOutside(event));
     } else {
       this.maskBefore = viewer.frame.mask.slice();
       this.last = point;

@@ -9,10 +9,10 @@ const RADIUS = 6;
 
 export function drawPrompts(viewer) {
   const { context, frame } = viewer;
+  if (viewer.box) drawBox(viewer, ...viewer.box);
   if (state.tool !== "prompt" || viewer.comparing) return;
   const prompts = promptsOf(frame);
   for (const { box } of prompts) if (box) drawBox(viewer, box.slice(0, 2), box.slice(2));
-  if (viewer.box) drawBox(viewer, ...viewer.box);
   for (const { points = [], not_points = [] } of prompts) {
     for (const place of points) drawPlace(context, viewer.toScreen(place), true);
     for (const place of not_points) drawPlace(context, viewer.toScreen(place), false);
