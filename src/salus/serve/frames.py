@@ -259,6 +259,7 @@ class FrameFiles:
                 threshold=record.threshold,
                 origin=record.origin,
                 prompts=record.prompts,
+                derived_from=record.derived_from,
             )
         return replace(answer, corrected=True, **self._measure(answer, mask))
 

@@ -26,6 +26,7 @@ class OutlineRecord:
         threshold: of the probability, at which the reader's corrections began.
         origin: "approved" (the network's outline as it was), "corrected", or "drawn" (nothing of the network's in it).
         prompts: what the reader pointed at, as the page sent it.
+        derived_from: frame whose outline was propagated to this one, from 1; None where none was.
         network: name of the network.
         replaced: version of the saved outline that it took the place of; "" where there was none.
     """
@@ -36,6 +37,7 @@ class OutlineRecord:
     threshold: float = 0.5
     origin: str = "corrected"
     prompts: tuple[Any, ...] = ()
+    derived_from: int | None = None
     network: str = ""
     replaced: str = ""
 

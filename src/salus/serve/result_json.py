@@ -83,6 +83,7 @@ class FrameAnswer(Answer):
         saved: when, ISO 8601 in UTC; "" where none is saved.
         origin: of the saved outline: "approved" (the network's as it was), "corrected" or "drawn"; "" for none.
         prompts: what the reader pointed at to make it.
+        derived_from: frame whose outline was propagated to this one; null where none was.
         network_threshold: threshold of the network's own outline.
         calibration: how a reader found the size of a pixel; null where the file states it, or nobody did.
         notes: what a reader noted of it, null for nothing.
@@ -95,6 +96,7 @@ class FrameAnswer(Answer):
     saved: str = ""
     origin: str = ""
     prompts: tuple[Any, ...] = ()
+    derived_from: int | None = None
     network_threshold: float | None = None
     calibration: HandCalibration | None = None
     notes: Notes | None = None
@@ -181,6 +183,8 @@ def add_review(image: dict[str, Any], answer: FrameAnswer) -> None:
         "prompts": list(answer.prompts),
         "version": answer.version,
     }
+    if answer.derived_from:
+        image["derived_from_frame"] = answer.derived_from
     for part in (image, *image["lesions"]):
         part["agreement_with_network"], part["confidence"] = part["confidence"], None
 

@@ -87,6 +87,7 @@ async def save_mask(
     if_match: IfMatch = None,
     threshold: Annotated[float | None, Query(gt=0, lt=1, description="at which the reader's corrections began")] = None,
     prompts: Annotated[str, Query(max_length=MAX_PROMPTS, description="JSON list of what was pointed at")] = "[]",
+    derived_from: Annotated[int | None, Query(ge=1, description="frame that this outline was propagated from")] = None,
 ) -> FrameAnswer:
     """Save an outline, corrected or approved: it goes into the session's data set, and for an image of the worklist
     into the output folder. Where another outline was saved since the one named by If-Match (or without it, since this
@@ -107,6 +108,7 @@ async def save_mask(
                 threshold=threshold or network.threshold,
                 origin=frame.origin(mask, asked),
                 prompts=asked,
+                derived_from=derived_from,
                 network=network.network,
                 replaced=replaced,
             )
@@ -226,7 +228,7 @@ class _Change:
         }
         if action == "saved":
             line |= {"origin": record.origin, "threshold": record.threshold, "network": record.network}
-            line |= {"prompts": list(record.prompts), **more}
+            line |= {"prompts": list(record.prompts), "derived_from": record.derived_from, **more}
         for data_set in self.data_sets:
             append_line(data_set.root / "audit.jsonl", **line)
 

@@ -69,9 +69,11 @@ export const outlinePrompts = (key, number, prompts, threshold) => requestJson(
   "POST", `${framePath(key, number)}/prompt${threshold === null ? "" : `?threshold=${threshold}`}`, JSON.stringify({ prompts }));
 export const measure = (key, number, mask, signal) => requestJson("POST", `${framePath(key, number)}/measure`, mask, signal);
 
-// Save an outline in place of the one with a version ("" for none); `prompts` are what the reader pointed at.
-export function save(key, number, mask, version, threshold, prompts = []) {
+// Save an outline in place of the one with a version ("" for none); `prompts` are what the reader pointed at,
+// `derivedFrom` is the frame whose outline was propagated to this one.
+export function save(key, number, mask, version, threshold, prompts = [], derivedFrom = null) {
   const query = new URLSearchParams({ threshold: threshold.toFixed(4), ...(prompts.length ? { prompts: JSON.stringify(prompts) } : {}) });
+  if (derivedFrom) query.set("derived_from", derivedFrom);
   return requestJson("PUT", `${framePath(key, number)}/mask?${query}`, mask, undefined, { "if-match": etag(version) });
 }
 export const versions = (key, number) => requestJson("GET", `${framePath(key, number)}/versions`);

@@ -49,7 +49,7 @@ export class AreaChart {
       svg.append(createSvg("line", { class: "grid", x1: 0, x2: width, y1: y(fraction * maximum), y2: y(fraction * maximum) }));
       svg.append(createSvg("text", { x: -8, y: y(fraction * maximum) + 4, "text-anchor": "end" }, Number((fraction * maximum).toPrecision(3))));
     }
-    answers.forEach((answer, i) => answer?.corrected && svg.append(createSvg("circle", { class: "corrected", cx: x(i), cy: height - 3, r: 2.5 })));
+    answers.forEach((answer, i) => answer?.corrected && svg.append(createSvg("circle", { class: answer.version ? "corrected" : "corrected unsaved", cx: x(i), cy: height - 3, r: 2.5 })));
     const now = x(this.number - 1);
     svg.append(createSvg("line", { class: "now", x1: now, x2: now, y1: 2, y2: height - 2 }));
     for (const [number, points] of lines) {

@@ -34,12 +34,13 @@ export function setSaved(openCase, frame, version) {
   frame.base = frame.mask.slice();
   frame.version = version;
   frame.savedPrompts = frame.prompted?.prompts ?? [];
+  frame.savedFrom = frame.prompted?.from ?? null;
   return keepDraft(openCase, frame);
 }
 
 const write = (openCase, frame, saved) => store.putOutline({
   caseId: openCase.id, number: frame.number, mask: frame.mask.slice(), threshold: frame.threshold, version: frame.version, saved,
-  prompted: frame.prompted, savedPrompts: frame.savedPrompts,
+  prompted: frame.prompted, savedPrompts: frame.savedPrompts, savedFrom: frame.savedFrom,
   savedMask: frame.version ? frame.base.slice() : null,
 });
 

@@ -8,7 +8,7 @@ import { joinWithBase } from "./prompt_outline.js";
 import { state } from "./state.js";
 import { UndoHistory } from "./undo_history.js";
 
-const MAX_LOADED = 24; // frames of one image in memory; those with unsaved drawing stay in any case
+export const MAX_LOADED = 24; // frames of one image in memory; those with unsaved drawing stay in any case
 
 const requested = new Map(); // `KEY/NUMBER` -> promise of a frame that is being loaded; two would each hold strokes
 
@@ -41,11 +41,12 @@ async function fetchFrame(openCase, number) {
     version: answer.version,  // of that outline where a reader saved it, else ""
     prompted: null,           // what the reader pointed at, see prompt_outline.js
     savedPrompts: answer.prompts ?? [], // of the outline that the server holds
+    savedFrom: answer.derived_from ?? null,
     pointing: [],             // prompts that are not outlined yet
     edited: false,   // the outline on the page is not the one that the server holds
     outdated: false, // the measurements are of an earlier outline
   };
-  frame.prompted = await promptedOf(openCase, frame, answer.prompts);
+  frame.prompted = await promptedOf(openCase, frame, answer.prompts, answer.derived_from);
   if (await takeUpDraft(openCase, frame)) await measureDraft(openCase, frame);
   openCase.loaded.set(number, frame);
   openCase.answers[number - 1] = frame.answer;
@@ -57,13 +58,13 @@ async function fetchFrame(openCase, number) {
 }
 
 // What was pointed at for an outline that the server holds, with what the network makes of it; null where it was nothing.
-export async function promptedOf(openCase, frame, prompts) {
+export async function promptedOf(openCase, frame, prompts, from = null) {
   if (!prompts?.length) return null;
-  const known = { prompts, mask: null, probability: null, threshold: null, base: frame.mask.slice() };
+  const known = { prompts, mask: null, probability: null, threshold: null, base: frame.mask.slice(), ...(from ? { from } : {}) };
   if (!state.info.prompts) return known;
   try {
     const outlined = await outlinePrompts(openCase, frame, prompts);
-    return { ...known, ...outlined, base: await networkMask(openCase, frame) };
+    return { ...known, ...outlined, base: from ? new Uint8Array(frame.mask.length) : await networkMask(openCase, frame) };
   } catch {
     return known; // the saved prompts are not of the kind that this network takes
   }

@@ -21,6 +21,7 @@ export function initKeyboard(actions) {
     ["B", "brush", { b: actions.tool("brush") }],
     ["← →", "frame of a cine", { ArrowLeft: actions.step(-1), ArrowRight: actions.step(1) }],
     ["E", "eraser", { e: actions.tool("eraser") }],
+    ["< >", "propagate the outline to the frames before, after", { "<": actions.propagate(-1), ">": actions.propagate(1) }, "prompt-only"],
     ["Space", "play a cine", {}],
     ["[ ]", "size of the brush; also Shift and wheel", { "[": actions.size(0.8), "]": actions.size(1.25) }],
     ["+ −", "zoom", { "+": actions.zoom(1.25), "=": actions.zoom(1.25), "-": actions.zoom(0.8) }],

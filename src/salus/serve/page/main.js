@@ -26,6 +26,7 @@ import { initPatients } from "./patients.js";
 import { PointerTools } from "./pointer_tools.js";
 import { initPrint } from "./print.js";
 import { initPrompts, pointByKey, promptsDone, toggleOutside } from "./prompts.js";
+import { initPropagation, propagate } from "./propagate.js";
 import { initReader, tellReader } from "./reader.js";
 import { emit, on, state } from "./state.js";
 import { initTheme, toggleTheme } from "./theme.js";
@@ -187,6 +188,7 @@ initKeyboard({
   fullScreen: toggleFullScreen,
   smooth: () => tools.filter(smooth),
   fillHoles: () => tools.filter(fillHoles),
+  propagate: (step) => () => propagate(step),
   deleteLesion: () => deleteLesion(tools),
   probability: toggle("probability", 0.7),
   saliency: toggle("saliency", 0.7),
@@ -245,6 +247,7 @@ cine.initCine();
 initUploads();
 initReader();
 initVersions();
+initPropagation();
 try {
   state.info = await api.info();
   initPrompts();

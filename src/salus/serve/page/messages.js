@@ -13,7 +13,8 @@ export function announce(text) {
 }
 
 // Show a note. One that is not `bad` disappears by itself; an error stays until it is closed. The same text is shown once,
-// with the number of times; several errors have a button that closes them all. `action` is { label, run }: a button more.
+// with the number of times; several errors have a button that closes them all. `action` is { label, run, stays }: a button more;
+// with `stays` the note does not go by itself.
 export function showToast(text, bad = false, action = null) {
   announce(text);
   const same = [...notes.querySelectorAll(".toast")].find((note) => note.dataset.text === text);
@@ -34,7 +35,7 @@ export function showToast(text, bad = false, action = null) {
   note.append(closeButton);
   notes.append(note);
   arrange();
-  if (!bad) hideLater(note, action ? 2 * NOTE_MS : NOTE_MS);
+  if (!bad && !action?.stays) hideLater(note, action ? 2 * NOTE_MS : NOTE_MS);
 }
 
 function hideLater(note, delay = NOTE_MS) {

@@ -13,11 +13,12 @@ import { emit, state } from "./state.js";
 
 let sliding = null; // the outline from before the slider was moved
 
-// The outline changed: keep it, and have the page show it.
+// The outline changed: keep it, and have the page show it. Gives a promise that it is kept.
 function markChanged(openCase, frame) {
   frame.outdated = true;
-  keepDraft(openCase, frame);
+  const kept = keepDraft(openCase, frame);
   emit("mask-changed");
+  return kept;
 }
 
 // Follow the slider at once; the outline is measured when the slider is released. What was drawn by hand stays.
@@ -65,14 +66,13 @@ export function takePrompted(openCase, frame, mask, prompted) {
   clearOutsideRegions(frame);
   frame.history.record(before, frame.mask, frame.width, thresholds, false, [frame.prompted, prompted]);
   Object.assign(frame, { prompted, threshold: prompted.threshold });
-  markChanged(openCase, frame);
-  return remeasure(openCase, frame);
+  return Promise.all([markChanged(openCase, frame), remeasure(openCase, frame)]);
 }
 
 // Take over an earlier saved outline.
-export async function takeVersion(openCase, frame, mask, { threshold, prompts }) {
+export async function takeVersion(openCase, frame, mask, { threshold, prompts, derived_from: from }) {
   await commitThreshold();
-  const before = frame.mask.slice(), thresholds = [frame.threshold, threshold], prompted = await promptedOf(openCase, frame, prompts);
+  const before = frame.mask.slice(), thresholds = [frame.threshold, threshold], prompted = await promptedOf(openCase, frame, prompts, from);
   frame.mask.set(mask);
   frame.history.record(before, frame.mask, frame.width, thresholds, false, [frame.prompted, prompted]);
   Object.assign(frame, { prompted, threshold });
@@ -85,7 +85,12 @@ export const redo = () => step("redo");
 
 async function step(which) {
   await commitThreshold();
-  const { frame, current } = state, change = frame?.history[which](frame);
+  if (state.frame) await stepIn(state.current, state.frame, which);
+}
+
+// Undo or redo the last change of a frame.
+export async function stepIn(current, frame, which) {
+  const change = frame.history[which](frame);
   if (!change) return;
   markChanged(current, frame);
   if (change.tookBack && which === "undo") await store(current, frame);
@@ -137,17 +142,25 @@ export async function saveOutline({ frame, current } = state) {
   }
 }
 
+// Save one frame's outline without a word; false where that failed.
+export async function saveFrame(openCase, frame) {
+  await commitThreshold();
+  const saved = await store(openCase, frame);
+  emit("mask-changed");
+  return saved;
+}
+
 // Save a frame's outline in place of the version it began from; ask where someone saved another one. False where that failed.
 async function store(openCase, frame) {
-  const sent = frame.mask.slice(), prompts = frame.prompted?.prompts ?? [];
+  const sent = frame.mask.slice(), prompts = frame.prompted?.prompts ?? [], from = frame.prompted?.from ?? null;
   const save = async (version) => {
     const blob = await encodeMask(sent, frame.width, frame.height);
-    return api.save(openCase.key, frame.number, blob, version, frame.threshold, prompts);
+    return api.save(openCase.key, frame.number, blob, version, frame.threshold, prompts, from);
   };
   return change(openCase, frame, save, async (answer) => {
     frame.base = sent; // strokes that were drawn meanwhile are not saved
     frame.version = answer.version;
-    frame.savedPrompts = prompts;
+    Object.assign(frame, { savedPrompts: prompts, savedFrom: from });
     await keepDraft(openCase, frame);
     if (!frame.edited) showAnswer(openCase, frame, answer);
   });
@@ -213,7 +226,7 @@ async function loadTheirs(openCase, frame) {
   const { values } = await decodeGrey(await api.picture(openCase.key, frame.number, "mask"));
   for (let i = 0; i < values.length; i++) frame.mask[i] = values[i] > 127 ? 1 : 0;
   frame.threshold = answer.threshold;
-  frame.prompted = await promptedOf(openCase, frame, answer.prompts);
+  frame.prompted = await promptedOf(openCase, frame, answer.prompts, answer.derived_from);
   frame.history.record(mine, frame.mask, frame.width, [threshold, frame.threshold], false, [prompted, frame.prompted]);
   await setSaved(openCase, frame, answer.version);
   showAnswer(openCase, frame, answer);

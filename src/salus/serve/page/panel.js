@@ -51,8 +51,8 @@ function describeOutline() {
   if (!frame) return;
   const { answer, edited } = frame;
   byId("finding-more").textContent = edited
-    ? (frame.prompted ? "Outlined where you pointed, not saved" : "Drawn by you, not saved")
-    : answer.corrected ? savedBy(answer) : `${answer.network}, presence of a tumour ${formatPercent(answer.presence)}`;
+    ? (frame.prompted?.from ? `Propagated from frame ${frame.prompted.from}, not saved` : frame.prompted ? "Outlined where you pointed, not saved" : "Drawn by you, not saved")
+    : answer.corrected ? savedBy(answer) + (answer.derived_from ? `, propagated from frame ${answer.derived_from}` : "") : `${answer.network}, presence of a tumour ${formatPercent(answer.presence)}`;
 }
 
 const savedBy = ({ reader }) => (!reader || reader === byId("reader")?.value ? "Saved by you" : `Saved by ${reader}`);

@@ -4,6 +4,8 @@
 //   prompts      in the order in which they were made, each { points: [[x, y]] }, { not_points: [[x, y]] } or { box: [x0, y0, x1, y1] }
 //   mask, probability, threshold  of the network for all of them; null where only the prompts are known (of a saved outline)
 //   base         the outline from before the first of them
+//   from         number of the frame whose outline was propagated to this one; undefined where none was
+//   carried      the mask that the propagation gave
 
 import { eachComponent } from "./pixels.js";
 

@@ -89,7 +89,7 @@ async function outline(openCase, frame, prompt) {
     const { width, height } = frame, before = frame.prompted, own = before?.threshold ?? frame.answer.network_threshold;
     const prompts = [...(before?.prompts ?? []), prompt], isOwn = Math.abs(frame.threshold - own) < 1e-6;
     const outlined = await outlinePrompts(openCase, frame, prompts, isOwn ? null : frame.threshold);
-    const reference = referenceMask(frame), prompted = { prompts, ...outlined, base: before?.base ?? reference };
+    const reference = referenceMask(frame), prompted = { ...before, prompts, ...outlined, base: before?.base ?? reference };
     const moved = joinWithBase(prompted.mask, prompted, width, height);
     keepDrawn(moved, frame.mask, reference, width, height, [prompt]);
     takePrompted(openCase, frame, moved, prompted);

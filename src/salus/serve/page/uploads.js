@@ -219,7 +219,7 @@ async function restoreOutlines(openCase) {
     const { number, savedMask, threshold } = record;
     const { width, height } = await api.answer(openCase.key, number); // has the frame segmented
     if (savedMask?.length !== width * height) continue;
-    const answer = await api.save(openCase.key, number, await encodeMask(savedMask, width, height), "", threshold, record.savedPrompts);
+    const answer = await api.save(openCase.key, number, await encodeMask(savedMask, width, height), "", threshold, record.savedPrompts, record.savedFrom);
     await store.putOutline({ ...record, version: answer.version });
     openCase.answers[number - 1] = answer;
     const frame = openCase.loaded.get(number);
