@@ -123,6 +123,24 @@ def test_modality_tables(bits, syntax, tmp_path):
 
 
 @needs_dcmtk
+@pytest.mark.parametrize(("low", "high"), [(0, 0.5), (0.05, 1), (0.3, 0.6), (0, 0.07)])
+@pytest.mark.parametrize("bits", [8, 10, 12, 16])
+def test_the_range_of_a_modality_table_is_that_of_its_bits(bits, low, high, tmp_path):
+    entries = ((low + np.arange(256) / 255 * (high - low)) * (2**bits - 1)).astype(int)
+    sequence = [table([256, 0, bits], entries, ExplicitVRLittleEndian, "US")]
+    agrees(wrap_dicom(tmp_path / "a.dcm", RAMP, ModalityLUTSequence=sequence))
+
+
+@pytest.mark.parametrize(("bits", "used"), [(12, 8), (16, 8), (16, 12)])
+def test_a_modality_table_of_fewer_bits_than_it_says_is_no_black_picture(bits, used, tmp_path):
+    """dcmtk shows at most 16 levels of it."""
+    sequence = [table([256, 0, bits], np.arange(256) * 2 ** (used - 8), ExplicitVRLittleEndian, "US")]
+    scan = read_scan(wrap_dicom(tmp_path / "a.dcm", RAMP, ModalityLUTSequence=sequence))
+    np.testing.assert_allclose(scan.pixels * 255, RAMP, atol=1)
+    assert any(f"says {bits} bits" in note for note in scan.notes)
+
+
+@needs_dcmtk
 @pytest.mark.parametrize("syntax", [*UNCOMPRESSED, RLELossless], ids=lambda s: s.name)
 @pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("high", [11, 13, 15])

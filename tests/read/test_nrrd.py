@@ -73,6 +73,66 @@ def test_packed_files(encoding, skip, tmp_path):
         np.testing.assert_allclose(opened.scan(number).pixels * 255, PIXELS[number - 1], atol=1e-4)
 
 
+@pytest.mark.parametrize("encoding", ["raw", "gzip", "bzip2", "ASCII"])
+@pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "i4", "u8", "f4", "f8"])
+def test_what_pynrrd_writes(dtype, encoding, tmp_path):
+    values = PIXELS.astype(dtype)
+    values[1] //= 2
+    for name, array, header in (
+        ("picture", values[0], {}),
+        ("frames", values, {}),
+        ("colour", np.moveaxis(values[:3], 0, -1), {"kinds": ["RGB-color", "domain", "domain"]}),
+    ):
+        path = tmp_path / f"{name}.nrrd"
+        nrrd.write(str(path), array, {"encoding": encoding, **header}, index_order="C")
+        expected = nrrd.read(str(path), index_order="C")[0]
+        opened = open_frames(path)
+        frames = expected if name == "frames" else expected[None]
+        assert opened.count == len(frames)
+        for number, frame in enumerate(frames, 1):
+            np.testing.assert_array_equal(opened.values(number), frame)
+
+
+@pytest.mark.parametrize("name", ["ascii", "ASCII", "text", "txt"])
+@pytest.mark.parametrize("skip", ["", "line skip: 2\n", "byte skip: 8\n"])
+def test_text_of_any_name_and_place(skip, name, tmp_path):
+    path = tmp_path / "a.nrrd"
+    header = f"NRRD0004\ntype: short\ndimension: 3\nsizes: 40 30 5\nencoding: {name}\n{skip}\n"
+    text = "\n".join("\t ".join(map(str, row)) for row in PIXELS.reshape(-1, 40).astype(int) - 100)
+    path.write_text(header + ("one\ntwo\n" if skip else "") + text)
+    np.testing.assert_array_equal(nrrd.read(str(path), index_order="C")[0], PIXELS.astype(int) - 100)
+    opened = open_frames(path)
+    for number in range(1, 6):
+        np.testing.assert_array_equal(opened.values(number), PIXELS[number - 1].astype(int) - 100)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1 2 3 4 5", "cut short"),
+        ("1 2 3 4 5 six", "damaged"),
+        ("1 2 3 4 5 256", "damaged"),
+        ("1 2 3 4 5 -1", "damaged"),
+        ("1 2 3 4 5 1.5 7", "damaged"),
+        ("", "cut short"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:string or file could not be read:DeprecationWarning")
+def test_a_text_that_is_not_of_its_numbers_is_refused(text, message, tmp_path):
+    path = tmp_path / "a.nrrd"
+    path.write_text(f"NRRD0004\ntype: uchar\ndimension: 2\nsizes: 3 2\nencoding: ascii\n\n{text}")
+    with pytest.raises(SalusError, match=message):
+        read_scan(path)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "bzip2", "ascii"])
+def test_a_file_that_takes_too_long_to_unpack_is_refused(encoding, monkeypatch, tmp_path):
+    monkeypatch.setattr("salus.read.nrrd_data.MAX_SECONDS", 0.0)
+    nrrd.write(str(tmp_path / "a.nrrd"), PIXELS, {"encoding": encoding})
+    with pytest.raises(SalusError, match="save it as raw"):
+        read_scan(tmp_path / "a.nrrd")
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -104,7 +164,7 @@ def test_a_large_file_costs_its_pixels_alone(skip, tmp_path):
 @pytest.mark.parametrize("encoding", ["gzip", "bzip2"])
 @pytest.mark.parametrize("skip", ["", "byte skip: -1\n", "byte skip: 99999999999\n"])
 def test_a_packed_bomb_is_refused_before_it_fills_the_memory(encoding, skip, monkeypatch, tmp_path):
-    monkeypatch.setattr("salus.read.nrrd.MAX_INFLATED", 2**22)
+    monkeypatch.setattr("salus.read.nrrd_data.MAX_INFLATED", 2**22)
     path = write(tmp_path / "a.nrrd", encoding=encoding, fields=skip, inside=bytes(2**25))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     if skip:

@@ -1,4 +1,6 @@
-"""DICOM structured reports: outlines and figures, read back."""
+"""DICOM structured reports: outlines and figures, read back; and the memory that a long cine's takes."""
+
+import tracemalloc
 
 import numpy as np
 import pydicom
@@ -76,6 +78,28 @@ def test_a_report_of_a_cine_names_the_frames(cine, tmp_path):
     numbers = [int(group.roi.ContentSequence[0].ReferencedSOPSequence[0].ReferencedFrameNumber) for group in groups]
     assert numbers == [1, 1, 2, 2, 3, 3]
     assert len({group.tracking_uid for group in groups}) == 2
+
+
+def test_a_deidentified_report_of_a_cine_names_the_source_in_no_group(cine, tmp_path):
+    write_sr(tmp_path / "sr.dcm", open_dicom(cine), frames(), deidentified=True)
+    assert len(hd.sr.srread(tmp_path / "sr.dcm").content.get_planar_roi_measurement_groups()) == 6
+    source, content = pydicom.dcmread(cine), (tmp_path / "sr.dcm").read_bytes()
+    for uid in (source.SOPInstanceUID, source.SeriesInstanceUID, tracking_uid(source, 1), tracking_uid(source, 2)):
+        assert uid.encode() not in content
+
+
+@pytest.mark.slow
+def test_the_memory_for_a_report_does_not_grow_with_the_frames(cine, tmp_path):
+    def peak(count):
+        tracemalloc.start()
+        try:
+            write_sr(tmp_path / "sr.dcm", open_dicom(cine), (one for _ in range(count) for one in frames()))
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    write_sr(tmp_path / "sr.dcm", open_dicom(cine), frames())  # imports, and what is kept from the first call
+    assert peak(2) - peak(1) < 1_000_000  # six groups in memory take some three megabytes
 
 
 def test_a_report_of_nothing_says_so(image, tmp_path):

@@ -17,8 +17,8 @@ KEPT = 64
 MAX_HASHED = 256 * 2**20
 """Largest bytes of a file for each frame of which a checksum is made; 16 million pixels of any type take less."""
 
-KEPT_IN_MEMORY = 2
-"""Opened NRRD files that are kept in memory, with all their pixels, up to 512 MiB each."""
+KEPT_IN_MEMORY = 1
+"""Opened NRRD files that are kept in memory, with all their pixels, up to 512 MiB; two would be beyond 1 GB."""
 
 
 class SourceFile:

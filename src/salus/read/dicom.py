@@ -23,7 +23,7 @@ from salus.read.decode_process import DecodingError, decode_apart
 from salus.read.dicom_decode import JPEG_2000, JPEG_LS, RUN_LENGTH, check_pixel_description, decode_frame
 from salus.read.dicom_fragments import check_frame_count, read_fragments
 from salus.read.dicom_header import UNDEFINED_LENGTH, DicomHeader, import_pydicom, open_data_set, read_header
-from salus.read.dicom_pixels import apply_grey_transforms, describe_ignored_windows
+from salus.read.dicom_pixels import apply_grey_transforms, describe_ignored_fields
 from salus.read.dicom_regions import read_pixel_spacing, read_regions
 from salus.read.jpeg_header import count_scans, read_frame_size
 from salus.read.limits import MAX_JPEG_PIXELS, check_file, check_frame_number, check_size
@@ -175,7 +175,7 @@ def _check_header(path: Path, header: DicomHeader) -> DicomFrames:
     regions, notes = read_regions(dataset, rows, columns)
     if modality not in ("US", "IVUS", ""):
         notes = (f"not an ultrasound image: its modality is {modality[:16]}", *notes)
-    notes = (*notes, *frame_notes, *describe_ignored_windows(dataset))
+    notes = (*notes, *frame_notes, *describe_ignored_fields(dataset))
     pixel_spacing, spacing_notes = (None, ()) if regions else read_pixel_spacing(dataset)
     notes = (*notes, *spacing_notes)
     spacings = {region.spacing for region in regions} or {pixel_spacing}

@@ -46,8 +46,8 @@ def apply_grey_transforms(values: np.ndarray, header: Any, index: int = 0) -> np
 
     Colour becomes luma (ITU-R BT.601). Grey values go through the modality transform (look-up table or rescale, PS3.3
     C.11.1) and the first VOI transform (look-up table or window, C.11.2), whose range becomes 0 to 1. Without a VOI
-    transform the range of up to eight stored bits, and that of a modality table, becomes 0 to 1; more bits say nothing
-    of their range, so they are stretched from 0 (or a negative minimum) to the frame's own maximum, as by
+    transform the range of up to eight stored bits, and that of a modality table, becomes 0 to 1; more stored bits say
+    nothing of their range, so they are stretched from 0 (or a negative minimum) to the frame's own maximum, as by
     `salus.scan.to_grey`. MONOCHROME1 is inverted, unless PresentationLUTShape is IDENTITY.
 
     Args:
@@ -90,18 +90,29 @@ def read_photometric(header: Any) -> str:
     return str(header.get("PhotometricInterpretation") or default)
 
 
-def describe_ignored_windows(header: Any) -> tuple[str, ...]:
-    """Make a note where a header has a window that the standard does not define; it is not applied.
+def describe_ignored_fields(header: Any) -> tuple[str, ...]:
+    """Make a note of each field of a header that is not applied as it stands.
+
+    These are a window that the standard does not define, and a modality table's number of bits of which its entries
+    leave four or more unused.
 
     Raises:
-        SalusError: its function is none of the standard's; the message names no file.
+        SalusError: a field is none of the standard's; the message names no file.
     """
     if header.get("VOILUTSequence") or read_photometric(header) not in ("MONOCHROME1", "MONOCHROME2"):
         return ()
+    notes: tuple[str, ...] = ()
+    voi = _read_voi(header, 0)
     stated = [name for name in ("WindowCenter", "WindowWidth") if header.get(name) not in (None, "")]
-    if not stated or _read_voi(header, 0) is not None:
-        return ()
-    return ("its window (WindowCenter, WindowWidth) is not valid and was not applied",)
+    if stated and voi is None:
+        notes += ("its window (WindowCenter, WindowWidth) is not valid and was not applied",)
+    if header.get("ModalityLUTSequence") and voi is None:
+        table = _read_modality_table(header)
+        if table.used_bits:
+            notes += (
+                f"its modality table says {table.bits} bits; its entries have {table.used_bits}, which were taken",
+            )
+    return notes
 
 
 def _apply_palette(values: np.ndarray, header: Any) -> np.ndarray:
@@ -131,11 +142,8 @@ def _apply_modality(
         limits = (-(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1) if _is_signed(header) else (0.0, 2.0**bits - 1)
     grey = values.astype(np.float64)
     if header.get("ModalityLUTSequence"):
-        table = read_lookup_table(
-            header.ModalityLUTSequence[0], "LUTDescriptor", "LUTData",
-            is_little_endian=_is_little_endian(header), is_input_signed=_is_signed(header),
-        )  # fmt: skip
-        return table.look_up(grey).astype(np.float64), (0.0, 255.0 if table.bits == 8 else float(table.entries.max()))
+        table = _read_modality_table(header)
+        return table.look_up(grey).astype(np.float64), (0.0, 2.0 ** (table.used_bits or table.bits) - 1)
     group = _functional_group(header, index, "PixelValueTransformationSequence") or header
     slope, intercept = (_read_number(group, name, default) for name, default in (("Slope", 1.0), ("Intercept", 0.0)))
     if slope == 0 or not (isfinite(slope) and isfinite(intercept)):
@@ -145,6 +153,13 @@ def _apply_modality(
         limits = (slope * low + intercept, slope * high + intercept)
         limits = (min(limits), max(limits))
     return grey * slope + intercept, limits
+
+
+def _read_modality_table(header: Any) -> LookupTable:
+    return read_lookup_table(
+        header.ModalityLUTSequence[0], "LUTDescriptor", "LUTData",
+        is_little_endian=_is_little_endian(header), is_input_signed=_is_signed(header),
+    )  # fmt: skip
 
 
 def _read_number(group: Any, name: str, default: float) -> float:

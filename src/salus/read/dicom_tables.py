@@ -12,6 +12,9 @@ from salus.errors import SalusError
 MAX_ENTRIES = 65536
 """Number of entries that a descriptor of 0 stands for."""
 
+MIN_UNUSED_BITS = 4
+"""Bits that no entry of a table needs, from which on the table's number of bits is not taken for their range."""
+
 
 @dataclass(frozen=True, eq=False)
 class LookupTable:
@@ -26,6 +29,19 @@ class LookupTable:
     entries: np.ndarray
     first: int
     bits: int
+
+    @property
+    def used_bits(self) -> int:
+        """Bits that the entries need, where they leave four or more unused; 0 elsewhere.
+
+        Such a table states the size of its words for the range of its entries, in which they are 16 levels or fewer.
+
+        Example:
+            >>> LookupTable(np.arange(256), 0, 16).used_bits, LookupTable(np.arange(256) * 100, 0, 16).used_bits
+            (8, 0)
+        """
+        bits = max(int(self.entries.max()).bit_length(), 1)
+        return bits if self.bits - bits >= MIN_UNUSED_BITS else 0
 
     def look_up(self, values: np.ndarray) -> np.ndarray:
         """Return the entries for values; of the shape of `values`.

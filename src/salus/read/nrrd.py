@@ -7,30 +7,19 @@ file names a space (ITK writes them in mm) or a unit of length.
 
 from __future__ import annotations
 
-import bz2
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from salus.errors import SalusError
 from salus.read.geometry import length_in_mm
-from salus.read.limits import MAX_INFLATED, check_file, check_frame_number, check_size
+from salus.read.limits import MAX_INFLATED, MAX_SECONDS, check_file, check_frame_number, check_size
+from salus.read.nrrd_data import TEXT, UNPACKERS, read_text_values, unpack_values
 from salus.scan import Scan, scan_from_values, valid_spacing
-
-UNPACKERS: dict[str, Callable[[], Any]] = {
-    "gzip": lambda: zlib.decompressobj(zlib.MAX_WBITS | 16),
-    "bzip2": bz2.BZ2Decompressor,
-}
-UNPACKERS |= {"gz": UNPACKERS["gzip"], "bz2": UNPACKERS["bzip2"]}
-"""For each packed encoding, what unpacks it."""
-
-PIECE = 2**20
-"""Bytes of a packed file that are read at a time."""
 
 MAX_SKIPPED_LINE = 2**20
 """Longest line that `line skip` passes over, in bytes."""
@@ -48,7 +37,8 @@ class NrrdFrames:
         dtype: of a value.
         shape: of a frame, (rows, columns) or (rows, columns, colours).
         offset: of the first frame in the file, in bytes.
-        unpacked: the bytes of all frames of a packed file; None for a raw one, of which each frame is read alone.
+        unpacked: the bytes of all frames of a packed file or a text; None for a raw one, of which each frame is read
+            alone.
     """
 
     source: str
@@ -58,7 +48,7 @@ class NrrdFrames:
     dtype: np.dtype
     shape: tuple[int, ...]
     offset: int
-    unpacked: bytes | None
+    unpacked: bytearray | None
 
     def scan(self, number: int = 1) -> Scan:
         """Read one frame; see `Frames`."""
@@ -70,6 +60,7 @@ class NrrdFrames:
         check_frame_number(self.source, number, self.count)
         size = prod(self.shape) * self.dtype.itemsize
         start = (number - 1) * size
+        content: bytes | bytearray
         if self.unpacked is None:
             try:
                 with Path(self.source).open("rb") as file:
@@ -108,7 +99,7 @@ def open_nrrd(path: Path | str) -> NrrdFrames:
     if "data file" in header or "datafile" in header:
         raise SalusError(f"{path}: its pixel data lie in another file; save it as one .nrrd file")
     encoding = str(header.get("encoding", "raw"))
-    if encoding not in ("raw", *UNPACKERS) or dtype.kind not in "uif":
+    if encoding not in ("raw", *UNPACKERS, *TEXT) or dtype.kind not in "uif":
         raise SalusError(f"{path}: its encoding is not read; save it as raw or gzip with whole or real numbers")
     kinds = [str(kind) for kind in header.get("kinds", [])]
     channels = sizes[0] if kinds[:1] and kinds[0] in COLOUR_KINDS else 1
@@ -124,7 +115,7 @@ def open_nrrd(path: Path | str) -> NrrdFrames:
             f"{path}: {expected / 2**20:.0f} MiB of packed pixels; they are read up to {MAX_INFLATED / 2**20:.0f}, "
             "save it as raw"
         )
-    if skipped_lines < 0 or skipped_bytes < -1:
+    if skipped_lines < 0 or skipped_bytes < (0 if encoding in TEXT else -1):
         raise SalusError(f"{path}: its line skip or byte skip is negative; it is damaged")
     unpacked = None
     try:
@@ -134,13 +125,17 @@ def open_nrrd(path: Path | str) -> NrrdFrames:
                 if not file.readline(MAX_SKIPPED_LINE).endswith(b"\n"):
                     raise SalusError(f"{path}: has no {skipped_lines} lines to skip; it is damaged")
             start = file.tell()
-            if encoding != "raw":
-                unpacked = _unpack(file, UNPACKERS[encoding](), skipped_bytes, expected)
-                available = len(unpacked)
+            if encoding in UNPACKERS:
+                unpacked = unpack_values(file, encoding, skipped_bytes, expected)
+            elif encoding in TEXT:
+                file.seek(start + skipped_bytes)
+                unpacked = read_text_values(file, dtype, expected // dtype.itemsize)
             else:
                 start = file_size - expected if skipped_bytes == -1 else start + skipped_bytes
-                available = file_size - start if start >= 0 else file_size
-    except (OSError, zlib.error, EOFError, ValueError) as error:
+            available = (file_size - start if start >= 0 else file_size) if unpacked is None else len(unpacked)
+    except TimeoutError:
+        raise SalusError(f"{path}: takes longer than {MAX_SECONDS:.0f} s to unpack; save it as raw") from None
+    except (OSError, zlib.error, EOFError, ValueError, OverflowError) as error:
         raise SalusError(f"{path}: its pixel data are damaged ({type(error).__name__})") from None
     if available < expected:
         raise SalusError(f"{path}: its pixel data are cut short ({available:,} of {expected:,} bytes); copy it again")
@@ -152,32 +147,6 @@ def open_nrrd(path: Path | str) -> NrrdFrames:
 def _read_skip(header: dict[str, Any], what: str) -> int:
     """Read `line skip` or `byte skip`, which is spelled in either way; 0 without it."""
     return int(header.get(f"{what} skip", header.get(f"{what}skip", 0)))
-
-
-def _unpack(file: BinaryIO, unpacker: Any, skipped: int, expected: int) -> bytes:
-    """Unpack `expected` bytes from a place in a file, behind `skipped` unpacked ones; -1 takes the last ones.
-
-    Raises:
-        ValueError: more than `MAX_INFLATED` are to be skipped.
-    """
-    content, passed = bytearray(), 0
-    while not unpacker.eof and (piece := file.read(PIECE)):
-        while True:
-            unpacked = unpacker.decompress(piece, PIECE)
-            content += unpacked
-            drop = min(skipped - passed, len(content)) if skipped >= 0 else max(len(content) - expected, 0)
-            if drop > PIECE or (drop and skipped >= 0):
-                del content[:drop]
-                passed += drop
-            if passed > MAX_INFLATED:
-                raise ValueError("more bytes to skip than are unpacked")
-            if skipped >= 0 and len(content) >= expected:
-                return bytes(content[:expected])
-            piece = getattr(unpacker, "unconsumed_tail", b"")
-            needs_input = getattr(unpacker, "needs_input", not piece)
-            if unpacker.eof or (needs_input and len(unpacked) < PIECE):
-                break
-    return bytes(content[-expected:] if skipped < 0 else content)
 
 
 def _read_spacing(header: dict[str, Any], first_axis: int) -> tuple[float, float] | None:

@@ -70,6 +70,18 @@ def deidentify(dataset: Any) -> None:
     dataset.DeidentificationMethodCodeSequence = [code]
 
 
+def deidentify_item(item: Any) -> None:
+    """Apply the profile to an item that is to join an object, in place.
+
+    Args:
+        item: a pydicom Dataset.
+
+    Raises:
+        SalusError: dicom-anonymizer is not installed.
+    """
+    _clean(item, profile_actions(), set())
+
+
 @lru_cache(maxsize=1)
 def profile_actions() -> dict[int, str]:
     """Return the profile's action, D, Z, X or U, by tag.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ from salus.atomic import write_whole
 from salus.measure.lesions import Lesion
 from salus.read.dicom import DicomFrames
 from salus.segmentation.result import Segmentation
-from salus.write.dicom_deidentify import deidentify
+from salus.write.dicom_deidentify import deidentify, deidentify_item
+from salus.write.dicom_items import encode_item, save_with_items
 from salus.write.dicom_source import (
     MANUFACTURER,
     as_ultrasound,
@@ -45,7 +47,8 @@ def write_sr(
     Args:
         path: of the new file.
         source: the DICOM image, opened or its path.
-        segmentations: of the image or of its frames, one or more; one is in memory at a time.
+        segmentations: of the image or of its frames, one or more; one, and its part of the report, is in
+            memory at a time.
         deidentified: see `salus.write.dicom_deidentify`.
 
     Raises:
@@ -53,26 +56,38 @@ def write_sr(
         OSError: the file cannot be written.
     """
     source = open_source(source)
-    with one_line_errors(source):
-        report = build_report(source_header(source), segmentations)
+    first, network, reader = None, "", None
+    with one_line_errors(source), TemporaryFile(dir=path.parent) as further:
+        hd, header = import_highdicom(), source_header(source)
+        known = as_ultrasound(header)
+        for segmentation in segmentations:
+            network = segmentation.network
+            person = segmentation.review or segmentation.calibration
+            reader = person.person_name if person else reader
+            for lesion, mask in lesion_masks(segmentation):
+                group = _lesion_group(hd, known, segmentation, lesion, mask)
+                if first is None:
+                    first = group
+                    continue
+                (item,) = group  # of a thousand frames, groups take a gigabyte; encoded ones take some megabytes
+                refer_to_source(item, header)
+                if deidentified:
+                    deidentify_item(item)
+                further.write(encode_item(item))
+        report = _build_report(hd, header, first or _no_lesion_group(hd, known), network, reader)
         if deidentified:
             deidentify(report)
-        write_whole(path, lambda temporary: report.save_as(temporary))
+        further.seek(0)
+        holders = [report, _measurements_item(report)]
+        write_whole(path, lambda temporary: save_with_items(temporary, report, holders, further))
 
 
-def build_report(header: Any, segmentations: Iterable[Segmentation]) -> Any:
-    """Build the object of `write_sr` from the source's header."""
-    hd = import_highdicom()
+def _build_report(hd: Any, header: Any, group: Any, network: str, reader: str | None) -> Any:
+    """Build a report with one group of measurements, from the source's header."""
     from pydicom.dataset import Dataset
     from pydicom.sr.codedict import codes
 
-    true_header, header = header, as_ultrasound(header)
-    groups, network, reader = [], "", None
-    for segmentation in segmentations:
-        network = segmentation.network
-        person = segmentation.review or segmentation.calibration
-        reader = person.person_name if person else reader
-        groups += [_lesion_group(hd, header, segmentation, lesion, mask) for lesion, mask in lesion_masks(segmentation)]
+    known = as_ultrasound(header)
     device = hd.sr.ObserverContext(
         observer_type=codes.DCM.Device,
         observer_identifying_attributes=hd.sr.DeviceObserverIdentifyingAttributes(
@@ -84,18 +99,26 @@ def build_report(header: Any, segmentations: Iterable[Segmentation]) -> Any:
             observer_person_context=_person_observer(hd, reader) if reader else None, observer_device_context=device
         ),
         procedure_reported=hd.sr.CodedConcept("24601-7", "LN", "US Breast"),
-        imaging_measurements=groups or [_no_lesion_group(hd, header)],
+        imaging_measurements=[group],
         title=codes.DCM.ImagingMeasurementReport,
-        referenced_images=[header],
+        referenced_images=[known],
     )
     report = hd.sr.ComprehensiveSR(
-        evidence=[header], content=content, is_complete=True, is_final=False, **instance_arguments("sr", header)
+        evidence=[known], content=content, is_complete=True, is_final=False, **instance_arguments("sr", known)
     )
     scheme = Dataset()
     scheme.CodingSchemeDesignator, scheme.CodingSchemeName = SCHEME, "Codes of Salus"
     report.CodingSchemeIdentificationSequence = [scheme]
-    refer_to_source(report, true_header)
+    refer_to_source(report, header)
     return report
+
+
+def _measurements_item(report: Any) -> Any:
+    """Return the item of a report that holds the groups of measurements."""
+    from pydicom.sr.codedict import codes
+
+    code = codes.DCM.ImagingMeasurements.value
+    return next(item for item in report.ContentSequence if item.ConceptNameCodeSequence[0].CodeValue == code)
 
 
 def _person_observer(hd: Any, name: str) -> Any:
