@@ -1,4 +1,4 @@
-"""Single lesions on the page, in a real browser: delete one, add one."""
+"""Single lesions on the page, in a real browser: delete, add, drag points of the outline, paint by grey value."""
 
 import numpy as np
 import pytest
@@ -100,3 +100,89 @@ def test_a_button_says_how_a_lesion_is_added(squares_page):
     expect(squares_page.locator("button[data-tool=prompt]")).to_have_attribute("aria-pressed", "true")
     squares_page.mouse.click(*in_image(squares_page, *A, SIZE, SIZE))
     expect(squares_page.locator("#lesions li")).to_have_count(1)
+
+
+def loop_of(page):
+    """The outline's first loop: its corners (x, y), which of them can be dragged, and how many of them follow."""
+    loop = page.evaluate(
+        """async () => {
+        const { state: { frame } } = await import('./state.js'), { findLoops } = await import('./outline_points.js');
+        return findLoops(frame.mask, frame.width, frame.height)[0]; }"""
+    )
+    return np.array(loop["corners"]), loop["points"], loop["reach"]
+
+
+def test_a_point_of_the_outline_is_dragged_and_only_what_is_near_it_follows(page, files):
+    open_files(page, files, "3.png")
+    before = saved_mask(page)
+    page.keyboard.press("r")
+    corners, points, reach = loop_of(page)
+    assert 6 <= len(points) <= 16
+    k = max(points, key=lambda i: corners[i][1])  # the lowest one
+    x, y = corners[k].tolist()
+    page.mouse.move(*in_image(page, x, y))
+    page.mouse.down()
+    page.mouse.move(*in_image(page, x, y + 30), steps=5)
+    page.mouse.up()
+    expect(page.locator("#finding-more")).to_have_text("Drawn by you, not saved")
+    expect(page.locator("#lesions li")).to_have_count(1)
+    after = saved_mask(page)
+    changed = np.argwhere(after != before)
+    assert after[y + 26, x]
+    assert not before[y + 26, x]
+    assert not (before & ~after).any()  # the lowest point was drawn down: nothing is lost
+    near = [i for i in range(len(corners)) if min(abs(i - k), len(corners) - abs(i - k)) < reach]
+    left, right = corners[near][:, 0].min(), corners[near][:, 0].max()
+    assert left <= changed[:, 1].min()
+    assert changed[:, 1].max() <= right
+    assert changed[:, 0].min() >= corners[near][:, 1].min() - 1
+    page.keyboard.press("Control+z")
+    assert (saved_mask(page) == before).all()
+    page.mouse.move(*in_image(page, 40, 400))  # beside the outline the image is moved
+    page.mouse.down()
+    page.mouse.move(*in_image(page, 60, 420), steps=3)
+    page.mouse.up()
+    expect(page.locator("#cases li.unsaved")).to_have_count(0)
+
+
+def test_the_hole_of_an_outline_is_dragged_too(page, files):
+    open_files(page, files, "3.png")
+    page.keyboard.press("p")
+    for point in ((40, 260), (240, 260), (240, 460), (40, 460)):
+        page.mouse.click(*in_image(page, *point))
+    page.keyboard.press("Enter")
+    page.keyboard.press("e")
+    for _ in range(5):
+        page.keyboard.press("]")
+    page.mouse.click(*in_image(page, 140, 360))
+    page.mouse.move(2, 2)
+    before = saved_mask(page)
+    hole = np.flatnonzero(~before[360, 60:220]) + 60
+    assert len(hole) > 20
+    page.keyboard.press("r")
+    page.mouse.move(*in_image(page, hole[-1] + 1, 360))
+    page.mouse.down()
+    page.mouse.move(*in_image(page, hole[-1] + 21, 360), steps=5)
+    page.mouse.up()
+    expect(page.locator("#finding-more")).to_have_text("Drawn by you, not saved")
+    after = saved_mask(page)
+    assert not after[360, hole[0] : hole[-1] + 18].any()
+    assert not (after & ~before).any()
+
+
+def test_the_magic_brush_stays_within_one_grey_value(squares_page):
+    page = squares_page
+    page.keyboard.press("y")
+    for _ in range(12):
+        page.keyboard.press("]")
+    radius = int(page.locator("#size").input_value())
+    assert radius > 50  # reaches beyond the square
+    page.mouse.click(*in_image(page, *A, SIZE, SIZE))
+    expect(page.locator("#lesions li")).to_have_count(1)
+    mask = saved_mask(page)
+    square = np.zeros_like(mask)
+    square[A[1] - 30 : A[1] + 30, A[0] - 30 : A[0] + 30] = True
+    assert not (mask & ~square).any()
+    assert (mask & square).sum() > 0.75 * square.sum()  # up to the blurred edge
+    page.keyboard.press("Control+z")
+    expect(page.locator("#finding")).to_have_text("No tumour found")

@@ -9,7 +9,7 @@ export function contour(mask, width, height) {
 }
 
 // Closed loops of pixel corners, with the tumour to the right of the direction.
-function traceLoops(mask, width, height) {
+export function traceLoops(mask, width, height) {
   const row = width + 1;
   const next = new Map(); // corner -> corners that follow
   const add = (from, to) => (next.has(from) ? next.get(from).push(to) : next.set(from, [to]));

@@ -19,6 +19,8 @@ export function initKeyboard(actions) {
     ["↑ ↓ Home End", "previous, next, first, last image", {
       ArrowUp: actions.image(-1), ArrowDown: actions.image(1), Home: actions.image(-Infinity), End: actions.image(Infinity) }],
     ["B", "brush", { b: actions.tool("brush") }],
+    ["Y", "magic brush: paints only what is as grey", { y: actions.tool("magic") }],
+    ["R", "drag points of the outline", { r: actions.tool("points") }],
     ["← →", "frame of a cine", { ArrowLeft: actions.step(-1), ArrowRight: actions.step(1) }],
     ["E", "eraser", { e: actions.tool("eraser") }],
     ["< >", "propagate the outline to the frames before, after", { "<": actions.propagate(-1), ">": actions.propagate(1) }, "prompt-only"],

@@ -38,16 +38,17 @@ export function fillHoles(mask, width, height) {
 // Smooth the outline: a pixel stays where at least half of the square around it is in the mask, averaged twice.
 // A part so small that nothing of it would stay is left as it is.
 export function smooth(mask, width, height, radius = Math.max(2, Math.round(Math.min(width, height) / 150))) {
-  let share = Float32Array.from(mask);
-  for (let pass = 0; pass < 2; pass++) {
-    share = averageLines(share, height, width, width, 1, radius);
-    share = averageLines(share, width, height, 1, width, radius);
-  }
+  const share = averageSquare(averageSquare(mask, width, height, radius), width, height, radius);
   const result = Uint8Array.from(share, (value) => (value >= 0.5 ? 1 : 0));
   eachComponent(mask, width, height, (pixels) => {
     if (!pixels.some((pixel) => result[pixel])) for (const pixel of pixels) result[pixel] = 1;
   });
   return result;
+}
+
+// The mean of each value of an image and of its neighbours in the square around it, `radius` to each side.
+export function averageSquare(values, width, height, radius) {
+  return averageLines(averageLines(values, height, width, width, 1, radius), width, height, 1, width, radius);
 }
 
 // The mean of each value and its `radius` neighbours to either side along a line; at the border the last value counts on.

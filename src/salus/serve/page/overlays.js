@@ -9,9 +9,10 @@ import { formatNumber } from "./messages.js";
 import { state } from "./state.js";
 
 const AMBER = "#ffd60a", NETWORK = "#5ad1ff", WHITE = "#ffffff", INK = "#dfe6ec", SHADOW = "rgba(0,0,0,.65)";
-const DRAWING_TOOLS = ["brush", "eraser", "polygon"];
+const DRAWING_TOOLS = ["brush", "magic", "eraser", "polygon", "points"];
 
 export const isDrawingTool = (tool) => DRAWING_TOOLS.includes(tool);
+export const isBrush = (tool) => ["brush", "magic", "eraser"].includes(tool);
 
 // The reader's outline in amber; the network's dashed beside it, or alone while `viewer.comparing`.
 export function drawOutlines(viewer) {
@@ -63,11 +64,13 @@ export function drawRegions(viewer) {
 export function drawTool(viewer) {
   const { context, pixel: [w, h] } = viewer, pointer = viewer.pointer && [viewer.pointer[0] * w, viewer.pointer[1] * h];
   context.lineWidth = 1.3 / viewer.scale;
-  if (pointer && (state.tool === "brush" || state.tool === "eraser")) {
-    context.strokeStyle = state.tool === "brush" ? WHITE : "#ff8a80";
+  if (pointer && isBrush(state.tool)) {
+    context.strokeStyle = state.tool === "eraser" ? "#ff8a80" : WHITE;
+    if (state.tool === "magic") context.setLineDash([4 / viewer.scale, 3 / viewer.scale]);
     context.beginPath();
     context.arc(...pointer, state.brushRadius, 0, 7);
     context.stroke();
+    context.setLineDash([]);
   }
   if (!viewer.polygon?.length) return;
   const points = viewer.polygon.map(([x, y]) => [x * w, y * h]);
@@ -80,6 +83,23 @@ export function drawTool(viewer) {
     context.beginPath();
     context.arc(...point, 3 / viewer.scale, 0, 7);
     context.fill();
+  }
+}
+
+// With their tool: the points of the outline that can be dragged.
+export function drawPoints(viewer) {
+  if (state.tool !== "points" || viewer.comparing || !state.display.outline) return;
+  const { context } = viewer;
+  for (const { corners, points } of viewer.loops()) {
+    for (const i of points) {
+      context.beginPath();
+      context.arc(...viewer.toScreen(corners[i]), 4.5, 0, 7);
+      context.fillStyle = WHITE;
+      context.fill();
+      context.lineWidth = 1.5;
+      context.strokeStyle = SHADOW;
+      context.stroke();
+    }
   }
 }
 

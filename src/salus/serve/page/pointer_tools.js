@@ -2,8 +2,11 @@
 
 import { DraggedBox } from "./dragged_box.js";
 import { DraggedCaliper } from "./dragged_caliper.js";
+import { eachPixelUnder, MagicBrush } from "./magic_brush.js";
 import { clearOutsideRegions } from "./mask_filters.js";
 import { showToast } from "./messages.js";
+import { DraggedPoint } from "./outline_points.js";
+import { isBrush } from "./overlays.js";
 import { pointAt } from "./prompts.js";
 import { emit, state } from "./state.js";
 
@@ -67,9 +70,13 @@ export class PointerTools {
       viewer.draw();
     } else if (state.tool === "caliper") {
       this.dragged = new DraggedCaliper(viewer, point);
+    } else if (state.tool === "points") {
+      this.dragged = DraggedPoint.at(viewer, point, (before) => this.finishDrawing(before));
+      this.moving = !this.dragged; // beside the outline, the image is moved
     } else {
       this.maskBefore = viewer.frame.mask.slice();
       this.last = point;
+      this.magic = state.tool === "magic" ? new MagicBrush(viewer.frame, point, ...this.radii()) : null;
       this.paintLine(point, point);
     }
   }
@@ -135,7 +142,7 @@ export class PointerTools {
   wheel(event) {
     event.preventDefault();
     const turned = event.deltaY || event.deltaX; // with Shift some systems scroll sideways
-    if (event.shiftKey && (state.tool === "brush" || state.tool === "eraser")) return emit("brush-turned", turned < 0);
+    if (event.shiftKey && isBrush(state.tool)) return emit("brush-turned", turned < 0);
     const box = this.viewer.canvas.getBoundingClientRect();
     this.viewer.zoom(Math.exp(-turned * (event.ctrlKey ? 0.01 : 0.0015)), event.clientX - box.left, event.clientY - box.top);
   }
@@ -145,18 +152,19 @@ export class PointerTools {
     if (state.tool !== "pan") this.viewer.draw();
   }
 
-  // Set or clear discs along a line of the mask. They are round on the screen, also where pixels are not square.
+  // Radius of the brush across and down in pixels of the image; it is round on the screen, also where pixels are not square.
+  radii() {
+    return this.viewer.pixel.map((side) => state.brushRadius / side);
+  }
+
+  // Set or clear discs along a line of the mask.
   paintLine([x0, y0], [x1, y1]) {
-    const { frame, pixel } = this.viewer, { mask, width, height } = frame, value = state.tool === "brush" ? 1 : 0;
-    const rx = state.brushRadius / pixel[0], ry = state.brushRadius / pixel[1];
+    const { frame } = this.viewer, { mask, width, height } = frame, value = state.tool === "eraser" ? 0 : 1, [rx, ry] = this.radii();
     const steps = Math.max(1, Math.ceil(2 * Math.hypot((x1 - x0) / rx, (y1 - y0) / ry)));
     for (let k = 0; k <= steps; k++) {
       const cx = x0 + ((x1 - x0) * k) / steps, cy = y0 + ((y1 - y0) * k) / steps;
-      for (let y = Math.max(0, Math.floor(cy - ry)); y <= Math.min(height - 1, Math.ceil(cy + ry)); y++) {
-        for (let x = Math.max(0, Math.floor(cx - rx)); x <= Math.min(width - 1, Math.ceil(cx + rx)); x++) {
-          if (((x + 0.5 - cx) / rx) ** 2 + ((y + 0.5 - cy) / ry) ** 2 <= 1) mask[y * width + x] = value;
-        }
-      }
+      if (this.magic) this.magic.paint([cx, cy], rx, ry);
+      else eachPixelUnder([cx, cy], rx, ry, width, height, (i) => (mask[i] = value));
     }
     frame.outdated = true;
     this.viewer.invalidate("outline");

@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { spacing } from "./calibration.js";
 import { contour } from "./contour.js";
 import { greyLayer, heatLayer } from "./layers.js";
+import { findLoops } from "./outline_points.js";
 import * as overlays from "./overlays.js";
 import { decodeGrey } from "./pixels.js";
 import { drawPrompts } from "./prompt_marks.js";
@@ -57,7 +58,7 @@ export class Viewer {
 
   // Have a layer made again: "grey", "probability", "saliency", or "outline" where the mask changed.
   invalidate(name) {
-    if (name === "outline") delete this.paths?.outline;
+    if (name === "outline") for (const path of ["outline", "loops"]) delete this.paths?.[path];
     else delete this.layers?.[name];
     this.draw();
   }
@@ -168,6 +169,7 @@ export class Viewer {
     overlays.drawTool(this);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     overlays.drawCalipers(this);
+    overlays.drawPoints(this);
     overlays.drawNumbers(this);
     drawPrompts(this);
     overlays.drawRuler(this);
@@ -189,6 +191,11 @@ export class Viewer {
   // The edge of the mask, in display units.
   outlinePath() {
     return (this.paths.outline ??= this.path(this.frame.mask));
+  }
+
+  // The loops of the outline with the points that can be dragged.
+  loops() {
+    return (this.paths.loops ??= findLoops(this.frame.mask, this.frame.width, this.frame.height));
   }
 
   // The edge of the network's own mask; it is fetched when it is first looked at, and null until then.
