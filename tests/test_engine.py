@@ -88,8 +88,8 @@ def test_missing_empty_cut_and_foreign_files_are_errors_of_one_line(tmp_path, na
         ({"device": "tpu"}, "unknown device"),
         ({"device": "cuda:x"}, "unknown device"),
         ({"device": "cpu:1"}, "unknown device"),
-        ({"engine": "openvino", "device": "cuda:1"}, "--engine onnxruntime"),
-        ({"engine": "openvino", "device": "gpu"}, "--engine onnxruntime"),
+        ({"engine": "openvino", "device": "cuda:1"}, "--runtime onnxruntime"),
+        ({"engine": "openvino", "device": "gpu"}, "--runtime onnxruntime"),
         ({"engine": "onnxruntime", "precision": "bfloat16"}, "bfloat16 is OpenVINO's"),
     ],
 )

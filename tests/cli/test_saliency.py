@@ -118,20 +118,39 @@ def test_an_input_is_never_overwritten(published):
     assert {p.name: p.read_bytes() for p in images.iterdir()} == before
 
 
-def test_equal_names_are_an_error_before_anything_is_written(published, tmp_path):
-    other = tmp_path / "other"
-    other.mkdir()
-    Image.new("L", (20, 20)).save(other / "007.bmp")
-    out = tmp_path / "out"
-    with pytest.raises(SalusError, match=r"007\.png and .*007\.bmp have the same name"):
-        salus(published / "images", other, "-o", out, "--method", "prior")
-    assert not out.exists()
-    Image.new("L", (20, 20)).save(published / "images" / "007.jpg")
-    with pytest.raises(SalusError, match="same name"):
-        salus(published / "images", "-o", out, "--method", "prior")
-    twice = [published / "images" / "001.png"] * 2  # one file named twice is one file
-    assert salus(*twice, "-o", out, "--method", "prior") == 0
-    assert listing(out) == ["001.png"]
+def test_equal_names_are_told_apart_as_by_salus_segment(tmp_path):
+    """The first keeps its name, one beside it takes its suffix, one elsewhere its folder."""
+    for name in ("one/a.jp2", "one/a.gif", "one/a.png", "one/in/b.png", "one/in/b.bmp", "two/A.png", "two/in/b.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (20, 20)).save(tmp_path / name)
+    out, options = tmp_path / "out", ["--method", "prior", "--preview", "-r"]
+    assert salus(tmp_path / "one", tmp_path / "two", "-o", out, *options) == 0
+    maps = ["a.gif.png", "a.jp2.png", "a.png", "in/b.bmp.png", "in/b.png", "two/A.png", "two/in/b.png"]
+    assert [name for name in listing(out) if not name.startswith("previews")] == maps
+    assert len(listing(out)) == 14
+    twice = [tmp_path / "one" / "a.png"] * 2  # one file named twice is one file
+    assert salus(*twice, "-o", tmp_path / "once", *options[:2]) == 0
+    assert listing(tmp_path / "once") == ["a.png"]
+
+
+def test_a_map_of_another_image_of_the_name_is_not_kept_for_this(tmp_path):
+    for folder, grey in (("one", 10), ("two", 20)):
+        (tmp_path / folder).mkdir()
+        Image.new("L", (20, 20), grey).save(tmp_path / folder / "a.png")
+    assert salus(tmp_path / "one", "-o", tmp_path / "out", "--method", "prior") == 0
+    with pytest.raises(SalusError, match="made of another image; give --overwrite"):
+        salus(tmp_path / "two", "-o", tmp_path / "out", "--method", "prior")
+    assert salus(tmp_path / "two", "-o", tmp_path / "out", "--method", "prior", "--overwrite") == 0
+
+
+def test_maps_within_the_input_are_no_images_of_a_second_run(published, capsys):
+    command = [published / "images", "-r", "-o", published / "images" / "maps", "--method", "prior"]
+    assert salus(*command) == 0
+    capsys.readouterr()
+    assert salus(*command) == 0
+    out, err = capsys.readouterr()
+    assert "0 maps made by prior, 12 there already" in out
+    assert "lies in the folder of the maps" in err
 
 
 def test_masks_beside_their_images_get_no_map(tmp_path):

@@ -87,7 +87,8 @@ def test_json_alone_is_printed(scans, tmp_path, command, capsys):
 
 def test_options_reach_the_network(scans, tmp_path, command):
     assert (
-        command(scans, "-o", tmp_path / "a", "--threshold", "0.95", "--report", "--engine", "onnxruntime", "--tta") == 0
+        command(scans, "-o", tmp_path / "a", "--threshold", "0.95", "--report", "--runtime", "onnxruntime", "--tta")
+        == 0
     )
     report = json.loads((tmp_path / "a" / "report.json").read_text())
     assert report["results"] == {FOUND: 0, NONE: 5, FAILED: 0}

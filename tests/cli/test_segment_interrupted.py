@@ -83,13 +83,13 @@ def test_a_full_disk_is_one_line_and_resume_goes_on(tmp_path, network, command, 
     inputs = (scans, scans / "large")
     full = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)"
     full += "; resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))"
-    stopped = process(*inputs, "-o", tmp_path / "out", "--network", network, "--engine", "onnxruntime", before=full)
+    stopped = process(*inputs, "-o", tmp_path / "out", "--network", network, "--runtime", "onnxruntime", before=full)
     _, error = stopped.communicate(timeout=120)
     assert stopped.returncode == 2, error
     assert error == f"salus: {tmp_path / 'out' / 'overlays' / '000.jpg'}: File too large\n"
     assert [one["name"] for one in written(tmp_path / "out")] == list("abcde")
     assert not [name for name in listing(tmp_path / "out") if ".part" in name]
-    assert command(*inputs, "-o", tmp_path / "out", "--resume", "--engine", "onnxruntime") == 0
+    assert command(*inputs, "-o", tmp_path / "out", "--resume", "--runtime", "onnxruntime") == 0
     assert len(written(tmp_path / "out")) == 7
 
 

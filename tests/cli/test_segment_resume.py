@@ -88,7 +88,7 @@ def test_resume_with_other_settings_or_images_is_refused(scans, tmp_path, comman
         (["scans", "-o", "out", "--threshold", "1.5"], "between 0 and 1"),
         (["scans", "-o", "out", "--workers", "0"], "--workers 0"),
         (["scans", "-o", "out", "--preview", "--no-overlay"], "--no-overlay"),
-        (["scans", "-o", "out", "--device", "gpu", "--engine", "openvino"], "onnxruntime"),
+        (["scans", "-o", "out", "--device", "gpu", "--runtime", "openvino"], "onnxruntime"),
     ],
 )
 def test_mistakes_are_one_line_and_leave_nothing(arguments, part, scans, tmp_path, command, capsys, monkeypatch):

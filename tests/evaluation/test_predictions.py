@@ -29,6 +29,22 @@ def test_a_file_is_matched_by_the_cases_name_or_by_the_images_stem(tmp_path, cas
     assert match_predictions(tmp_path / "p", cases[2:]) == [tmp_path / "p" / "b.png"]
 
 
+def test_a_whole_name_goes_before_a_stem(tmp_path):
+    """As of `salus segment` for a.bmp and a.jpg, of which a data set takes the latter."""
+    image = save(tmp_path / "images" / "a.jpg", np.zeros((9, 12), np.uint8))
+    for name in ("a.png", "a.jpg.png"):
+        save(tmp_path / "p" / name, np.zeros((9, 12), np.uint8))
+    assert match_predictions(tmp_path / "p", [Case("a", image, None, None)]) == [tmp_path / "p" / "a.jpg.png"]
+
+
+def test_predictions_of_one_name_are_said(tmp_path, cases):
+    for name in ("b.png", "b.bmp"):
+        save(tmp_path / "p" / name, np.zeros((9, 12), np.uint8))
+    remarks = []
+    match_predictions(tmp_path / "p", cases[2:], remarks)
+    assert [line for line in remarks if "b.bmp" in line and "same name" in line]
+
+
 def test_a_stem_of_two_images_matches_neither_and_the_images_are_no_predictions(tmp_path, cases):
     save(tmp_path / "p" / "1.png", np.zeros((9, 12), np.uint8))
     with pytest.raises(SalusError, match=r"no prediction for 2 of 2 cases, e\.g\. ward/a, other/a; name each"):

@@ -74,6 +74,18 @@ def test_umlauts_and_other_scripts_are_told_apart():
     assert (text_pixels("ü")[:, 2:] != text_pixels("u")[:, 2:]).sum() < 30  # the letter with its dots, not a code
 
 
+@pytest.mark.parametrize(
+    "letter", ["\t", "\n", "\r", "\x00", "\x1b", "\x7f", "\x85", "\u200b", "\u202e", "\ufeff", "\udcff"]
+)
+def test_what_cannot_be_seen_is_written_as_its_code(letter):
+    np.testing.assert_array_equal(text_pixels(f"a{letter}b"), text_pixels(f"aU+{ord(letter):04X}b"))
+
+
+@pytest.mark.parametrize("space", ["\u00a0", "\u2003", "\u3000"])
+def test_a_space_of_any_width_is_a_space(space):
+    np.testing.assert_array_equal(text_pixels(f"a{space}b"), text_pixels("a b"))
+
+
 def test_flags_are_shown_whole(red):
     """Each flag on lines of its own, none wider than a tile."""
     flag = "the image is unlike those the network knows; do not rely on its outline without looking at it yourself"

@@ -84,10 +84,11 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--engine",
-        choices=("local", "ray", *RUNTIMES),
+        choices=("local", "ray"),
+        type=_check_engine,
         default="local",
         help="where the work is done: here, or by a Ray cluster, which writes Parquet shards and takes URLs "
-        "(s3://...) as well; a name of --runtime still is taken for that (default: %(default)s)",
+        "(s3://...) as well (default: %(default)s)",
     )
     shared_options.add_ray_address(parser)
     parser.add_argument("--shard-size", type=int, metavar="N", help="with ray: inputs of a shard (default: 1000)")
@@ -101,10 +102,14 @@ def add_parser(commands: Any) -> None:
     parser.set_defaults(run=run)
 
 
+def _check_engine(name: str) -> str:
+    if name in RUNTIMES:  # which --engine took before there was --runtime
+        raise argparse.ArgumentTypeError(f"{name} is what runs the network; give --runtime {name}")
+    return name
+
+
 def run(args: argparse.Namespace) -> int:
     """Run the command; return 3 where files failed, 0 else."""
-    if args.engine in RUNTIMES:  # the meaning of --engine before there was --runtime
-        args.runtime, args.engine = args.engine, "local"
     check_dicomweb(args)
     return _run_on_ray(args) if args.engine == "ray" else _run_here(args)
 

@@ -51,11 +51,10 @@ def add_parser(commands: Any) -> None:
     shared_options.add_network(network)
     network.add_argument(
         "--runtime",
-        "--engine",
         dest="engine",
         choices=("auto", "openvino", "onnxruntime"),
         default="auto",
-        help="what runs the network, as of salus segment; --engine is its old name (default: %(default)s)",
+        help="what runs the network, as of salus segment (default: %(default)s)",
     )
     shared_options.add_device(network)
     shared_options.add_precision(network)

@@ -54,7 +54,7 @@ def open_network(
     check_device(device)
     engine = _choose_engine(engine, on_gpu=device != "cpu")
     if precision == "bfloat16" and engine != "openvino":
-        raise SalusError("bfloat16 is OpenVINO's; leave out the precision, or give --engine openvino")
+        raise SalusError("bfloat16 is OpenVINO's; leave out the precision, or give --runtime openvino")
     if not path.is_file():
         raise SalusError(f"{path}: no such file; name the .onnx file of a network")
     if engine == "openvino":
@@ -97,5 +97,5 @@ def _choose_engine(engine: str, on_gpu: bool) -> str:
     if importlib.util.find_spec(engine) is None:
         raise SalusError(f"{engine} is not installed; pip install {engine}")
     if on_gpu and engine != "onnxruntime":
-        raise SalusError("a GPU is used through onnxruntime; give --engine onnxruntime (pip install onnxruntime-gpu)")
+        raise SalusError("a GPU is used through onnxruntime; give --runtime onnxruntime (pip install onnxruntime-gpu)")
     return engine

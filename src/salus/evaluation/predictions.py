@@ -20,7 +20,10 @@ from salus.read.mask_values import AUTO, COLOURS, MaskDecision, MaskReading
 
 
 def match_predictions(folder: Path, cases: Sequence[Case], remarks: list[str] | None = None) -> list[Path]:
-    """Find the prediction file of each case: its name without the suffix is the case's, or the image's.
+    """Find the prediction file of each case.
+
+    Its name without the suffix is the image's whole name (which `salus segment` gives to the second of two images that
+    differ in their suffix), or the case's, or the image's without its suffix.
 
     Args:
         folder: of the predictions.
@@ -32,9 +35,15 @@ def match_predictions(folder: Path, cases: Sequence[Case], remarks: list[str] | 
     """
     if not folder.is_dir():
         raise SalusError(f"{folder}: no such folder of predictions")
-    files = images_by_stem(folder)
+    files = images_by_stem(folder, remarks)
     stems = Counter(map(_stem, cases))  # a stem of two images does not say whose file it is
-    matches = [files.get(case.name) or (files.get(_stem(case)) if stems[_stem(case)] == 1 else None) for case in cases]
+    whole = Counter(case.image.name for case in cases)
+    matches = [
+        (files.get(case.image.name) if whole[case.image.name] == 1 else None)
+        or files.get(case.name)
+        or (files.get(_stem(case)) if stems[_stem(case)] == 1 else None)
+        for case in cases
+    ]
     missing = [case.name for case, path in zip(cases, matches, strict=True) if path is None]
     if missing:
         raise SalusError(

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from salus.errors import SalusError
-from salus.read.find import Omission, describe_omissions, find_images, require_any_input
+from salus.read.find import Omission, describe_omissions, find_images, path_identity, require_any_input
 
 OUTPUT_FOLDERS = frozenset((
     "masks", "overlays", "probability", "saliency", "cine", "nifti", "labelme", "geojson", "dicom-seg", "dicom-sr",
@@ -22,21 +22,6 @@ OUTPUT_FOLDERS = frozenset((
 """Folders in OUT."""
 
 PREVIEW_NAME = re.compile(r"preview(-\d+)?\.jpg")
-
-
-def path_identity(path: Path) -> str:
-    """Return a path as the user wrote it, from the root on; `..` is resolved only where that does not change the file.
-
-    Example:
-        >>> path_identity(Path("a/../scan.png")) == str(Path.cwd() / "scan.png")
-        True
-    """
-    absolute = os.path.join(os.getcwd(), path)
-    if ".." in path.parts:
-        plain = os.path.abspath(absolute)
-        if os.path.realpath(os.path.dirname(plain)) == os.path.realpath(os.path.dirname(absolute)):
-            return plain
-    return absolute
 
 
 def list_input_images(

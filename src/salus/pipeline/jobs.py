@@ -11,11 +11,12 @@ from typing import Any
 from zlib import crc32
 
 from salus.errors import SalusError
-from salus.pipeline.inputs import list_input_images, path_identity
+from salus.output_names import OutputNames
+from salus.pipeline.inputs import list_input_images
 from salus.pipeline.journal import KnownFile, known_files
-from salus.pipeline.names import OutputNames
 from salus.pipeline.source_file import source_file
 from salus.prompts.prompt import NO_PROMPT, Prompt
+from salus.read.find import path_identity
 from salus.read.formats import may_hold_frames
 
 PICTURE_FILES = {
@@ -63,7 +64,7 @@ def plan_jobs(
     """List the jobs for files, folders and globs, in the order given, each image once.
 
     A folder stands for the images directly in it, a glob for the images it matches (** for any folders); see
-    `salus.pipeline.inputs`. Outputs are named as the images; see `salus.pipeline.names` for images of the same name. A
+    `salus.pipeline.inputs`. Outputs are named as the images; see `salus.output_names` for images of the same name. A
     file that is missing beside others, or no image, gets a job, and fails when it is read.
 
     Args:

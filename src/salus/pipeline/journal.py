@@ -14,7 +14,7 @@ from typing import Any
 
 from salus.atomic import name_file, write_text
 from salus.errors import SalusError
-from salus.pipeline.names import stays_inside
+from salus.output_names import stays_inside
 from salus.write.tables import Record, read_record, record_json
 
 END = {"end": True}

@@ -88,6 +88,21 @@ def find_images(path: Path, *, recursive: bool = False, on_omission: OnOmission 
     return found or [path]
 
 
+def path_identity(path: Path) -> str:
+    """Return a path as the user wrote it, from the root on; `..` is resolved only where that does not change the file.
+
+    Example:
+        >>> path_identity(Path("a/../scan.png")) == str(Path.cwd() / "scan.png")
+        True
+    """
+    absolute = os.path.join(os.getcwd(), path)
+    if ".." in path.parts:
+        plain = os.path.abspath(absolute)
+        if os.path.realpath(os.path.dirname(plain)) == os.path.realpath(os.path.dirname(absolute)):
+            return plain
+    return absolute
+
+
 def require_any_input(inputs: Sequence[Path]) -> None:
     """Check that at least one of the named files, folders and patterns is there.
 

@@ -138,10 +138,11 @@ def _read_map(folder: Path | str | None, scan: Scan) -> np.ndarray:
     """Read the map in a folder that has the name of the scan's file; (h, w) float32 in [0, 1]."""
     if folder is None:
         raise SalusError("the method 'file' reads maps from a folder; name it (folder=..., or --maps-from FOLDER)")
-    folder, stem = Path(folder), strip_suffix(Path(scan.source))
+    folder, file = Path(folder), Path(scan.source)
     if not folder.is_dir():
         raise SalusError(f"{folder}: no such folder of saliency maps")
-    for suffix in (*IMAGE_SUFFIXES, *map(str.upper, IMAGE_SUFFIXES)):
-        if (path := folder / f"{stem}{suffix}").is_file():
-            return read_scan(path).pixels
-    raise SalusError(f"{folder}: holds no map named as {scan.source}; wanted {stem}.png")
+    for stem in (file.name, strip_suffix(file)):  # the whole name where another image has the same without its suffix
+        for suffix in (*IMAGE_SUFFIXES, *map(str.upper, IMAGE_SUFFIXES)):
+            if (path := folder / f"{stem}{suffix}").is_file():
+                return read_scan(path).pixels
+    raise SalusError(f"{folder}: holds no map named as {scan.source}; wanted {strip_suffix(file)}.png")

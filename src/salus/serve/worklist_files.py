@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 from salus.errors import SalusError
+from salus.output_names import OutputNames
 from salus.pipeline.inputs import list_input_images
-from salus.pipeline.names import OutputNames
 from salus.read.find import UNPRINTABLE
 from salus.read.formats import may_hold_frames
 from salus.serve.names import distinct_name

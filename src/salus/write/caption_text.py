@@ -1,13 +1,14 @@
 """Lines of text in pictures, in the letters of any language that a font at hand has.
 
 Pillow's own font has the letters of European languages. For others a font of the system is taken; a letter that no font
-has is written as its code, as in U+4E73, so that names stay apart.
+has, a tab, and other characters that cannot be seen are written as their codes, as in U+4E73, so that names stay apart.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 from typing import Any
+from unicodedata import category
 
 from PIL import ImageDraw, ImageFont
 
@@ -72,9 +73,10 @@ def wrap_text(text: str, width: float) -> list[str]:
 
 
 def _runs(text: str) -> list[tuple[str, Any]]:
-    """Divide a text into parts of one font each."""
+    """Divide a text into parts of one font each; a space of any width is a plain one."""
     runs: list[tuple[str, Any]] = []
     for letter in text:
+        letter = " " if category(letter) == "Zs" else letter
         font = _font_of(letter)
         part = letter if font is not None else f"U+{ord(letter):04X}"
         font = font or _fonts()[0]
@@ -88,7 +90,7 @@ def _runs(text: str) -> list[tuple[str, Any]]:
 @lru_cache(maxsize=4096)
 def _font_of(letter: str) -> Any | None:
     """Return the first font that has a letter; None where none has."""
-    if letter.isspace():
+    if letter == " ":
         return _fonts()[0]
     return next((font for font in _fonts() if letter.isprintable() and _has_letter(font, letter)), None)
 

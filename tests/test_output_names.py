@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from salus.output_names import MAX_BYTES, OUTPUT_SUFFIXES, OutputNames, short_part, stays_inside
 from salus.pipeline.jobs import PICTURE_FILES
-from salus.pipeline.names import MAX_BYTES, OUTPUT_SUFFIXES, OutputNames, short_part, stays_inside
 from salus.pipeline.outputs import SUFFIXES
 
 PARTS = st.sampled_from(["a", "A", "b", "ward", "0001", "a.png", "a.jpg", "ä", "a\u0308", "a\udcff", "n" * 255])

@@ -45,27 +45,26 @@ class OutputNames:
             self._give(name, path)
         return is_free
 
-    def add(self, path: Path, *, is_folder: bool = False) -> str:
+    def add(self, path: Path, *, is_folder: bool = False, inside: Path = Path()) -> str:
         """Give a file its name.
 
         Args:
             path: of the file, as the user wrote it.
             is_folder: the file's outputs are a folder of this name, as are those of a cine.
+            inside: folders that the name has at least.
         """
-        for name in self._candidates(path):
+        for name in self._candidates(path, len(inside.parts)):
             name = safe_folder(name) if is_folder else name
             if self._is_free(name):
                 self._give(name, path)
                 return name
         raise AssertionError("candidates never end")
 
-    def _candidates(self, path: Path) -> Iterator[str]:
+    def _candidates(self, path: Path, least_depth: int) -> Iterator[str]:
         name = short_part(_stem(path))
-        if self._is_free(name):
-            yield name
         whole = short_part(path.name)
         folders = [safe_folder(short_part(part)) for part in path.parent.parts if part not in (path.anchor, "..")]
-        for depth in range(len(folders) + 1):
+        for depth in range(min(least_depth, len(folders)), len(folders) + 1):
             inside = "".join(f"{folder}/" for folder in folders[len(folders) - depth :])
             yield inside + name
             owner = self._owners.get(_key(inside + name))
