@@ -167,6 +167,23 @@ def test_a_run_goes_on_after_a_stream_that_takes_too_long(tmp_path, monkeypatch)
         np.testing.assert_allclose(frames.scan(number).pixels * 255, noise[number - 1], atol=1e-4)
 
 
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="processes are listed otherwise here")
+def test_a_busy_machine_costs_no_file(tmp_path):
+    """The processor's time counts, not the clock: the process is held up for longer than a frame may take."""
+    path = wrap_dicom(tmp_path / "a.dcm", np.full((40, 64), 99, np.uint8), syntax=JPEGLSLossless)
+    code = (
+        "import os, signal, sys; from pathlib import Path; from threading import Timer\n"
+        "from salus.read import decode_process; from salus.read.frames import open_frames\n"
+        "frames = open_frames(sys.argv[1]); frames.scan(1)\n"
+        "decode_process.MAX_SECONDS = 0.5\n"
+        "texts = [file.read_text() for file in Path('/proc/self/task').glob('*/children')]\n"
+        "(child,) = {int(pid) for text in texts for pid in text.split()}\n"
+        "os.kill(child, signal.SIGSTOP); Timer(1.5, os.kill, (child, signal.SIGCONT)).start()\n"
+        "assert frames.scan(1).shape == (40, 64)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True, timeout=120)
+
+
 def test_a_process_that_the_system_ended_costs_no_file(tmp_path):
     path = wrap_dicom(tmp_path / "a.dcm", np.full((40, 64), 99, np.uint8), syntax=JPEGLSLossless)
     code = (

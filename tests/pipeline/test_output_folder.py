@@ -1,35 +1,10 @@
 """OUT while a run writes into it."""
 
-import fcntl
-import os
-import struct
-from types import SimpleNamespace
-
 import pytest
+from tests.lock_systems import system  # noqa: F401  (a fixture)
 
 from salus.errors import SalusError
-from salus.pipeline import run_lock
 from salus.pipeline.output_folder import output_folder
-
-
-def lock_bytes(file, mode, count):
-    """Lock bytes from the current position, as `msvcrt.locking` of Windows does: for an opened file, not a process."""
-    request = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, os.lseek(file, 0, os.SEEK_CUR), count, 0)
-    try:
-        fcntl.fcntl(file, fcntl.F_OFD_SETLK, request)
-    except BlockingIOError:
-        raise PermissionError(13, "Permission denied") from None
-
-
-@pytest.fixture(params=["posix", "windows"])
-def system(request, monkeypatch):
-    """Locks of this system, and those of Windows as Linux has them."""
-    if request.param == "windows":
-        if not hasattr(fcntl, "F_OFD_SETLK"):
-            pytest.skip("this system has no locks of bytes for each opened file")
-        monkeypatch.setattr(run_lock, "fcntl", None)
-        monkeypatch.setattr(run_lock, "msvcrt", SimpleNamespace(locking=lock_bytes, LK_NBLCK=2))
-    return request.param
 
 
 def test_a_folder_that_gets_no_output_is_removed_with_those_made_for_it(tmp_path):
@@ -47,7 +22,8 @@ def test_a_folder_that_was_there_stays(tmp_path):
     assert tmp_path.is_dir()
 
 
-def test_whole_runs_exclude_all_others_and_parts_exclude_the_same_part(tmp_path, system):
+@pytest.mark.usefixtures("system")
+def test_whole_runs_exclude_all_others_and_parts_exclude_the_same_part(tmp_path):
     for held, refused, admitted in [
         (None, [None, (1, 2)], []),
         ((1, 2), [None, (1, 2)], [(2, 2), (1, 3)]),

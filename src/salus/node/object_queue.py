@@ -20,17 +20,13 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Condition
 
 from salus.atomic import write_text
 from salus.errors import SalusError
-
-try:
-    import fcntl
-except ImportError:  # Windows: no lock
-    fcntl = None  # type: ignore[assignment]  # a module otherwise
+from salus.folder_lock import folder_lock
 
 FOLDERS = ("incoming", "received", "tries", "results", "done", "failed")
 
@@ -82,14 +78,11 @@ class ObjectQueue:
         Raises:
             SalusError: another node holds it.
         """
-        with (self.folder / ".lock").open("ab") as file:
-            if fcntl is not None:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise SalusError(
-                        f"{self.folder}: another node works there; end it, or set another folder"
-                    ) from None
+        with ExitStack() as held:
+            try:
+                held.enter_context(folder_lock(self.folder, wait=False))
+            except BlockingIOError:
+                raise SalusError(f"{self.folder}: another node works there; end it, or set another folder") from None
             self._recover()
             yield
 

@@ -15,8 +15,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from salus.errors import SalusError
+from salus.folder_lock import release, try_lock
 from salus.pipeline.inputs import OUTPUT_FOLDERS
-from salus.pipeline.run_lock import release, try_lock
 
 TEMPORARY_NAME = re.compile(r"\.\d+-\d+\.part.*", re.DOTALL)
 """Names of files that `salus.atomic.write_whole` is writing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,9 @@ from salus.errors import SalusError
 from salus.read.limits import MAX_SECONDS
 
 WORKER = "salus.read.decode_worker"
+
+MAX_WAIT = 15 * MAX_SECONDS if hasattr(signal, "setitimer") else MAX_SECONDS
+"""Longest time on the clock for a frame, in seconds: on a busy machine a process gets a part of the processor alone."""
 
 
 class DecodingError(Exception):
@@ -34,7 +38,7 @@ def decode_apart(path: Path | str, index: int | None = None) -> np.ndarray:
         The values, as `salus.read.dicom_decode.decode_frame` and `salus.read.image.decode_file` return them.
 
     Raises:
-        SalusError: the file is refused, takes longer than `MAX_SECONDS`, or no process can be started.
+        SalusError: the file is refused, takes more than `MAX_SECONDS` of a processor, or no process can be started.
         DecodingError: it is damaged.
     """
     worker = _take_idle() or _Worker()
@@ -74,10 +78,11 @@ class _Worker:
         """See `decode_apart`. After a `SalusError` because of time, the process has ended."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        timer = Timer(MAX_SECONDS, self._process.kill)
+        timer = Timer(MAX_WAIT, self._process.kill)
         timer.start()
+        request = {"path": os.path.abspath(path), "index": index, "seconds": MAX_SECONDS}
         try:
-            self._process.stdin.write(json.dumps({"path": os.path.abspath(path), "index": index}).encode() + b"\n")
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
             self._process.stdin.flush()
             head = self._read_head(str(path))
             values = np.empty(0, np.uint8)

@@ -1,8 +1,9 @@
 """Decode frames as another process asks for them, so that one that takes too long can be ended.
 
 `python -m salus.read.decode_worker` reads a line of JSON for each frame from its standard input, {"path": ..., "index":
-...}, and answers with a line of JSON, {"shape": ..., "type": ...} and the values' bytes, or {"message": ...} for a
-mistake in the file, or {"error": ...}, the name of an exception. It ends when its input does.
+..., "seconds": ...}, and answers with a line, {"shape": ..., "type": ...} and the values' bytes, or {"message":
+...} for a mistake in the file, or {"error": ...}, the name of an exception. It ends when its input does, and when a
+frame takes more seconds of the processor than it may.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -39,14 +41,20 @@ def main() -> None:
     _answer(answers, {"ready": True})
     for line in sys.stdin.buffer:
         request = json.loads(line)
+        answer: dict[str, object]
+        values = None
         try:
-            values = np.ascontiguousarray(_decode(request["path"], request["index"]))
+            decode = _load_decoder(request["index"])
+            _limit_time(request["seconds"])
+            values = np.ascontiguousarray(decode(request["path"]))
+            answer = {"shape": values.shape, "type": values.dtype.str}
         except SalusError as error:
-            _answer(answers, {"message": str(error)})
+            answer = {"message": str(error)}
         except Exception as error:  # pydicom, Pillow and the decoders raise many kinds
-            _answer(answers, {"error": type(error).__name__})
-        else:
-            _answer(answers, {"shape": values.shape, "type": values.dtype.str}, values)
+            answer = {"error": type(error).__name__}
+        finally:
+            _limit_time(0)
+        _answer(answers, answer, values)
 
 
 def _answer(answers: BinaryIO, head: dict[str, object], values: np.ndarray | None = None) -> None:
@@ -56,23 +64,32 @@ def _answer(answers: BinaryIO, head: dict[str, object], values: np.ndarray | Non
     answers.flush()
 
 
-def _decode(path: str, index: int | None) -> np.ndarray:
+def _limit_time(seconds: float) -> None:
+    """Let the system end this process after some seconds of the processor, whatever a library does; 0 forgets it."""
+    if hasattr(signal, "setitimer"):  # not on Windows, where the caller's clock alone counts
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+
+
+def _load_decoder(index: int | None) -> Callable[[str], np.ndarray]:
+    """Import what decodes an image file, or the frame of an index, and return it; that takes no file's time."""
     if index is None:
         from salus.read.image import decode_file
 
-        return decode_file(Path(path))
+        return lambda path: decode_file(Path(path))
+    from salus.read.dicom import open_dicom
     from salus.read.dicom_decode import decode_frame
 
-    status = Path(path).stat()
-    frames = _open_dicom(path, status.st_size, status.st_mtime_ns)
-    return decode_frame(Path(path), frames.file_header, frames.count, index)
+    def decode(path: str) -> np.ndarray:
+        status = Path(path).stat()
+        frames = _open_once(open_dicom, path, status.st_size, status.st_mtime_ns)
+        return decode_frame(Path(path), frames.file_header, frames.count, index)
+
+    return decode
 
 
 @lru_cache(maxsize=1)
-def _open_dicom(path: str, size: int, modified: int):  # type: ignore[no-untyped-def]  # its module is loaded here
-    from salus.read.dicom import open_dicom
-
-    return open_dicom(path)
+def _open_once(open_file: Callable[[str], Any], path: str, size: int, modified: int) -> Any:
+    return open_file(path)
 
 
 if __name__ == "__main__":

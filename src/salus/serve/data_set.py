@@ -21,10 +21,10 @@ from zipfile import ZIP_STORED, ZipFile
 import numpy as np
 
 from salus.atomic import write_text
+from salus.folder_lock import folder_lock
 from salus.read.image import read_mask
 from salus.scan import Region
 from salus.serve.data_set_manifest import Row, read_manifest, write_manifest
-from salus.serve.folder_lock import folder_lock
 from salus.serve.frames import FrameFiles
 from salus.serve.names import patient_of_name
 from salus.serve.notes import read_notes

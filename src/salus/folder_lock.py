@@ -1,12 +1,15 @@
-"""Lock a file for this process, alone or with others that share it, on POSIX systems and on Windows.
+"""Locks between processes that write to one folder, on POSIX systems and on Windows.
 
-The lock ends with its process, also when that is killed.
+A lock is a file that a process holds open, alone or with others that share it. It ends with its process, also when that
+is killed.
 """
 
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 try:
@@ -23,6 +26,38 @@ PLACES = 1024
 
 FIRST_PLACE = 1 << 20
 """Offset of the first of them, behind the content, because a locked byte cannot be read there."""
+
+
+PAUSE = 0.05
+"""Seconds between tries to lock a file on Windows, which does not tell when it is free."""
+
+
+@contextmanager
+def folder_lock(folder: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold a folder.
+
+    Args:
+        folder: that exists; an empty file .lock is made in it, and stays.
+        wait: until no other process holds it.
+
+    Raises:
+        BlockingIOError: another process, or another thread, holds it, and `wait` is false.
+        OSError: the folder cannot be written, or its file system has no locks.
+
+    Example:
+        >>> import tempfile
+        >>> with folder_lock(Path(tempfile.mkdtemp())):
+        ...     pass
+    """
+    with (folder / ".lock").open("ab") as file:
+        if wait and fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        else:
+            while not try_lock(file.fileno(), shared=False):
+                if not wait:
+                    raise BlockingIOError(f"{folder} is locked")
+                time.sleep(PAUSE)
+        yield
 
 
 def try_lock(file: int, *, shared: bool) -> bool:
