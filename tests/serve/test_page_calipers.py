@@ -4,9 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from tests.serve.conftest import CHROMIUM
+from tests.serve.conftest import CHROMIUM, png_of
 from tests.serve.page_steps import WIDTH, drag, open_files
 from tests.serve.test_browser import canvas_colours, in_image, wait_until
+from tests.serve.test_ruler_ticks import WIDTH as WIDE
+from tests.serve.test_ruler_ticks import draw_ruler, margins
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = playwright.expect
@@ -74,3 +76,29 @@ def test_a_caliper_over_a_known_length_gives_a_png_millimetres(page, files, segm
     expect(size).to_contain_text("px")
     page.get_by_role("button", name="Remove caliper A").click()
     expect(page.locator("#measure")).to_be_hidden()
+
+
+def test_the_ticks_of_a_burned_in_ruler_are_proposed_and_the_reader_says_how_far_apart_they_are(page, files, tmp_path):
+    image = draw_ruler(margins(), 30, 40, 11, WIDE - 20)
+    (tmp_path / "ruler.png").write_bytes(png_of(image))
+    page.set_input_files("#files", [tmp_path / "ruler.png", files / "3.png"])
+    expect(page.locator("#caption")).to_contain_text("ruler.png")
+    page.locator("#canvas").focus()
+    page.keyboard.press("m")
+    expect(page.locator("#ruler")).to_contain_text("11 evenly spaced marks at the right edge")
+    expect(page.locator("#caption")).to_contain_text("not calibrated")
+    page.click("#take-ruler")
+    expect(page.locator("#calipers .figures")).to_have_text(["400 px"])
+    expect(page.locator("#calibrate")).to_contain_text("The marks are")
+    page.fill("#known-length", "5")
+    page.keyboard.press("Enter")
+    expect(page.locator("#calipers .figures")).to_have_text(["50.0 mm"])
+    expect(page.locator("#caption")).to_contain_text("0.13 mm a pixel, calibrated by hand")
+    expect(page.locator("#ruler")).to_be_hidden()
+    page.locator("#cases li button", has_text="3.png").click()
+    expect(page.locator("#caption")).to_contain_text("3.png")
+    page.wait_for_function(
+        "import('./api.js').then(({ ruler }) => import('./state.js').then(({ state }) => ruler(state.current.key, 1)))"
+        ".then((ruler) => ruler === null)"
+    )
+    expect(page.locator("#ruler")).to_be_hidden()

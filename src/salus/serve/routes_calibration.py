@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Body, Request, Response
 
 from salus.errors import SalusError
 from salus.segmentation.review import HandCalibration
 from salus.serve.audit import append_line, now
 from salus.serve.hand_calibration import check_millimetres, lacks_scale, read_calibration, write_calibration
 from salus.serve.open_case import NotFound, OpenCase
-from salus.serve.routes_cases import Key
+from salus.serve.routes_cases import FRAME, Key, Number, ensure_segmented
+from salus.serve.ruler_ticks import RulerTicks, find_ruler
 from salus.serve.session import Session
 from salus.serve.state import ServerState, SessionDep, StateDep
 
@@ -64,6 +65,19 @@ async def remove_calibration(state: StateDep, session: SessionDep, key: Key) -> 
     """Take the calibration by hand back; sizes are in pixels again."""
     await asyncio.to_thread(_change, state, session, session.case(key), None, None)
     return Response(status_code=204)
+
+
+@routes.get(FRAME + "/ruler")
+async def propose_ruler(
+    request: Request, state: StateDep, session: SessionDep, key: Key, number: Number
+) -> RulerTicks | None:
+    """Find the ticks of a ruler that the scanner burned in, for a reader who calibrates by hand; null where there is
+    none or it is in doubt. How far apart they are in mm is for the reader to say.
+    """
+    case = session.case(key)
+    frame = case.frame(number)
+    await ensure_segmented(request, state, case, number)
+    return await asyncio.to_thread(lambda: find_ruler(frame.pixels()))
 
 
 def _change(

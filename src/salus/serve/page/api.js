@@ -81,6 +81,8 @@ export const versionMask = async (key, number, version) => (await request("GET",
 export const revert = (key, number, version) => requestJson("DELETE", `${framePath(key, number)}/mask`, undefined, undefined, { "if-match": etag(version) });
 // The size of a pixel by hand: { mm_per_pixel, length_mm, line, replaced }.
 export const calibrate = (key, calibration) => requestJson("PUT", `/v1/cases/${key}/calibration`, JSON.stringify(calibration));
+// The ticks of a burned-in ruler, { line, count, spacing, edge }, or null.
+export const ruler = (key, number) => requestJson("GET", `${framePath(key, number)}/ruler`);
 export const uncalibrate = (key) => request("DELETE", `/v1/cases/${key}/calibration`);
 export const formats = () => requestJson("GET", "/v1/formats");
 export const lexicon = () => requestJson("GET", "/v1/lexicon");

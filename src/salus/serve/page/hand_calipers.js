@@ -4,6 +4,7 @@ import { calibrate, spacing, spacingAt } from "./calibration.js";
 import { byId, createElement } from "./dom.js";
 import { handCalipers, setCalipers } from "./marks.js";
 import { announce, formatNumber, showToast } from "./messages.js";
+import { rulerUnder } from "./ruler_proposal.js";
 import { on, state } from "./state.js";
 
 export const caliperName = (i) => String.fromCharCode(65 + (i % 26));
@@ -20,7 +21,8 @@ export function initHandCalipers() {
     event.preventDefault();
     const { current, frame, number } = state, [line] = handCalipers(current, number), mm = Number(byId("known-length").value);
     if (!line || !(mm > 0)) return;
-    if (await change(current, frame, line, mm)) announce(`Calibrated: a pixel is ${frame.answer.calibration.mm_per_pixel.toPrecision(3)} millimetres.`);
+    const ruler = rulerUnder(current, frame), length = ruler ? mm * (ruler.count - 1) : mm;
+    if (await change(current, frame, line, length)) announce(`Calibrated: a pixel is ${frame.answer.calibration.mm_per_pixel.toPrecision(3)} millimetres.`);
   });
   byId("uncalibrate").addEventListener("click", () => change(state.current, state.frame, null, null));
 }
