@@ -67,7 +67,7 @@ def test_answers_by_stow(status, content, error, capture, monkeypatch):
     monkeypatch.setenv("TOKEN", "abc")
     seen = []
     with web(status, content, seen) as url:
-        settings = DestinationSettings("a", url=url, token_env="TOKEN")
+        settings = DestinationSettings(name="a", url=url, token_env="TOKEN")
         with StowDestination(settings).connect() as connection:
             if error is None:
                 connection.send([capture])
@@ -88,7 +88,7 @@ def test_answers_by_c_store(status, error, capture):
         ("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_C_STORE, lambda event: status)]
     )
     try:
-        settings = DestinationSettings("a", ae_title="ARCHIVE", host="127.0.0.1", port=port, timeout=5)
+        settings = DestinationSettings(name="a", ae_title="ARCHIVE", host="127.0.0.1", port=port, timeout=5)
         with StoreDestination(settings, "SALUS").connect() as connection:
             if error is None:
                 connection.send([capture])
@@ -103,10 +103,10 @@ def test_answers_by_c_store(status, error, capture):
 
 def test_a_destination_that_is_not_there_is_unreachable(capture):
     port = free_port()
-    settings = DestinationSettings("a", ae_title="A", host="127.0.0.1", port=port, timeout=2)
+    settings = DestinationSettings(name="a", ae_title="A", host="127.0.0.1", port=port, timeout=2)
     with pytest.raises(Unreachable), StoreDestination(settings, "SALUS").connect():
         pass
-    web_settings = DestinationSettings("a", url=f"http://127.0.0.1:{port}", timeout=2)
+    web_settings = DestinationSettings(name="a", url=f"http://127.0.0.1:{port}", timeout=2)
     with pytest.raises(Unreachable), StowDestination(web_settings).connect() as connection:
         connection.send([capture])
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
 from salus.cli import shared_options
+from salus.cli.server_options import add_server, read_token
 
 PACKAGES = ("fastapi", "uvicorn", "python_multipart", "nibabel", "nrrd", "pydicom")
 
@@ -35,14 +35,7 @@ def add_parser(commands: Any) -> None:
     shared_options.add_device(parser)
     shared_options.add_precision(parser)
     remote = parser.add_argument_group("for other computers and pages")
-    remote.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this computer alone)")
-    remote.add_argument(
-        "--token",
-        metavar="TOKEN",
-        help="that clients give as their password; demanded for other computers (SALUS_TOKEN in the environment does "
-        "the same, unseen by others)",
-    )
-    remote.add_argument("--name", action="append", default=[], metavar="HOST", help="a name this server is called by")
+    add_server(remote, "that clients give as their password; demanded for other computers")
     remote.add_argument(
         "--origin",
         action="append",
@@ -59,7 +52,7 @@ def run(args: argparse.Namespace) -> None:
     from salus.serve.settings import is_loopback
 
     require_extra(PACKAGES, "monai-label", "salus monai-label")
-    token = args.token or os.environ.get("SALUS_TOKEN") or None
+    token = read_token(args)
     if not is_loopback(args.host) and (token is None or len(token) < 16):
         raise SalusError("other computers can reach this server; give a --token of 16 letters or more")
     import uvicorn

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
 from salus.cli import shared_options
+from salus.cli.server_options import add_server, read_token
 
 NETWORK_OPTIONS = ("network", "threshold", "restraint", "tta", "engine", "device", "precision")
 """The options that the server's `Segmenter` takes."""
@@ -59,14 +59,7 @@ def add_parser(commands: Any) -> None:
     shared_options.add_device(network)
     shared_options.add_precision(network)
     remote = parser.add_argument_group("for other computers")
-    remote.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this computer alone)")
-    remote.add_argument(
-        "--token",
-        metavar="TOKEN",
-        help="that every request must carry; demanded for other computers, and made where none is given "
-        "(SALUS_TOKEN in the environment does the same, unseen by others)",
-    )
-    remote.add_argument("--name", action="append", default=[], metavar="HOST", help="a name this server is called by")
+    add_server(remote, "that every request must carry; demanded for other computers, and made where none is given")
     remote.add_argument("--certificate", type=Path, metavar="FILE", help="speak HTTPS: PEM file")
     remote.add_argument("--key", type=Path, metavar="FILE", help="its private key, PEM")
     remote.add_argument("--root-path", default="", metavar="PATH", help="path under which a proxy shows it: /salus")
@@ -100,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     settings = ServeSettings(
         host=args.host,
         port=args.port,
-        token=args.token or os.environ.get("SALUS_TOKEN") or None,
+        token=read_token(args),
         names=tuple(args.name),
         certificate=args.certificate,
         key=args.key,

@@ -47,18 +47,22 @@ class Service:
         """
         if not self.url.startswith(("http://", "https://")):
             raise SalusError(f"{self.url}: a DICOMweb service's address begins with http:// or https://")
+        self.check_access(self.url)
+
+    def check_access(self, name: str) -> None:
+        """Check all values but the address; `name` is the service's in errors, which are as of `check`."""
         if bool(self.user) != bool(self.password_env):
-            raise SalusError(f"{self.url}: give the user and the environment variable of the password together")
+            raise SalusError(f"{name}: give the user and the environment variable of the password together")
         if self.user and self.token_env:
-            raise SalusError(f"{self.url}: give a token, or a user and a password")
+            raise SalusError(f"{name}: give a token, or a user and a password")
         for variable in filter(None, (self.token_env, self.password_env)):
             if not os.environ.get(variable):
-                raise SalusError(f"{self.url}: the environment variable {variable} is not set")
+                raise SalusError(f"{name}: the environment variable {variable} is not set")
         for file in filter(None, (self.ca, self.certificate, self.key)):
             if not Path(file).is_file():
-                raise SalusError(f"{file}: no such file")
+                raise SalusError(f"{name}: {file}: no such file")
         if not self.timeout > 0:
-            raise SalusError(f"{self.url}: the time to wait for an answer must be above 0")
+            raise SalusError(f"{name}: the time to wait for an answer must be above 0")
 
 
 def require_packages() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tomllib
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
+from salus.dicomweb.service import Service
 from salus.errors import SalusError
 
 PRODUCT_OF_OUTPUT = {"seg": "dicom-seg", "sr": "dicom-sr", "capture": "dicom-sc"}
@@ -74,23 +74,16 @@ class SegmentSettings:
     whole_image: bool = False
 
 
-@dataclass(frozen=True)
-class DestinationSettings:
-    """Where results are sent: by C-STORE to an AE title, or by STOW-RS to a URL.
+@dataclass(frozen=True, kw_only=True)
+class DestinationSettings(Service):
+    """Where results are sent: by STOW-RS to a URL, with what a `Service` has, or by C-STORE to an AE title.
 
     Attributes:
         name: in the log, and on disk.
         ae_title: of the destination.
         host: its address.
         port: of DICOM.
-        url: of its DICOMweb service, as http://orthanc:8042/dicom-web.
-        token_env: environment variable that holds a bearer token.
-        user: for HTTP basic authentication.
-        password_env: environment variable that holds the user's password.
-        ca: file of certificate authorities that are trusted in place of the usual ones.
-        certificate: this node's client certificate, PEM.
-        key: its private key, PEM.
-        timeout: seconds to wait for an answer.
+        url: of its DICOMweb service, as http://orthanc:8042/dicom-web; "" for C-STORE.
     """
 
     name: str
@@ -98,13 +91,6 @@ class DestinationSettings:
     host: str = ""
     port: int = 104
     url: str = ""
-    token_env: str = ""
-    user: str = ""
-    password_env: str = ""
-    ca: str = ""
-    certificate: str = ""
-    key: str = ""
-    timeout: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -281,13 +267,4 @@ def _check_destination(destination: DestinationSettings) -> None:
         raise SalusError(f"destination {name!r}: give its host and port beside ae_title")
     if destination.url and not destination.url.startswith(("http://", "https://")):
         raise SalusError(f"destination {name!r}: its url must begin with http:// or https://")
-    if destination.timeout <= 0:
-        raise SalusError(f"destination {name!r}: timeout must be above 0")
-    if bool(destination.user) != bool(destination.password_env):
-        raise SalusError(f"destination {name!r}: user and password_env go together")
-    for variable in filter(None, (destination.token_env, destination.password_env)):
-        if not os.environ.get(variable):
-            raise SalusError(f"destination {name!r}: the environment variable {variable} is not set")
-    for file in filter(None, (destination.ca, destination.certificate, destination.key)):
-        if not Path(file).is_file():
-            raise SalusError(f"destination {name!r}: {file} is not there")
+    destination.check_access(f"destination {name!r}")

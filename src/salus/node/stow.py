@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,7 @@ class StowDestination:
     """
 
     def __init__(self, settings: DestinationSettings) -> None:
-        own = {field.name for field in fields(Service)}
-        self.service = Service(**{name: value for name, value in asdict(settings).items() if name in own})
+        self.service: Service = settings
 
     @contextmanager
     def connect(self) -> Iterator[StowConnection]:
