@@ -58,7 +58,7 @@ def test_settings_are_read_and_the_folder_is_meant_from_the_files_own(tmp_path):
         ('ae_title = "ARCHIVE"', 'ae_title = "ARCHIVE"\nurl = "http://a"', "'archive': give a url"),
         ('host = "archive.example"', "", "give its host"),
         ('name = "archive"', 'name = "../archive"', "a name has up to 32 letters"),
-        ('name = "archive"', 'name = "archive"\nuser = "me"', "give the user and the environment variable of the password together"),
+        ('name = "archive"', 'name = "archive"\nuser = "me"', "give the user and the environment variable"),
         ('name = "archive"', 'name = "archive"\ntoken_env = "NOT_SET"', "NOT_SET is not set"),
         ('name = "archive"', 'name = "archive"\nca = "no.pem"', "no.pem: no such file"),
         ("port = 104", 'port = 104\n[[destination]]\nname = "archive"\nurl = "http://a"', "two destinations"),
