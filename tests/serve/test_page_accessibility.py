@@ -99,6 +99,13 @@ def test_no_state_of_the_page_has_a_violation(browser, address, files, size, sch
     assert violations(page) == [], "calibrated"
 
     page.locator("#canvas").focus()
+    page.keyboard.press("r")
+    page.keyboard.press("z")
+    expect(page.locator("#second-caption")).to_contain_text("lesion")
+    assert violations(page) == [], "two images"
+    page.keyboard.press("z")
+
+    page.locator("#canvas").focus()
     page.keyboard.press("End")
     expect(page.locator("#frame-value")).to_have_text("1 of 3")
     assert violations(page) == [], "cine"

@@ -23,11 +23,13 @@ class ImagePatient:
         file: name of its file.
         patient: the patient that the pattern reads in the name; "" where the name does not fit.
         dicom: whether DICOM tags name the patient, where the name does not.
+        number: of the patient in this answer, from 1; images of one patient have the same.
     """
 
     file: str
     patient: str
     dicom: bool
+    number: int
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,11 @@ def _read_patients(state: ServerState, session: Session, pattern: str | None) ->
     files = dict.fromkeys(keys)
     if state.worklist is not None:
         files |= dict.fromkeys(map(state.worklist.label, state.worklist.files.values()))
-    images, patients = [], set()
+    images = []
+    numbers: dict[tuple[str, str], int] = {}
     for file in files:
         patient, key = patient_of_name(file, pattern), keys.get(file, "")
-        images.append(ImagePatient(file, patient, bool(key) and not patient))
-        patients.add(("name", patient) if patient else ("key", key) if key else ("file", file))
-    return PatientsAnswer(pattern, len(patients), images)
+        identity = ("name", patient) if patient else ("key", key) if key else ("file", file)
+        number = numbers.setdefault(identity, len(numbers) + 1)
+        images.append(ImagePatient(file, patient, bool(key) and not patient, number))
+    return PatientsAnswer(pattern, len(numbers), images)

@@ -31,6 +31,7 @@ export function initKeyboard(actions) {
     ["0", "fit to the window", { 0: actions.fit }],
     ["Backspace", "remove the last corner or caliper", { Backspace: actions.removeLast, Delete: actions.removeLast }],
     ["F", "full screen", { f: actions.fullScreen }],
+    ["Z", "two images side by side", { z: actions.secondView }],
     ["K", "smooth the outline", { k: actions.smooth }],
     ["O", "outline on or off", { o: actions.outline }],
     ["H", "fill holes", { h: actions.fillHoles }],

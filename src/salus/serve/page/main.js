@@ -29,6 +29,7 @@ import { initPrompts, pointByKey, promptsDone, toggleOutside } from "./prompts.j
 import { initPropagation, propagate } from "./propagate.js";
 import { initReader, tellReader } from "./reader.js";
 import { initRulerProposal } from "./ruler_proposal.js";
+import { initSecondView, toggleSecondView } from "./second_view.js";
 import { emit, on, state } from "./state.js";
 import { initTheme, toggleTheme } from "./theme.js";
 import { initUploads, restoreCases } from "./uploads.js";
@@ -190,6 +191,7 @@ initKeyboard({
   smooth: () => tools.filter(smooth),
   fillHoles: () => tools.filter(fillHoles),
   propagate: (step) => () => propagate(step),
+  secondView: toggleSecondView,
   deleteLesion: () => deleteLesion(tools),
   probability: toggle("probability", 0.7),
   saliency: toggle("saliency", 0.7),
@@ -250,6 +252,7 @@ initUploads();
 initReader();
 initVersions();
 initPropagation();
+initSecondView();
 try {
   state.info = await api.info();
   initPrompts();

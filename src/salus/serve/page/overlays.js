@@ -131,7 +131,7 @@ export function drawCalipers(viewer) {
       for (const line of lines) drawCaliper(viewer, line, INK);
     }
   }
-  handCalipers(state.current, frame.number).forEach((line, i) => {
+  handCalipers(viewer.openCase, frame.number).forEach((line, i) => {
     const { length, unit } = measureLine(answer, line);
     drawCaliper(viewer, line, "#8ef0b0", `${caliperName(i)} ${formatNumber(length)} ${unit}`);
   });

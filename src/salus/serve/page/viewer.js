@@ -11,11 +11,15 @@ import { drawPrompts } from "./prompt_marks.js";
 import { emit, state } from "./state.js";
 
 const MIN_SCALE = 0.05, MAX_SCALE = 40;
+const WHOLE_RANGE = { window: 255, level: 128, invert: false };
 const SQUARE = 0.005; // pixels whose sides differ by a smaller share are drawn square
 
 export class Viewer {
-  constructor(canvas) {
+  // `beside`: it shows a second image, which is only looked at.
+  constructor(canvas, beside = false) {
     this.canvas = canvas;
+    this.beside = beside;
+    this.openCase = null;     // of the frame
     this.context = canvas.getContext("2d");
     this.frame = null;
     this.scale = 1;           // CSS pixels to a display unit, the shorter side of a pixel of the image
@@ -34,8 +38,9 @@ export class Viewer {
     new ResizeObserver(() => (this.fitted ? this.fit() : this.draw())).observe(canvas);
   }
 
-  show(frame) {
+  show(frame, openCase = state.current) {
     this.frame = frame;
+    this.openCase = openCase;
     this.layers = {};
     this.paths = {};
     this.box = this.cross = null;
@@ -140,7 +145,7 @@ export class Viewer {
     if (canvas.width !== width || canvas.height !== height) (canvas.width = width), (canvas.height = height);
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, width, height);
-    emit("zoom-changed", frame ? this.scale : null);
+    if (!this.beside) emit("zoom-changed", frame ? this.scale : null);
     this.size = [canvas.clientWidth, canvas.clientHeight];
     if (frame) this.paintFrame(ratio);
   }
@@ -164,19 +169,19 @@ export class Viewer {
     context.setTransform(scale * this.pixel[0], 0, 0, scale * this.pixel[1], left, top);
     this.drawLayers();
     context.setTransform(scale, 0, 0, scale, left, top);
-    overlays.drawRegions(this);
+    if (!this.beside) overlays.drawRegions(this);
     overlays.drawOutlines(this);
-    overlays.drawTool(this);
+    if (!this.beside) overlays.drawTool(this);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     overlays.drawCalipers(this);
-    overlays.drawPoints(this);
+    if (!this.beside) overlays.drawPoints(this);
     overlays.drawNumbers(this);
-    drawPrompts(this);
+    if (!this.beside) drawPrompts(this);
     overlays.drawRuler(this);
   }
 
   drawLayers() {
-    const { context, frame } = this, { display } = state;
+    const { context, frame } = this, display = this.beside ? { ...state.display, ...WHOLE_RANGE, ...this.openCase.view } : state.display;
     context.imageSmoothingEnabled = this.scale < 6;
     context.imageSmoothingQuality = "high";
     context.drawImage((this.layers.grey ??= greyLayer(frame, display)), 0, 0);
@@ -202,7 +207,7 @@ export class Viewer {
   networkPath() {
     const { frame } = this;
     if (frame.networkMask) return (this.paths.network ??= this.path(frame.networkMask));
-    frame.fetching ??= api.picture(state.current.key, frame.number, "network").then(decodeGrey).then(({ values }) => {
+    frame.fetching ??= api.picture(this.openCase.key, frame.number, "network").then(decodeGrey).then(({ values }) => {
       frame.networkMask = values.map((value) => (value > 127 ? 1 : 0));
       this.draw();
     }).catch((error) => {
