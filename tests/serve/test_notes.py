@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.read.wrap import region, wrap_dicom
 from tests.serve.conftest import png_of, upload
 
 from salus.measure.lesions import measure_lesions
@@ -123,3 +124,23 @@ def test_a_worklist_keeps_notes_for_all_readers_and_marked_images_need_no_outlin
     assert ann.get("/v1/worklist").json()["items"][0]["done"]
     log = [json.loads(line) for line in (tmp_path / "reviewed" / "audit.jsonl").read_text().splitlines()]
     assert [(line["action"], line["reader"]) for line in log] == [("noted", "Ann"), ("noted", "Ben"), ("saved", "Ann")]
+
+
+def test_descriptors_and_comment_are_in_the_dicom_report_of_a_download(serve, phantom, tmp_path):
+    highdicom = pytest.importorskip("highdicom")
+    height, width = phantom.image.shape
+    path = wrap_dicom(tmp_path / "a.dcm", phantom.image, regions=[region(0, 0, height, width, (0.1, 0.1))])
+    client = serve()
+    client.put("/v1/session", json={"reader": "Ann Lee"})
+    case = f"/v1/cases/{upload(client, path.read_bytes(), 'a.dcm').json()['key']}"
+    (lesion,) = client.get(f"{case}/frames/1").json()["lesions"]
+    described = {"box": lesion["box"], "shape": "oval", "margin": "spiculated"}
+    client.put(f"{case}/frames/1/notes", json={"comment": "Grew since May.", "lesions": [described]})
+    (tmp_path / "sr.dcm").write_bytes(client.get(f"{case}/sr.dcm").content)
+    report = highdicom.sr.srread(tmp_path / "sr.dcm")
+    (group,) = report.content.get_planar_roi_measurement_groups()
+    stated = {one.name.meaning: one.value.meaning for one in group.get_qualitative_evaluations()}
+    assert (stated["Shape"], stated["Margins"]) == ("Ovoid shape (Oval)", "Spiculated lesion")
+    assert "Echo pattern" not in stated
+    assert "Grew since May." in report.to_json()
+    assert "Ann Lee^" in report.to_json()

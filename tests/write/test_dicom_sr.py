@@ -1,15 +1,20 @@
 """DICOM structured reports: outlines and figures, read back; and the memory that a long cine's takes."""
 
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pydicom
 import pytest
 from PIL import Image, ImageDraw
+from pydicom.sr._cid_dict import cid_concepts
+from tests.write.dciodvfy import faults
 from tests.write.dicom_sources import MASK, SPACING, frames, planes
 from tests.write.segmentations import segmentation_of
 
 from salus.read.dicom import open_dicom
+from salus.segmentation.review import Description
+from salus.serve.notes import LEXICON
 from salus.write.dicom_source import tracking_uid
 from salus.write.dicom_sr import write_sr
 
@@ -106,3 +111,43 @@ def test_a_report_of_nothing_says_so(image, tmp_path):
     write_sr(tmp_path / "sr.dcm", open_dicom(image), [segmentation_of(np.zeros_like(MASK))])
     (group,) = hd.sr.srread(tmp_path / "sr.dcm").content.get_image_measurement_groups()
     assert [one.value.meaning for one in group.get_qualitative_evaluations()] == ["No tumour found"]
+
+
+def test_a_report_has_the_reader_s_descriptors_in_the_codes_of_dicom_and_the_comment(image, tmp_path):
+    """Every word of BI-RADS that the page knows; pydicom's dictionary of context groups says which codes are meant."""
+    segmentation = segmentation_of(MASK, SPACING)
+    groups_of = {"shape": 6005, "orientation": 6152, "margin": 6007, "echo_pattern": 6154, "posterior_features": 6155}
+    known = {
+        name: {getattr(getattr(codes, scheme), word).value for scheme, all in cid_concepts[cid].items() for word in all}
+        for name, cid in groups_of.items()
+    }
+    for i in range(max(map(len, LEXICON.values()))):
+        words = {name: LEXICON[name][i % len(LEXICON[name])] for name in LEXICON}
+        others = [{} for _ in segmentation.lesions[1:]]
+        description = Description("Doe^Jane", "unsure", "Look again.\nIn June.", (words, *others))
+        write_sr(tmp_path / "sr.dcm", open_dicom(image), [replace(segmentation, description=description)])
+        dataset = hd.sr.srread(tmp_path / "sr.dcm")
+        first, *rest = dataset.content.get_planar_roi_measurement_groups()
+        stated = {one.name.meaning: one.value for one in first.get_qualitative_evaluations()}
+        titles = ("Shape", "Orientation", "Margins", "Echo pattern", "Posterior acoustic features")
+        for name, title in zip(groups_of, titles, strict=True):
+            code = stated[title]
+            assert code.value in known[name] or (code.value, code.scheme_designator) == ("heterogeneous", "99SALUS")
+            assert words[name].split()[0][:4].lower() in code.meaning.lower(), (words[name], code.meaning)
+        assert stated["Mark of the image"].meaning == "Unsure"
+        assert all("Shape" not in {one.name.meaning for one in group.get_qualitative_evaluations()} for group in rest)
+        assert str(dataset.to_json()).count("Look again.") == 1
+        assert "Doe^Jane" in dataset.to_json()
+    described = replace(segmentation, description=description)
+    write_sr(tmp_path / "clean.dcm", open_dicom(image), [described], deidentified=True)
+    assert "Look again." not in pydicom.dcmread(tmp_path / "clean.dcm").to_json()
+    assert faults(tmp_path / "sr.dcm") == []
+
+
+def test_a_comment_on_an_image_without_a_lesion_is_in_its_report(image, tmp_path):
+    nothing = replace(segmentation_of(np.zeros_like(MASK), SPACING), description=Description("", "poor image", "Dark."))
+    write_sr(tmp_path / "sr.dcm", open_dicom(image), [nothing])
+    content = hd.sr.srread(tmp_path / "sr.dcm").to_json()
+    assert content.count("Dark.") == 1
+    assert "Poor image" in content
+    assert content.count("No tumour found") == 1

@@ -21,7 +21,7 @@ from salus.segmentation.lesion_masks import lesion_masks
 if TYPE_CHECKING:
     from PIL import Image
 
-    from salus.segmentation.review import HandCalibration, Review
+    from salus.segmentation.review import Description, HandCalibration, Review
 
 FOUND, NONE = "tumour", "no tumour found"
 """The two results of a segmented image, as lesions.csv has them."""
@@ -48,6 +48,7 @@ class Segmentation:
         pixels: (height, width) float32 in [0, 1], the image itself, for the overlay; None where it was not kept.
         threshold: probability from which on a pixel belongs to the mask.
         review: who saved the outline in place of the network's; None where nobody did.
+        description: what a reader noted of the image; None where nobody did.
         calibration: how a reader found the size of a pixel; None where the source states it, or nobody did.
 
     Example:
@@ -76,6 +77,7 @@ class Segmentation:
     threshold: float = 0.5
     review: Review | None = None
     calibration: HandCalibration | None = None
+    description: Description | None = None
 
     @property
     def found(self) -> bool:

@@ -1,7 +1,8 @@
-"""Who saved an outline in place of the network's, how it came about, and who said how large a pixel is."""
+"""Who saved an outline and how it came about, what a reader noted, and who said how large a pixel is."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -23,6 +24,32 @@ class Review:
     reader: str
     saved: str
     methods: tuple[str, ...]
+
+    @property
+    def person_name(self) -> str:
+        """The reader as a DICOM person name."""
+        return person_name(self.reader)
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a reader noted of an image.
+
+    Attributes:
+        reader: the name as typed; "" where none was given.
+        mark: such as "unsure"; "" for none.
+        comment: free text.
+        lesions: of each lesion its descriptors in words of BI-RADS ultrasound, by name; empty for one without.
+
+    Example:
+        >>> Description("Jane Doe", lesions=({"shape": "oval"},)).person_name
+        'Jane Doe^'
+    """
+
+    reader: str
+    mark: str = ""
+    comment: str = ""
+    lesions: tuple[Mapping[str, str], ...] = ()
 
     @property
     def person_name(self) -> str:

@@ -21,7 +21,7 @@ from salus.segmentation.result import Segmentation, findings_of
 from salus.segmentation.review import Review
 from salus.segmentation.segmenter import Segmenter
 from salus.serve.hand_calibration import calibrate_answer, read_calibration
-from salus.serve.notes import match_lesions, propose_descriptors, read_notes
+from salus.serve.notes import describe_lesions, match_lesions, propose_descriptors, read_notes
 from salus.serve.outline_record import OutlineRecord, read_record, touches
 from salus.serve.picture_files import read_own_map, read_own_mask, write_png
 from salus.serve.result_json import (
@@ -231,6 +231,7 @@ class FrameFiles:
             saliency=read_own_map(self.picture_path("saliency")),
             source=source,
             calibration=answer.calibration,
+            description=describe_lesions(answer.notes, answer.lesions),
             **findings_of(answer if lesions is None else replace(answer, lesions=lesions)),
         )
         record = self.record()

@@ -15,6 +15,7 @@ from typing import Any
 from salus.atomic import write_text
 from salus.errors import SalusError
 from salus.measure.lesions import Lesion
+from salus.segmentation.review import Description
 
 LEXICON: dict[str, tuple[str, ...]] = {
     "shape": ("oval", "round", "irregular"),
@@ -162,6 +163,14 @@ def match_lesions(notes: Notes | None, lesions: Sequence[Lesion]) -> tuple[int |
         if overlap > 0 and i not in matched and k not in matched.values():
             matched[i] = k
     return tuple(matched.get(i) for i in range(len(lesions)))
+
+
+def describe_lesions(notes: Notes | None, lesions: Sequence[Lesion]) -> Description | None:
+    """Give what a reader noted in the library's words, for its writers; None for nothing."""
+    if notes is None:
+        return None
+    words = tuple({} if place is None else notes.lesions[place].words() for place in match_lesions(notes, lesions))
+    return Description(notes.reader, notes.mark, notes.comment, words)
 
 
 def _overlap(first: Iterable[int], second: Iterable[int]) -> float:

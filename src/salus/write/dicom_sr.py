@@ -20,6 +20,7 @@ from salus.measure.lesions import Lesion
 from salus.read.dicom import DicomFrames
 from salus.segmentation.result import Segmentation
 from salus.write.dicom_deidentify import deidentify, deidentify_item
+from salus.write.dicom_descriptors import SCHEME, add_comment, descriptor_evaluations, mark_evaluations
 from salus.write.dicom_items import encode_item, save_with_items
 from salus.write.dicom_source import (
     MANUFACTURER,
@@ -34,9 +35,6 @@ from salus.write.dicom_source import (
 )
 from salus.write.joined_outline import join_rings
 from salus.write.polygons import lesion_masks, polygons
-
-SCHEME = "99SALUS"
-"""Coding scheme of what no standard names."""
 
 
 def write_sr(
@@ -62,10 +60,9 @@ def write_sr(
         known = as_ultrasound(header)
         for segmentation in segmentations:
             network = segmentation.network
-            person = segmentation.review or segmentation.calibration
+            person = segmentation.review or segmentation.calibration or segmentation.description
             reader = person.person_name if person else reader
-            for lesion, mask in lesion_masks(segmentation):
-                group = _lesion_group(hd, known, segmentation, lesion, mask)
+            for group in _groups(hd, known, segmentation, deidentified):
                 if first is None:
                     first = group
                     continue
@@ -80,6 +77,18 @@ def write_sr(
         further.seek(0)
         holders = [report, _measurements_item(report)]
         write_whole(path, lambda temporary: save_with_items(temporary, report, holders, further))
+
+
+def _groups(hd: Any, header: Any, segmentation: Segmentation, deidentified: bool) -> Iterator[Any]:
+    """Yield the groups of one image or frame; the first one has the reader's comment, which may name the patient."""
+    description = segmentation.description
+    groups: Iterator[Any] = (_lesion_group(hd, header, segmentation, *pair) for pair in lesion_masks(segmentation))
+    if description and not segmentation.lesions and (description.comment or description.mark):
+        groups = iter([_no_lesion_group(hd, header, segmentation)])
+    for number, group in enumerate(groups):
+        if description and number == 0 and not deidentified:
+            add_comment(hd, group, description)
+        yield group
 
 
 def _build_report(hd: Any, header: Any, group: Any, network: str, reader: str | None) -> Any:
@@ -158,16 +167,19 @@ def _lesion_group(hd: Any, header: Any, segmentation: Segmentation, lesion: Lesi
     )
 
 
-def _no_lesion_group(hd: Any, header: Any) -> Any:
+def _no_lesion_group(hd: Any, header: Any, segmentation: Segmentation | None = None) -> Any:
     from pydicom.sr.codedict import codes
 
+    frames = None if segmentation is None or segmentation.frame is None else [segmentation.frame]
+    description = segmentation.description if segmentation else None
     return hd.sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=hd.sr.TrackingIdentifier(uid=tracking_uid(header, 0), identifier="No lesion"),
         finding_sites=[hd.sr.FindingSite(codes.SCT.Breast)],
         qualitative_evaluations=[
-            hd.sr.QualitativeEvaluation(_own_code(hd, "result", "Result"), _own_code(hd, "none", "No tumour found"))
+            hd.sr.QualitativeEvaluation(_own_code(hd, "result", "Result"), _own_code(hd, "none", "No tumour found")),
+            *(mark_evaluations(hd, description) if description else ()),
         ],
-        source_images=[hd.sr.SourceImageForMeasurementGroup(header.SOPClassUID, header.SOPInstanceUID)],
+        source_images=[hd.sr.SourceImageForMeasurementGroup(header.SOPClassUID, header.SOPInstanceUID, frames)],
     )
 
 
@@ -202,7 +214,9 @@ def _measurements(hd: Any, lesion: Lesion, reviewed: bool) -> Iterator[tuple[Any
 
 
 def _evaluations(hd: Any, segmentation: Segmentation, lesion: Lesion) -> Iterator[Any]:
-    """Yield the qualitative evaluations: orientation, whether the lesion may be cut off, and how mm were found."""
+    """Yield the qualitative evaluations: orientation, whether the lesion may be cut off, how mm were found, a reader's
+    words.
+    """
     orientation = ("parallel", "Parallel") if lesion.parallel else ("not-parallel", "Not parallel")
     yield hd.sr.QualitativeEvaluation(
         _own_code(hd, "orientation", "Orientation to the skin"), _own_code(hd, *orientation)
@@ -213,6 +227,10 @@ def _evaluations(hd: Any, segmentation: Segmentation, lesion: Lesion) -> Iterato
     if segmentation.calibration and lesion.unit == "mm":
         by_hand = _own_code(hd, "by-hand", "By a reader, from a known length in the image")
         yield hd.sr.QualitativeEvaluation(_own_code(hd, "calibration", "Calibration of lengths"), by_hand)
+    if segmentation.description:
+        yield from mark_evaluations(hd, segmentation.description)
+        described = dict(zip(segmentation.lesions, segmentation.description.lesions, strict=False))
+        yield from descriptor_evaluations(hd, described.get(lesion, {}))
 
 
 def _own_code(hd: Any, value: str, meaning: str) -> Any:
