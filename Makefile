@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 DEMO   ?= demo
 
-.PHONY: install demo test quick lint docs figures fuzz wheel-check clean
+.PHONY: install demo test quick lint docs figures fuzz wheel-check napari-check clean
 .DEFAULT_GOAL := test
 
 install: $(VENV)/.installed
@@ -52,6 +52,11 @@ docs: install
 
 wheel-check: install
 	PYTHON=$(abspath $(BIN))/python .ci/wheel-check
+
+napari-check: # the plugin in napari's test viewer; on Linux without a screen, xvfb-run gives a display in memory
+	$(PYTHON) -m venv build/napari
+	build/napari/bin/python -m pip install --quiet --constraint constraints.txt --editable ".[napari]" pytest pytest-qt
+	$(if $(DISPLAY),,xvfb-run -a) build/napari/bin/python -m pytest tests/napari_plugin -p no:cacheprovider
 
 clean:
 	rm -rf $(VENV) $(DEMO) .mypy_cache .ruff_cache .pytest_cache

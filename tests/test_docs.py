@@ -21,6 +21,8 @@ MODULES = sorted(m.name for m in pkgutil.walk_packages(salus.__path__, "salus.")
 
 @pytest.mark.parametrize("name", MODULES)
 def test_docstring_examples(name):
+    if name == "salus.napari_plugin.panel":
+        pytest.importorskip("magicgui", reason="napari is not installed; make napari-check tests its panel")
     module = importlib.import_module(name)
     result = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
     assert result.failed == 0
