@@ -1,7 +1,12 @@
 """DICOM structured reports: outlines and figures, read back; and the memory that a long cine's takes."""
 
+import json
+import shutil
+import subprocess
+import sys
 import tracemalloc
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pydicom
@@ -83,6 +88,26 @@ def test_a_report_of_a_cine_names_the_frames(cine, tmp_path):
     numbers = [int(group.roi.ContentSequence[0].ReferencedSOPSequence[0].ReferencedFrameNumber) for group in groups]
     assert numbers == [1, 1, 2, 2, 3, 3]
     assert len({group.tracking_uid for group in groups}) == 2
+
+
+def test_dcmqi_reads_each_lesion_of_each_frame_with_its_figures(cine, tmp_path):
+    """By the program of the package dcmqi, which reads reports of TID 1500."""
+    reader = shutil.which("tid1500reader", path=Path(sys.executable).parent)
+    if reader is None:
+        pytest.skip("tid1500reader (the package dcmqi) is not installed")
+    write_sr(tmp_path / "sr.dcm", open_dicom(cine), frames())
+    command = [reader, "--inputDICOM", tmp_path / "sr.dcm", "--outputMetadata", tmp_path / "sr.json"]
+    subprocess.run(command, check=True, capture_output=True)
+    groups = json.loads((tmp_path / "sr.json").read_text())["Measurements"]
+    lesions = [lesion for frame in frames() for lesion in frame.lesions]
+    source = pydicom.dcmread(cine)
+    assert [g["TrackingUniqueIdentifier"] for g in groups] == [tracking_uid(source, one.number) for one in lesions]
+    for group, lesion in zip(groups, lesions, strict=True):
+        assert group["Finding"]["CodeMeaning"] == "Neoplasm"
+        figures = {one["quantity"]["CodeValue"]: one for one in group["measurementItems"]}
+        for name, attribute, unit in ((codes.SCT.Area, "area", "mm2"), (codes.SCT.LongAxis, "longest", "mm")):
+            assert float(figures[name.value]["value"]) == pytest.approx(getattr(lesion, attribute), rel=1e-6)
+            assert figures[name.value]["units"]["CodeValue"] == unit
 
 
 def test_a_deidentified_report_of_a_cine_names_the_source_in_no_group(cine, tmp_path):
