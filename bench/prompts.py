@@ -114,6 +114,10 @@ def outlines(
     click, centre = Prompt(points=(sample_point(lesion, rng),)), Prompt(points=(centre_point(lesion),))
     box, tight = sample_loose_box(lesion, rng, (0.1, 0.1)), sample_loose_box(lesion, rng, (0.0, 0.0))
     yield "no prompt", outline(NO_PROMPT)
+    calibrated = segmenter.settings
+    segmenter.settings = replace(calibrated, refine=False)
+    yield "no prompt, without its own answer as map", outline(NO_PROMPT)
+    segmenter.settings = calibrated
     yield "one click, random", (mask := outline(click))
     corrected = add_correction(click, mask, truth)
     yield "two clicks, the second in the largest error", (mask := outline(corrected))

@@ -1,10 +1,12 @@
-"""Test-time augmentation averages the outputs for an image and its mirror; files without settings are refused."""
+"""Test-time augmentation averages the outputs of several passes; files without settings are refused."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.prompts.networks import SIDE, write_prompt_network
 
+from salus.engine import open_network
 from salus.errors import SalusError
 from salus.segmentation.network import NetworkSettings, predict, prepare_image, read_settings, restrain
 
@@ -52,3 +54,19 @@ def test_an_image_is_rounded_to_8_bits_at_the_networks_size():
     prepared = prepare_image(np.full((30, 20), 0.3), NetworkSettings("net", 8))
     assert (prepared.shape, prepared.dtype) == ((8, 8, 1), np.float32)
     np.testing.assert_allclose(prepared, round(0.3 * 255) / 255, atol=1e-7)
+
+
+@pytest.mark.parametrize("tta", [False, True])
+def test_refine_gives_the_network_its_own_answer_where_there_is_no_prompt(tmp_path, tta):
+    network = open_network(write_prompt_network(tmp_path / "a.onnx"))
+    dark = np.random.default_rng(1).random((2, SIDE, SIDE, 1), np.float32)
+    prompts = np.zeros_like(dark)
+    prompts[1, 4:9, 4:9] = 1
+    once = predict(network, 1 - dark, tta, prompts)
+    np.testing.assert_allclose(once["probability"][0], dark[0] / 2, atol=1e-6)
+    refined = predict(network, 1 - dark, tta, prompts, refine=True)
+    np.testing.assert_allclose(refined["probability"][0], (dark[0] / 2 + dark[0] * 3 / 4) / 2, atol=1e-6)
+    np.testing.assert_array_equal(refined["probability"][1], once["probability"][1])
+    np.testing.assert_array_equal(refined["presence"], once["presence"])
+    alone = predict(network, 1 - dark[:1], tta, refine=True)
+    np.testing.assert_allclose(alone["probability"], refined["probability"][:1], atol=1e-6)

@@ -48,6 +48,7 @@ class NetworkSettings:
         keep_aspect: the image is put into the input's square with its aspect ratio kept, see
             `salus.preprocess.letterbox`; else it is squashed.
         tta: the network was calibrated on means of its outputs for an image and for its mirror; see `predict`.
+        refine: with `tta`, the network gets its own answer back as the map where there is no prompt; see `predict`.
     """
 
     name: str
@@ -58,6 +59,7 @@ class NetworkSettings:
     strange: float = 1.0
     smallest: float = 0.0005
     tta: bool = False
+    refine: bool = False
     keep_aspect: bool = False
     restraint: dict[str, float] = field(default_factory=dict)
 
@@ -127,7 +129,7 @@ def takes_prompts(network: Network) -> bool:
 
 
 def predict(
-    network: Network, images: np.ndarray, tta: bool, prompts: np.ndarray | None = None
+    network: Network, images: np.ndarray, tta: bool, prompts: np.ndarray | None = None, refine: bool = False
 ) -> dict[str, np.ndarray]:
     """Run a network on a batch of images.
 
@@ -136,13 +138,29 @@ def predict(
         images: (n, S, S, 1) float32 in [0, 1].
         tta: run the mirrored images too and average (test-time augmentation); the strangeness is the images' own.
         prompts: (n, S, S, 1) float32 in [-1, 1], for a network that takes them; None gives it no prompt.
+        refine: where an image has no prompt, give its probability back to the network as the map, and take the mean of
+            the first and the second probability: the network's own answer is its saliency.
 
     Returns:
         The outputs by name, as the head of this file describes them.
     """
-    inputs = {"image": images}
-    if takes_prompts(network):
-        inputs[PROMPT] = np.zeros_like(images) if prompts is None else prompts
+    with_prompts = takes_prompts(network)
+    if prompts is None and with_prompts:
+        prompts = np.zeros_like(images)
+    outputs = _run(network, images, tta, prompts if with_prompts else None)
+    if not refine or prompts is None or not with_prompts:
+        return outputs
+    alone = ~prompts.any(axis=(1, 2, 3))
+    if alone.any():
+        first = outputs["probability"][alone]
+        outputs["probability"] = outputs["probability"].copy()
+        outputs["probability"][alone] = (first + _run(network, images[alone], tta, first)["probability"]) / 2
+    return outputs
+
+
+def _run(network: Network, images: np.ndarray, tta: bool, prompts: np.ndarray | None) -> dict[str, np.ndarray]:
+    """Run the network once, with `tta` on images and mirrored images in one batch."""
+    inputs = {"image": images} if prompts is None else {"image": images, PROMPT: prompts}
     if not tta:
         return network.run(inputs)
     n = len(images)

@@ -226,7 +226,7 @@ def findings_of(result: Any) -> Findings:
     Example:
         >>> from salus import make_phantom, segment
         >>> findings_of(segment(make_phantom(3).image))["network"]
-        'salus-5'
+        'salus-6'
     """
     return cast(Findings, {name: getattr(result, name) for name in Findings.__annotations__})
 

@@ -47,8 +47,9 @@ class Segmenter:
             image to image; see `salus.segmentation.postprocess.image_threshold`.
         restraint: how readily an image is left empty: "none" outlines the best candidate whatever its presence,
             "balanced" and "strict" leave images of little presence empty; None does what the network's file says.
-        tta: also segment the mirrored image and average, at twice the time (test-time augmentation); None does what
-            the network was calibrated for.
+        tta: average over several passes (test-time augmentation): also segment the mirrored image, at twice the time;
+            and if the network's file says `refine` and there is no prompt, give it its own answer back as the map, at
+            twice the time again. None does what the network was calibrated for.
         engine: "openvino", "onnxruntime" or "auto"; see `salus.engine.open_network`, also for the next four.
         threads: of the processor; None takes all cores.
         precision: "float32", "bfloat16" or "auto".
@@ -62,7 +63,7 @@ class Segmenter:
         >>> from salus import Segmenter, make_phantom
         >>> segmenter = Segmenter()
         >>> [result.network for result in segmenter.each(make_phantom(i).image for i in range(2))]
-        ['salus-5', 'salus-5']
+        ['salus-6', 'salus-6']
     """
 
     def __init__(
@@ -199,7 +200,7 @@ class Segmenter:
         scan = prepared.scan
         prompts = self._render([scan], [prompt])
         outputs = [
-            predict(self.network, image[None], self.tta, None if prompts is None else prompts[i : i + 1])
+            self._predict(image[None], None if prompts is None else prompts[i : i + 1])
             for i, image in enumerate(prepared.inputs)
         ]
         return interpret_outputs(scan, outputs, self._settings_for(prompt), self.threshold)
@@ -226,7 +227,7 @@ class Segmenter:
         prepared = np.stack(
             [prepare_image(region.crop(scan.pixels), self.settings) for scan in scans for region in scan.parts]
         )
-        outputs = predict(self.network, prepared, self.tta, self._render(scans, prompts))
+        outputs = self._predict(prepared, self._render(scans, prompts))
         rows = iter([{name: values[i : i + 1] for name, values in outputs.items()} for i in range(len(prepared))])
         return [
             interpret_outputs(scan, [next(rows) for _ in scan.parts], self._settings_for(prompt), self.threshold)
@@ -244,6 +245,10 @@ class Segmenter:
             SalusError: at the image that cannot be read. To go on after bad files call the segmenter for each instead.
         """
         return map_in_order(self, images, workers)
+
+    def _predict(self, images: np.ndarray, prompts: np.ndarray | None) -> dict[str, np.ndarray]:
+        """Run the network on its inputs, in as many passes as the options say."""
+        return predict(self.network, images, self.tta, prompts, self.tta and self.settings.refine)
 
     def _settings_for(self, prompt: Prompt) -> NetworkSettings:
         """Return the settings for an image; one in which a person pointed at something is not left empty."""
@@ -295,7 +300,7 @@ def segment(
         network: an .onnx file that `salus train` wrote; None or "shipped" takes the one in the package.
         threshold: probability from which on a pixel is tumour; None takes the network's own.
         restraint: "none", "balanced" or "strict", how readily an image is left empty; see `Segmenter`.
-        tta: also segment the mirrored image and average; None does what the network was calibrated for.
+        tta: average over several passes, see `Segmenter`; None does what the network was calibrated for.
         engine: see `Segmenter`, also for threads, precision, device and streams.
 
     Raises:
@@ -304,7 +309,7 @@ def segment(
     Example:
         >>> from salus import make_phantom, segment
         >>> segment(make_phantom(3).image).network
-        'salus-5'
+        'salus-6'
     """
     segmenter = _cached_segmenter(
         network,

@@ -49,8 +49,8 @@ class SegmentationRecipe(StepRecipe):
     pasted: float = 0.0
     dropout: float = 0.2
     attention: bool = True
-    prompted: float = 0.7
-    paired: float = 0.0
+    prompted: float = 0.6
+    paired: float = 0.45
     folded: bool = True
     empty_dice: bool = False
     augmentation: Augmentation = LIGHT
