@@ -80,6 +80,8 @@ def grabcut_mask(pixels: np.ndarray, inside: np.ndarray, perhaps: np.ndarray, ou
     labels = np.full(pixels.shape, cv2.GC_PR_BGD, np.uint8)
     labels[perhaps] = cv2.GC_PR_FGD
     labels[outside], labels[inside] = cv2.GC_BGD, cv2.GC_FGD
+    if not outside.any() or not (inside | perhaps).any():  # GrabCut needs pixels of both
+        return inside | perhaps
     models = np.zeros((2, 1, 65))
     cv2.grabCut(colours, labels, None, models[0], models[1], 5, cv2.GC_INIT_WITH_MASK)
     mask: np.ndarray = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)

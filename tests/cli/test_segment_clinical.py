@@ -173,9 +173,10 @@ def test_other_products_of_a_picture_that_is_no_dicom(tmp_path, capsys):
 
 def test_areas_are_0_in_frames_without_the_lesion(tmp_path):
     """In the numbers and in the chart, whatever the first and last frames hold."""
-    empty = np.full_like(frame(), 128)
+    empty = np.full_like(frame(), 200)
     path = wrap_dicom(tmp_path / "c.dcm", np.stack([empty, frame(), frame(3), empty]), regions=REGIONS)
-    command = ["segment", str(path), "--out", str(tmp_path / "out"), "--no-overlay", "--threshold", "0.5"]
+    network = write_network(tmp_path / "dark.onnx")
+    command = ["segment", str(path), "--out", str(tmp_path / "out"), "--no-overlay", "--network", str(network)]
     assert main(command) == 0
     with (tmp_path / "out" / "cine" / "c" / "area.csv").open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
