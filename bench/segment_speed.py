@@ -209,6 +209,15 @@ def target_row(name: str, value: float, limit: float, *, at_least: bool = False)
     return [name, f"{value:.4g}", f"{'≥' if at_least else '≤'} {limit:g}", "met" if met else "MISSED"]
 
 
+def describe_network(path: str) -> str:
+    """Name a network, and the passes in which it is run by default."""
+    from salus.segmentation.segmenter import Segmenter
+
+    settings = Segmenter(path).settings
+    passes = (1 + settings.tta) * (1 + (settings.tta and settings.refine))
+    return f"{settings.name}, {settings.size} x {settings.size}, {passes} pass{'es' * (passes > 1)} an image"
+
+
 def main() -> None:
     """Read the command line, measure, and print the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -228,7 +237,8 @@ def main() -> None:
         engine_lines, engine_rows = compare_engines(args, Path(folder))
         command_lines, command_rows = measure_commands(args, Path(folder))
     rows = [f"| {' | '.join(row)} |" for row in [*command_rows, *engine_rows]]
-    head = f"{processor_name()}, {args.threads} threads{', a quick run: times mean little' * args.quick}."
+    quick = ", a quick run: times mean little" * args.quick
+    head = f"{processor_name()}, {args.threads} threads; network {describe_network(args.network)}{quick}."
     title = f"# Speed of salus segment\n\n    python bench/segment_speed.py --threads {args.threads} -o FILE\n"
     target_head = ["", "| mark | found | wanted | |", "|---|---|---|---|"]
     text = "\n".join([title, head, "", *engine_lines, *command_lines, *target_head, *rows, ""])

@@ -20,7 +20,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # workers that each use all cores hinde
 
 SLOWEST = (
     "tests/lab/benchmark/test_ray_tasks.py",
-    "tests/lab/training/test_process_group.py",
+    "tests/lab/segmentation/test_ray_tasks.py",
     "tests/lab/benchmark/test_run.py",
     "tests/lab/saliency/test_regions.py",
     "tests/lab/training/test_backend.py",

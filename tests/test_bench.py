@@ -90,3 +90,16 @@ def test_the_simulated_reader_of_the_page_points_at_the_lesion_and_then_at_the_l
     assert page_count.place_to_point_at(mask, truth, 1) == (37.5, 27.5, True)  # the middle of what is too much
     assert page_count.place_to_point_at(mask, np.zeros_like(truth), 0) == (37.5, 27.5, True)  # there is no lesion
     assert page_count.dice(truth, truth) == page_count.dice(np.zeros_like(mask), np.zeros_like(mask)) == 1
+
+
+def test_kernels_of_onednn_are_summed_by_kind_for_each_step():
+    import train_step
+
+    text = "onednn_verbose,v1,info,cpu,runtime:threadpool\n"
+    text += "onednn_verbose,v1,primitive,exec,cpu,convolution,brg:avx2,forward_training,src,attr,alg,mb2_ic3oc8,1.5\n"
+    text += "onednn_verbose,v1,primitive,exec,cpu,convolution,brg:avx2,backward_data,src,attr,alg,g8mb2_ic8oc8_ih9,4\n"
+    text += "onednn_verbose,v1,primitive,exec,cpu,convolution,jit,forward_training,src,attr,alg,mb2_ic3oc8,2.5\n"
+    assert train_step.sum_kernels(text + "clock 9\n", 2) == [
+        ("convolution forward training", 2.0),
+        ("depthwise convolution backward data", 2.0),
+    ]

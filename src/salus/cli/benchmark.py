@@ -75,16 +75,7 @@ def add_parser(commands: Any) -> None:
     )
     shared_options.add_skip_bad(parser)
     shared_options.add_backend(parser)
-    parser.add_argument("--threads", type=int, metavar="N", help="processor threads (default: all)")
-    shared_options.add_devices_and_hosts(parser)
-    parser.add_argument(
-        "--engine",
-        choices=("local", "ray"),
-        default="local",
-        help="where networks are trained: one after another here, or spread over a Ray cluster; RUN and DATA must lie "
-        "where all its machines see them (default: %(default)s)",
-    )
-    shared_options.add_ray_address(parser)
+    shared_options.add_training_engine(parser)
     parser.set_defaults(run=run)
 
 
@@ -96,28 +87,22 @@ def run(args: argparse.Namespace) -> None:
 
     if (args.resume is None) == (args.data is None or args.output is None):
         raise SalusError("name a data set and a new folder (salus benchmark DATA -o RUN), or --resume RUN")
-    if args.address and args.engine != "ray":
-        raise SalusError("--address is that of a Ray cluster; give --engine ray as well")
-    if args.engine == "ray" and (args.devices is not None or args.hosts):
-        raise SalusError("--devices and --hosts train one network together, --engine ray many apart; give one of them")
+    shared_options.check_training_engine(args)
     folder = args.resume or args.output
-    resume_command = f"salus benchmark --resume {folder}"
-    args.when_interrupted = f"interrupted; continue with: {resume_command}"
+    args.when_interrupted = f"interrupted; continue with: salus benchmark --resume {folder}"
     if args.resume:
-        use_backend(shared_options.choose_backend(args) or BenchmarkConfig.load(args.resume).backend)
+        use_backend(args.backend or BenchmarkConfig.load(args.resume).backend)
     else:
         config = _new_config(args)
     from salus.lab.benchmark.run import resume, start
     from salus.lab.report.build import build_report
 
     execution = {name: getattr(args, name) for name in ("threads", "engine", "address")}
-    with shared_options.open_process_group(args, resume_command) as group:
-        if args.resume:
-            resume(folder, log, group=group, **execution)
-        else:
-            start(folder, config, log, folds_file=args.folds_file, group=group, **execution)
-        if group.is_main:
-            build_report(folder, log)
+    if args.resume:
+        resume(folder, log, **execution)
+    else:
+        start(folder, config, log, folds_file=args.folds_file, **execution)
+    build_report(folder, log)
 
 
 def _new_config(args: argparse.Namespace) -> BenchmarkConfig:
@@ -144,7 +129,7 @@ def _new_config(args: argparse.Namespace) -> BenchmarkConfig:
         skip_bad=args.skip_bad,
         mask_values=truth_values,
         prediction_values=prediction_values,
-        backend=use_backend(shared_options.choose_backend(args)),
+        backend=use_backend(args.backend),
     )
 
 

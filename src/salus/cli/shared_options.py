@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import os
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from salus.lab.training.process_group import ProcessGroup
 
 
 def add_run_folder(parser: argparse.ArgumentParser, resume_also: str = "") -> None:
@@ -95,7 +89,8 @@ def add_network(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--tta",
         action=argparse.BooleanOptionalAction,
-        help="average with the mirrored image, at twice the time (default: as the network was calibrated)",
+        help="average over several passes, with the mirrored image and, where the network was trained with prompts and "
+        "gets none, with its own answer as the map: up to four times the time (default: as the network was calibrated)",
     )
 
 
@@ -125,34 +120,24 @@ def add_ray_address(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_devices_and_hosts(parser: argparse.ArgumentParser) -> None:
-    """Add --devices, --hosts and --host, of a training on several GPUs; see `open_process_group`."""
-    group = parser.add_argument_group("many devices and hosts (backend jax; see docs/how-to/many-gpus.md)")
-    group.add_argument("--devices", type=int, metavar="N", help="GPUs of this host (default: one; with --hosts all)")
-    group.add_argument(
-        "--hosts",
-        metavar="NAME:PORT,NAME,...",
-        help="machines that train together; start the same command on each. The first keeps the result",
+def add_training_engine(parser: argparse.ArgumentParser) -> None:
+    """Add --threads, --engine and --address, of a command that trains several networks; see `check_training_engine`."""
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="processor threads (default: all); with Ray, cores of each network"
     )
-    group.add_argument("--host", type=int, metavar="I", help="which of them this is, from 0")
+    parser.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="where networks are trained: one after another here, or side by side on a Ray cluster; RUN and DATA must "
+        "lie where all its machines see them (default: %(default)s)",
+    )
+    add_ray_address(parser)
 
 
-def choose_backend(args: argparse.Namespace) -> str | None:
-    """Return the backend of --backend, else jax where --devices or --hosts need it, else None."""
-    named: str | None = args.backend
-    distributed = args.devices is not None or args.hosts is not None
-    return named or ("jax" if distributed and "KERAS_BACKEND" not in os.environ else None)
+def check_training_engine(args: argparse.Namespace) -> None:
+    """Raise a SalusError where --address comes without --engine ray."""
+    from salus.errors import SalusError
 
-
-def open_process_group(args: argparse.Namespace, resume_command: str) -> AbstractContextManager[ProcessGroup]:
-    """Connect the processes and devices of --devices, --hosts and --host.
-
-    Args:
-        args: the command's options.
-        resume_command: the command that resumes the run after a process died, without these options.
-    """
-    from salus.lab.training.process_group import open_process_group
-
-    options = {"--devices": args.devices, "--hosts": args.hosts, "--host": "I" if args.hosts else None}
-    resume_command += "".join(f" {name} {value}" for name, value in options.items() if value is not None)
-    return open_process_group(args.devices, args.hosts, args.host, resume_command)
+    if args.address and args.engine != "ray":
+        raise SalusError("--address is that of a Ray cluster; give --engine ray as well")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from salus.cli import shared_options
 from salus.cli.output import log
+
+if TYPE_CHECKING:
+    from salus.lab.segmentation.config import TrainingConfig
 
 SOURCES = "sources"
 """The value of --judge that leaves out each data set in turn."""
@@ -62,14 +66,14 @@ def add_parser(commands: Any) -> None:
         "--prompted",
         type=_parse_share,
         metavar="X",
-        help="share of the images that come with a simulated prompt; 0 trains a network that takes none (default: 0.7)",
+        help="share of the images that come with a simulated prompt; 0 trains a network that takes none (default: 0.6)",
     )
     training.add_argument(
         "--paired",
         type=_parse_share,
         metavar="X",
         help="share of these that are halves of two scans side by side, of which the prompt means one; not in the "
-        "early steps (default: 0)",
+        "early steps (default: 0.45)",
     )
     training.add_argument("--seed", type=int, metavar="N", help="of weights, order and augmentation (default: 1)")
     training.add_argument("--limit", type=int, metavar="N", help="images of each data set at most")
@@ -77,12 +81,16 @@ def add_parser(commands: Any) -> None:
         "--no-tta",
         dest="tta",
         action="store_false",
-        help="judge and calibrate on each image alone, not on the mean with its mirror: half the time in use",
+        help="judge and calibrate by one pass, not by the mean with the mirrored image and with the network's own "
+        "answer as the map: a quarter of the time in use",
     )
     shared_options.add_mask_values(parser, with_predictions=False)
     shared_options.add_skip_bad(parser)
     shared_options.add_backend(parser)
-    shared_options.add_devices_and_hosts(parser)
+    shared_options.add_training_engine(parser)
+    parser.add_argument(
+        "--devices", type=int, metavar="N", help="GPUs of this machine that share each batch (backend jax; default: 1)"
+    )
     parser.set_defaults(run=run)
 
 
@@ -109,31 +117,38 @@ def _parse_share(text: str) -> float:
 
 def run(args: argparse.Namespace) -> int:
     """Start a training, or resume one."""
-    from dataclasses import replace
-
     from salus.errors import SalusError
     from salus.lab.training.backend import use_backend
 
-    resume_command = f"salus train --resume {args.resume or args.output}"
-    args.when_interrupted = f"interrupted; continue with: {resume_command}"
-    if args.resume is not None:
-        if args.data or args.output:
-            raise SalusError("--resume RUN takes the rest from the run; leave out DATA and -o")
-        use_backend(shared_options.choose_backend(args))
-        from salus.lab.segmentation.run import resume
-
-        if args.judge == SOURCES:
-            raise SalusError("--judge sources is for a new run: salus train DATA DATA -o RUN --judge sources")
-
-        with shared_options.open_process_group(args, resume_command) as group:
-            resume(args.resume, log, group, judged=args.judge, final=args.final, final_steps=args.final_steps)
-        return 0
-    if not args.data or args.output is None:
+    shared_options.check_training_engine(args)
+    if args.devices is not None and args.engine == "ray":
+        raise SalusError("--devices trains one network on several GPUs, --engine ray many on one each; give one option")
+    args.when_interrupted = f"interrupted; continue with: salus train --resume {args.resume or args.output}"
+    if args.resume is not None and (args.data or args.output):
+        raise SalusError("--resume RUN takes the rest from the run; leave out DATA and -o")
+    if args.resume is not None and args.judge == SOURCES:
+        raise SalusError("--judge sources is for a new run: salus train DATA DATA -o RUN --judge sources")
+    if args.resume is None and (not args.data or args.output is None):
         raise SalusError("name the data and where the result goes: salus train DATA -o RUN")
-    use_backend(shared_options.choose_backend(args))
+    use_backend(args.backend or ("jax" if args.devices is not None and "KERAS_BACKEND" not in os.environ else None))
+    from salus.lab.segmentation.run import Execution, resume, start
+    from salus.lab.training.devices import use_devices
+
+    execution = Execution(args.threads, use_devices(args.devices), args.engine, args.address)
+    if args.resume is not None:
+        resume(args.resume, log, execution, judged=args.judge, final=args.final, final_steps=args.final_steps)
+    else:
+        start(args.output, _new_config(args), log, execution)
+    return 0
+
+
+def _new_config(args: argparse.Namespace) -> TrainingConfig:
+    """Turn the options of a new run into its settings."""
+    from dataclasses import replace
+
     from salus.lab.segmentation.config import TrainingConfig
     from salus.lab.segmentation.recipe import SegmentationRecipe
-    from salus.lab.segmentation.run import shipped, start
+    from salus.lab.segmentation.run import shipped
 
     recipe = SegmentationRecipe() if args.start_from is None else replace(SegmentationRecipe(), early_steps=0)
     names = ("steps", "early_steps", "batch", "learning_rate", "prompted", "paired", "seed")
@@ -142,7 +157,7 @@ def run(args: argparse.Namespace) -> int:
     start_from = args.start_from
     if start_from is not None:
         start_from = str(shipped() if start_from == "shipped" else Path(start_from).absolute())
-    config = TrainingConfig(
+    return TrainingConfig(
         data=tuple(str(folder.absolute()) for folder in args.data),
         name=args.name,
         folds=args.folds,
@@ -157,6 +172,3 @@ def run(args: argparse.Namespace) -> int:
         mask_values=shared_options.parse_mask_values(args.mask_values)[0],
         recipe=recipe,
     )
-    with shared_options.open_process_group(args, resume_command) as group:
-        start(args.output, config, log, group)
-    return 0

@@ -40,3 +40,19 @@ def tiny_net(size, weights, dropout, *_):
     presence = layers.Dense(1, activation="sigmoid", name="presence")(means)
     outputs = {"probability": probability, "saliency": saliency, "presence": presence, "features": means}
     return keras.Model(image, outputs)
+
+
+def train_a_tiny_net(monkeypatch=None):
+    """Let this process train `tiny_net` in place of the real network, and write its state often.
+
+    A Ray worker calls it when it starts.
+    """
+    from salus.lab.training.backend import use_backend
+
+    use_backend("tensorflow")
+    from salus.lab.networks import segment_net
+    from salus.lab.training import loop
+
+    change = setattr if monkeypatch is None else monkeypatch.setattr
+    change(segment_net, "segment_net", tiny_net)
+    change(loop, "STATE_INTERVAL", 20)

@@ -133,13 +133,13 @@ def test_folds_are_added_to_a_finished_run(run, tmp_path, monkeypatch):
     grown = shutil.copytree(run, tmp_path / "run")
     trained = []
 
-    def train_and_export(folder, data, indices, config, log, group):
-        if not (folder / NETWORK).exists():
-            trained.append((folder.name, len(indices)))
-            folder.mkdir()
-            shutil.copy(run / "fold-1" / NETWORK, folder)
+    def train_and_export(task, data, log, group):
+        if not (task.folder / NETWORK).exists():
+            trained.append((task.folder.name, len(task.training)))
+            task.folder.mkdir()
+            shutil.copy(run / "fold-1" / NETWORK, task.folder)
 
-    monkeypatch.setattr("salus.lab.segmentation.run.train_and_export", train_and_export)
+    monkeypatch.setattr("salus.lab.segmentation.tasks.train_and_export", train_and_export)
     judged = load_config(run)[0].judged
     with pytest.raises(SalusError, match="give as many or more"):
         resume(grown, silent, judged=judged - 1)

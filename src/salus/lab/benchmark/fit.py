@@ -15,7 +15,6 @@ from salus.lab.benchmark.protocol import Protocol
 from salus.lab.training.backend import build_optimizer, make_dataset, use_jit
 from salus.lab.training.checkpoint import BEST, FINAL, Checkpoint, restore
 from salus.lab.training.losses import dice_loss, dsc
-from salus.lab.training.process_group import SINGLE_PROCESS, ProcessGroup
 from salus.lab.training.progress import Log
 from salus.lab.training.run_folder import read_history
 
@@ -42,7 +41,6 @@ def fit(
     protocol: Protocol,
     folder: Path,
     log: Log = print,
-    group: ProcessGroup = SINGLE_PROCESS,
 ) -> list[dict[str, float]]:
     """Train a model, or resume its training where an earlier call with the same folder was interrupted.
 
@@ -53,17 +51,14 @@ def fit(
         protocol: settings of the training.
         folder: folder for history.csv, the best and the last epoch's weights, and TensorBoard logs.
         log: called with a line after every epoch.
-        group: processes that train together. Build the model and call this function within its scope.
 
     Returns:
         The history, a row for each epoch. The model holds the last weights, or the best where `protocol.restore_best`.
     """
-    folder = group.replicate_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / FINAL).exists():  # an earlier call finished the training
         model.load_weights(folder / FINAL)
         return read_history(folder)
-    group.shard_batches(model)
     model.compile(keras.optimizers.Adam(protocol.learning_rate), loss=dice_loss, metrics=[dsc], jit_compile=use_jit())
     build_optimizer(model)
     history = restore(model, folder)

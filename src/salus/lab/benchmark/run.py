@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from salus.atomic import write_json, write_rows
@@ -18,8 +17,7 @@ from salus.evaluation.scoring import Decisions, score_prediction
 from salus.lab.benchmark.config import BenchmarkConfig, fold_folder, split_method_name
 from salus.lab.benchmark.task import BenchmarkRun, FoldTask, train_and_test
 from salus.lab.saliency.source import AUTO, FILES, parse_source
-from salus.lab.training.backend import describe_environment
-from salus.lab.training.process_group import SINGLE_PROCESS, ProcessGroup
+from salus.lab.training.backend import describe_environment, set_threads
 from salus.lab.training.progress import Log
 from salus.lab.training.run_folder import (
     DATA,
@@ -45,7 +43,6 @@ def start(
     *,
     folds_file: Path | None = None,
     threads: int | None = None,
-    group: ProcessGroup = SINGLE_PROCESS,
     engine: str = LOCAL,
     address: str | None = None,
 ) -> None:
@@ -57,19 +54,16 @@ def start(
         log: called with each line of progress.
         folds_file: folds saved earlier; None makes them by the protocol's rule.
         threads: threads of the backend; None leaves the number to it.
-        group: processes that train together.
         engine: LOCAL, one fold task after another in this process; or RAY, see `salus.lab.benchmark.ray_tasks`.
         address: address of the Ray cluster.
 
     Raises:
         SalusError: the folder holds a run, the data do not fit, or folds leak.
     """
-    group.check_batch(config.protocol.batch)
+    set_threads(threads)  # before a network is built, which starts TensorFlow
     check_unused(folder, "salus benchmark")
     if folder.is_dir() and {path.name for path in folder.iterdir()} - set(INITIAL_FILES):
         raise SalusError(f"{folder}: holds other files; name a new folder")
-    folder, log = group.replicate_folder(folder), group.log(log)
-    group.check_equal("the options", json.dumps(asdict(config)))
     data = read_data_set(config.data, config.layout, config.mask_values)
     log(f"{config.data}: {len(data.labelled)} labelled images, layout {data.layout}")
     for remark in data.remarks:
@@ -80,12 +74,10 @@ def start(
     config = replace(config, protocol=config.protocol.change(folds=len(folds.numbers)))
     create_folder(folder)
     folds.save(folder / FOLDS)
-    data_fingerprint = fingerprint(data.labelled)
-    group.check_equal(f"{config.data}: images", data_fingerprint["sha256"])
-    write_json(folder / DATA, data_fingerprint)
+    write_json(folder / DATA, fingerprint(data.labelled))
     write_json(folder / ENVIRONMENT, describe_environment())
     config.save(folder)  # last: a folder with run.json can be resumed
-    _finish(BenchmarkRun(folder, config, folds, pairs, log, group), threads, engine, address)
+    _finish(BenchmarkRun(folder, config, folds, pairs, log), threads, engine, address)
 
 
 def resume(
@@ -93,7 +85,6 @@ def resume(
     log: Log = print,
     *,
     threads: int | None = None,
-    group: ProcessGroup = SINGLE_PROCESS,
     engine: str = LOCAL,
     address: str | None = None,
 ) -> None:
@@ -102,15 +93,14 @@ def resume(
     Raises:
         SalusError: there is no run, or its data have changed since.
     """
-    folder, log = group.replicate_folder(folder), group.log(log)
+    set_threads(threads)
     config = BenchmarkConfig.load(folder)
-    group.check_batch(config.protocol.batch)
     data = read_data_set(config.data, config.layout, config.mask_values)
     if fingerprint(data.labelled)["sha256"] != read_json(folder / DATA)["sha256"]:
         raise SalusError(f"{config.data}: has changed since {folder} was started; start a new run")
     folds = Folds.from_json(read_json(folder / FOLDS), folder / FOLDS)
     pairs = _prepare_pairs(data, config, log)
-    _finish(BenchmarkRun(folder, config, folds, pairs, log, group), threads, engine, address)
+    _finish(BenchmarkRun(folder, config, folds, pairs, log), threads, engine, address)
 
 
 def _prepare_pairs(data: DataSet, config: BenchmarkConfig, log: Log) -> Pairs:
@@ -182,7 +172,7 @@ def _finish(run: BenchmarkRun, threads: int | None, engine: str, address: str | 
     titles = {task: f"[{i}/{len(tasks)}] {task} of {len(folds.numbers)}" for i, task in enumerate(tasks, 1)}
     for task in tasks:
         summary = fold_folder(run.folder, task.method, task.fold) / SUMMARY
-        if run.group.broadcast_flag(summary.exists):
+        if summary.exists():
             run.log(f"{titles.pop(task)}: done before")
     if engine == RAY and titles:
         from salus.lab.benchmark.ray_tasks import run_fold_tasks
@@ -192,8 +182,6 @@ def _finish(run: BenchmarkRun, threads: int | None, engine: str, address: str | 
         for task, title in titles.items():
             run.log(title)
             train_and_test(run, task, threads)
-    if not run.group.is_main:
-        return
     for name, masks in config.predictions.items():
         run.log(f"{name}: masks from {masks}")
         _score_predictions(run, name, Path(masks))

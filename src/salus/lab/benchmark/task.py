@@ -17,7 +17,6 @@ from salus.lab.benchmark.config import BenchmarkConfig, fold_folder, split_metho
 from salus.lab.benchmark.protocol import Protocol
 from salus.lab.saliency.source import FoldIndices, apply_changes, estimate_base_maps, parse_source
 from salus.lab.training.backend import set_up
-from salus.lab.training.process_group import ProcessGroup
 from salus.lab.training.progress import Log
 from salus.lab.training.run_folder import OUTPUTS, SCORES, SUMMARY
 
@@ -44,7 +43,6 @@ class BenchmarkRun:
         folds: assignment of the cases to folds.
         pairs: all cases, prepared at the networks' size.
         log: called with each line of progress.
-        group: processes that train together.
     """
 
     folder: Path
@@ -52,7 +50,6 @@ class BenchmarkRun:
     folds: Folds
     pairs: Pairs
     log: Log
-    group: ProcessGroup
 
 
 def fold_indices(names: Sequence[str], folds: Folds, protocol: Protocol, fold: int) -> FoldIndices:
@@ -105,15 +102,14 @@ def train_and_test(run: BenchmarkRun, task: FoldTask, threads: int | None) -> No
     from salus.lab.networks.flops import flops
     from salus.lab.networks.registry import build_network
 
-    protocol, pairs, group = run.config.protocol, run.pairs, run.group
+    protocol, pairs = run.config.protocol, run.pairs
     method, fold = task.method, task.fold
     folder = fold_folder(run.folder, method, fold)
     network, _ = split_method_name(method)
     indices = run_fold_indices(run, fold)
     training, validation, test = (list(part) for part in (indices.fitting, indices.validation, indices.test))
-    source, maps = saliency_source(run, method), None
-    if source:
-        maps = group.broadcast(lambda: {"maps": load_or_estimate_maps(run, source, fold, indices)})["maps"]
+    source = saliency_source(run, method)
+    maps = load_or_estimate_maps(run, source, fold, indices) if source else None
 
     keras.utils.clear_session()  # an estimator may have trained networks of its own
     precision = set_up(protocol.seed + fold, protocol.precision, threads)
@@ -121,12 +117,8 @@ def train_and_test(run: BenchmarkRun, task: FoldTask, threads: int | None) -> No
     def subset(cases: list[int]) -> Subset:
         return Subset(pairs.images[cases], pairs.masks[cases], None if maps is None else maps[cases])
 
-    with group.scope():
-        model = build_network(network, protocol.size)
-        history = fit(model, subset(training), subset(validation), protocol, folder, run.log, group)
-    if not group.is_main:
-        return
-    model = group.local_copy(model, lambda: build_network(network, protocol.size))
+    model = build_network(network, protocol.size)
+    history = fit(model, subset(training), subset(validation), protocol, folder, run.log)
     both_batch_sizes = protocol.batch + len(test) % protocol.batch
     predict(model, subset(test[:both_batch_sizes]), protocol.batch)  # the first call with a batch size compiles
     start = time.monotonic()

@@ -39,7 +39,8 @@ class TrainingConfig:
         start_from: a network file to fine-tune; None starts from ImageNet's weights.
         limit: largest number of images of each set; None takes all.
         skip_bad: leave out cases that cannot be read, instead of stopping.
-        tta: judge, calibrate and by default use the network on the mean of an image and its mirror.
+        tta: judge, calibrate and by default use the network on the mean of an image and its mirror, and where it takes
+            prompts, give its own answer back to it as the map (`salus.segmentation.network.predict`).
         mask_values: how the values of masks are read; see `salus.read.mask_values`.
         recipe: settings of each training.
     """
@@ -61,7 +62,14 @@ class TrainingConfig:
     def network_settings(self) -> NetworkSettings:
         """Make the settings of the run's network, before calibration."""
         recipe = self.recipe
-        return NetworkSettings(self.name, recipe.size, threshold=None, tta=self.tta, keep_aspect=recipe.keep_aspect)
+        return NetworkSettings(
+            self.name,
+            recipe.size,
+            threshold=None,
+            tta=self.tta,
+            refine=self.tta and recipe.prompted > 0,
+            keep_aspect=recipe.keep_aspect,
+        )
 
 
 def load_config(run: Path) -> tuple[TrainingConfig, dict[str, str]]:

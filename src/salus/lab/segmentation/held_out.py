@@ -14,7 +14,7 @@ from salus.errors import SalusError
 from salus.lab.segmentation.config import NETWORK, PREDICTIONS
 from salus.lab.training.cross_validation import CrossValidationData
 from salus.lab.training.progress import Log
-from salus.segmentation.network import predict
+from salus.segmentation.network import NetworkSettings, predict
 from salus.segmentation.postprocess import clipped_logit
 
 
@@ -37,21 +37,24 @@ class HeldOutPredictions:
     strangeness: np.ndarray
 
 
-def write_held_out(folder: Path, data: CrossValidationData, test: np.ndarray, tta: bool, log: Log) -> None:
+def write_held_out(
+    folder: Path, data: CrossValidationData, test: np.ndarray, settings: NetworkSettings, log: Log
+) -> None:
     """Predict a fold's test images with its network, and write the outputs to its folder.
 
     Args:
         folder: of the fold; holds its network.
         data: the images of the run.
         test: indices of the test images.
-        tta: average over each image and its mirror.
+        settings: `tta` and `refine` say in which passes.
         log: called with lines of progress.
     """
     network = open_network(folder / NETWORK)
     logit = np.empty((len(test), *data.images.shape[1:]), np.float16)
     presence, strangeness = np.empty((2, len(test)))
     for row, index in enumerate(test):
-        outputs = predict(network, data.images[index][None, ..., None] / np.float32(255), tta)
+        image = data.images[index][None, ..., None] / np.float32(255)
+        outputs = predict(network, image, settings.tta, refine=settings.refine)
         logit[row] = clipped_logit(outputs["probability"][0, ..., 0])
         presence[row], strangeness[row] = outputs["presence"].item(), outputs["strangeness"].item()
         if (row + 1) % 200 == 0:

@@ -15,41 +15,57 @@ trained. With one fold they are fitted and judged on the same images; they are t
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from salus.atomic import write_rows, write_whole
 from salus.errors import SalusError
 from salus.lab.segmentation.calibrate import calibrate
 from salus.lab.segmentation.card import make_card, seen_before, write_card
-from salus.lab.segmentation.config import FINAL, NETWORK, PREDICTIONS, TrainingConfig, load_config
-from salus.lab.segmentation.export import add_strangeness_output, export_segmenter
-from salus.lab.segmentation.held_out import read_held_out, write_held_out
-from salus.lab.segmentation.train import train_segmenter
+from salus.lab.segmentation.config import FINAL, NETWORK, TrainingConfig, load_config
+from salus.lab.segmentation.held_out import read_held_out
+from salus.lab.segmentation.tasks import list_tasks, train_network
+from salus.lab.training.backend import set_threads
 from salus.lab.training.cross_validation import CrossValidationData, read_cross_validation_data
-from salus.lab.training.process_group import SINGLE_PROCESS, ProcessGroup
+from salus.lab.training.devices import ONE_DEVICE, DeviceGroup
 from salus.lab.training.progress import Log
 from salus.lab.training.run_folder import check_same_data, check_unused, start_run, write_settings
-
-KNOWN_IMAGES = 600
-"""Training images, spread over all, to which the strangeness is fitted."""
+from salus.ray_cluster import LOCAL, RAY
 
 
-def start(run: Path, config: TrainingConfig, log: Log = print, group: ProcessGroup = SINGLE_PROCESS) -> Path:
+@dataclass(frozen=True, eq=False)
+class Execution:
+    """Where and how the networks of a run are trained; it does not change the result but for rounding.
+
+    Attributes:
+        threads: of the backend; None leaves the number to it.
+        devices: that train one network together.
+        engine: LOCAL, one network after another in this process; or RAY, see `salus.lab.segmentation.ray_tasks`.
+        address: of the Ray cluster.
+    """
+
+    threads: int | None = None
+    devices: DeviceGroup = ONE_DEVICE
+    engine: str = LOCAL
+    address: str | None = None
+
+
+HERE = Execution()
+
+
+def start(run: Path, config: TrainingConfig, log: Log = print, execution: Execution = HERE) -> Path:
     """Start a run in a new folder and finish it.
 
     Args:
         run: its folder.
         config: its settings.
         log: called with lines of progress.
-        group: the processes and devices that train together.
+        execution: where and how the networks are trained.
 
     Returns:
-        The network's file, which the main process has written.
+        The network's file, with settings and card inside.
 
     Raises:
         SalusError: the folder holds a run, the settings contradict each other, or the data cannot be read.
@@ -60,20 +76,18 @@ def start(run: Path, config: TrainingConfig, log: Log = print, group: ProcessGro
     if not 0 <= config.judged <= config.folds or (config.judged == 0 and not config.final):
         raise SalusError(f"{config.judged} of {config.folds} folds judged; give 1 to {config.folds}, or 0 with --final")
     _check_final_steps(config)
-    group.check_batch(config.recipe.batch)
-    run, log = group.replicate_folder(run), group.log(log)
+    execution.devices.check_batch(config.recipe.batch)
     data, fingerprints = _read_data(config, log)
-    group.check_equal("the options or images", json.dumps([asdict(config), fingerprints]))
     start_run(run, asdict(config), fingerprints, data.fold_assignment())
     for line in seen_before(config, fingerprints):
         log(f"mind: {line}")
-    return _finish(run, config, data, fingerprints, log, group)
+    return _finish(run, config, data, fingerprints, log, execution)
 
 
 def resume(
     run: Path,
     log: Log = print,
-    group: ProcessGroup = SINGLE_PROCESS,
+    execution: Execution = HERE,
     *,
     judged: int | None = None,
     final: bool = False,
@@ -84,19 +98,18 @@ def resume(
     Args:
         run: its folder.
         log: called with lines of progress.
-        group: the processes and devices that train together.
+        execution: where and how the networks are trained, as now asked for.
         judged: number of folds to judge from now on, not fewer than before; None leaves it.
         final: from now on also train on every image.
         final_steps: steps of that training, as in `TrainingConfig`; None leaves them.
 
     Returns:
-        The network's file, which the main process has written.
+        The network's file, with settings and card inside.
 
     Raises:
         SalusError: there is no run, its data have changed, it judges more folds already, or its final network was begun
             in another way.
     """
-    run, log = group.replicate_folder(run), group.log(log)
     config, recorded = load_config(run)
     if judged is not None and config.sources:
         raise SalusError(f"{run}: leaves out each data set in turn; it has no other folds to judge")
@@ -111,12 +124,11 @@ def resume(
         final_steps=config.final_steps if final_steps is None else final_steps,
     )
     _check_final_steps(config)
-    group.check_batch(config.recipe.batch)
+    execution.devices.check_batch(config.recipe.batch)
     data, fingerprints = _read_data(config, log)
     check_same_data(run, recorded, fingerprints, data.fold_assignment())
-    if group.is_main:
-        write_settings(run, asdict(config), fingerprints)
-    return _finish(run, config, data, fingerprints, log, group)
+    write_settings(run, asdict(config), fingerprints)
+    return _finish(run, config, data, fingerprints, log, execution)
 
 
 def _check_final_steps(config: TrainingConfig) -> None:
@@ -166,70 +178,31 @@ def _finish(
     data: CrossValidationData,
     fingerprints: dict[str, str],
     log: Log,
-    group: ProcessGroup,
+    execution: Execution,
 ) -> Path:
     """Do what is not done yet: train each fold, train on every image, calibrate, judge, and write the result."""
-    judged = range(1, config.judged + 1)
-    for fold in judged:
-        test, training = data.test_indices(fold), data.training_indices(fold)
-        folder = run / f"fold-{fold}"
-        held_out = f"{data.sets[test[0]]} left out" if config.sources else f"fold {fold} of {config.folds}"
-        log(f"{held_out}: {len(training)} images to train on, {len(test)} held out")
-        train_and_export(folder, data, training, config, log, group)
-        if group.is_main and not (folder / PREDICTIONS).exists():
-            write_held_out(folder, data, test, config.tta, log)
-    if config.final:
-        log(f"final: all {len(data.names)} images")
-        train_and_export(run / FINAL, data, np.arange(len(data.names)), _final_config(run, config), log, group)
-    path = run / NETWORK
-    if not group.is_main:
-        return path
-    predictions = read_held_out(run, judged, data)
+    path, tasks = run / NETWORK, list_tasks(run.absolute(), config, data)
+    left = [task for task in tasks if not task.is_done]
+    if execution.engine == RAY and left:
+        from salus.lab.segmentation.ray_tasks import train_on_cluster
+
+        train_on_cluster(run, left, data, execution.threads, execution.address, log)
+    else:
+        set_threads(execution.threads)
+        for task in left:
+            log(task.title)
+            train_network(task, data, log, execution.devices)
+    predictions = read_held_out(run, range(1, config.judged + 1), data)
     settings = config.network_settings()
     if predictions is not None:
         settings = calibrate(predictions, settings, data.masks, data.sets)
     rows, card = make_card(config, data, fingerprints, predictions, settings, log)
-    write_whole(path, partial(_copy_with_card, run / (FINAL if config.final else "fold-1") / NETWORK, card))
+    write_whole(path, partial(_copy_with_card, tasks[-1 if config.final else 0].folder / NETWORK, card))
     if rows:
         write_rows(run / "images.csv", rows)
     write_card(run, card)
     log(f"{path}: {path.stat().st_size / 1e6:.1f} MB; try it: salus segment IMAGE -o OUT --network {path}")
     return path
-
-
-def _final_config(run: Path, config: TrainingConfig) -> TrainingConfig:
-    """Return the settings of the training on every image."""
-    if config.final_steps is None:
-        return config
-    recipe = replace(config.recipe, steps=config.final_steps, early_steps=0)
-    return replace(config, start_from=str(run / "fold-1" / NETWORK), recipe=recipe)
-
-
-def train_and_export(
-    folder: Path, data: CrossValidationData, indices: np.ndarray, config: TrainingConfig, log: Log, group: ProcessGroup
-) -> None:
-    """Train one network and export it, unless its file exists.
-
-    Args:
-        folder: of this training.
-        data: the images of the run.
-        indices: of the images to train on.
-        config: settings of this training.
-        log: called with lines of progress.
-        group: the processes and devices that train together.
-    """
-    path = folder / NETWORK
-    if group.broadcast_flag(path.exists):
-        return
-    start_from = None if config.start_from is None else Path(config.start_from)
-    images = data.images[indices]
-    model = train_segmenter(images, data.masks[indices], config.recipe, folder, log, start_from, group)
-    if not group.is_main:
-        return
-    spread = np.unique(np.linspace(0, len(images) - 1, KNOWN_IMAGES).round().astype(int))
-    model = add_strangeness_output(model, images[spread])
-    settings = asdict(config.network_settings())
-    write_whole(path, lambda temporary: export_segmenter(model, temporary, settings))
 
 
 def _copy_with_card(source: Path, card: dict[str, Any], path: Path) -> None:

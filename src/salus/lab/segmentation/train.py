@@ -11,8 +11,8 @@ import numpy as np
 from salus.errors import SalusError
 from salus.lab.segmentation.loader import load_batches
 from salus.lab.segmentation.recipe import SegmentationRecipe
+from salus.lab.training.devices import ONE_DEVICE, DeviceGroup
 from salus.lab.training.loop import FINAL_WEIGHTS, compile_model, count_steps, train_steps
-from salus.lab.training.process_group import SINGLE_PROCESS, ProcessGroup
 from salus.lab.training.progress import Log
 from salus.preprocess import resize, to_uint8
 
@@ -30,7 +30,7 @@ def train_segmenter(
     folder: Path,
     log: Log = print,
     start_from: Path | None = None,
-    group: ProcessGroup = SINGLE_PROCESS,
+    devices: DeviceGroup = ONE_DEVICE,
 ) -> keras.Model:
     """Train the network, resuming where an earlier call with the same folder was interrupted.
 
@@ -41,7 +41,7 @@ def train_segmenter(
         folder: gets the state while the network trains, then weights.weights.h5.
         log: called with a line of progress every hundred steps.
         start_from: an .onnx file of the same network to start from, in place of ImageNet's weights.
-        group: the processes and devices that train together.
+        devices: that train together.
 
     Raises:
         SalusError: the images have another size, no mask shows a tumour, the recipe begins at a smaller size although
@@ -61,12 +61,11 @@ def train_segmenter(
         raise SalusError("no mask shows a tumour; there is nothing to learn")
     if recipe.early_steps and start_from is not None:
         raise SalusError("fine-tuning begins at the network's own size; leave out --early-steps, or --start-from")
-    folder = group.replicate_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     final = folder / FINAL_WEIGHTS
     early_weights = None
     if recipe.early_steps and not final.exists():
-        early_weights = _train_early(images, masks, recipe, folder, log, group)
+        early_weights = _train_early(images, masks, recipe, folder, log, devices)
     keras.utils.clear_session()
     set_up(recipe.seed, "float32")  # depthwise convolutions are slower in bfloat16
     encoder = IMAGENET if recipe.pretrained and start_from is None and early_weights is None else None
@@ -80,15 +79,15 @@ def train_segmenter(
         model = build()
         model.load_weights(final)
         return model
-    with group.scope():
+    with devices.scope():
         model = build(encoder)
         if early_weights is not None:
             set_resized_weights(model, early_weights)
         elif start_from is not None:
             load_onnx_weights(model, start_from)
-        group.shard_batches(model)
+        devices.shard_batches(model)
         _train(model, images, masks, recipe, folder, log)
-    return group.local_copy(model, build)
+    return devices.local_copy(model, build)
 
 
 def _train(
@@ -96,14 +95,9 @@ def _train(
 ) -> None:
     """Run the steps that are left, on a network with its first weights."""
     from salus.lab.training.backend import batch_processes
-    from salus.lab.training.losses import outline_loss, saliency_loss
 
     steps = count_steps(recipe, len(images))
-    outline = saliency_loss if recipe.empty_dice else outline_loss
-    loss = {"probability": outline, "saliency": saliency_loss, "presence": "binary_crossentropy"}
-    compile_model(
-        model, recipe, steps, loss={**loss, "features": None}, loss_weights={**recipe.weights, "features": 0.0}
-    )
+    compile_segmenter(model, recipe, steps)
     train_steps(
         model,
         lambda finished: load_batches(images, masks, recipe, finished, steps, batch_processes()),
@@ -113,13 +107,24 @@ def _train(
     )
 
 
+def compile_segmenter(model: keras.Model, recipe: SegmentationRecipe, steps: int) -> None:
+    """Compile a network with the losses and the optimiser of a recipe, for so many steps."""
+    from salus.lab.training.losses import outline_loss, saliency_loss
+
+    outline = saliency_loss if recipe.empty_dice else outline_loss
+    loss = {"probability": outline, "saliency": saliency_loss, "presence": "binary_crossentropy"}
+    compile_model(
+        model, recipe, steps, loss={**loss, "features": None}, loss_weights={**recipe.weights, "features": 0.0}
+    )
+
+
 def _train_early(
-    images: np.ndarray, masks: np.ndarray, recipe: SegmentationRecipe, folder: Path, log: Log, group: ProcessGroup
+    images: np.ndarray, masks: np.ndarray, recipe: SegmentationRecipe, folder: Path, log: Log, devices: DeviceGroup
 ) -> list[np.ndarray]:
     """Train at the smaller size; return the weights."""
     early = early_recipe(recipe)
     log(f"  first at {early.size} x {early.size}")
-    model = train_segmenter(*resize_pairs(images, masks, early.size), early, folder / "early", log, group=group)
+    model = train_segmenter(*resize_pairs(images, masks, early.size), early, folder / "early", log, devices=devices)
     weights: list[np.ndarray] = model.get_weights()
     log(f"  then at {recipe.size} x {recipe.size}")
     return weights

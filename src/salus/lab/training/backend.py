@@ -10,9 +10,11 @@ import importlib.util
 import os
 import platform
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, suppress
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +55,7 @@ def use_backend(name: str | None = None) -> str:
         return chosen
     for package in ("keras", chosen):
         if importlib.util.find_spec(package) is None:
-            extra = "jax" if chosen == "jax" else "train"
+            extra = chosen if package != "keras" and chosen in ("jax", "torch") else "train"
             raise SalusError(f'{package} is not installed; run: pip install "salus[{extra}]"')
     os.environ["KERAS_BACKEND"] = chosen
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -69,7 +71,7 @@ def set_up(seed: int, precision: str = "auto", threads: int | None = None) -> st
     Args:
         seed: of Python, NumPy and the backend.
         precision: one of `PRECISIONS`; "auto" is mixed_bfloat16 on a GPU, and where it was measured to be faster.
-        threads: of TensorFlow; None leaves the number to it.
+        threads: of TensorFlow or PyTorch; None leaves the number to it.
 
     Returns:
         The precision in force, "float32" or "mixed_bfloat16".
@@ -78,21 +80,54 @@ def set_up(seed: int, precision: str = "auto", threads: int | None = None) -> st
         raise SalusError(f"unknown precision {precision!r}; choose one of {', '.join(PRECISIONS)}")
     import keras
 
+    set_threads(threads)
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        if threads:
-            try:
-                tf.config.threading.set_intra_op_parallelism_threads(threads)
-                tf.config.threading.set_inter_op_parallelism_threads(threads)
-            except RuntimeError:  # TensorFlow has started already; its threads stay as they are
-                pass
         tf.config.experimental.enable_op_determinism()
+    elif keras.backend.backend() == "torch":
+        import torch
+
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS refuses to be deterministic
+        torch.use_deterministic_algorithms(True, warn_only=True)
     if precision == "auto":
         precision = "mixed_bfloat16" if has_bfloat16() else "float32"
     keras.mixed_precision.set_global_policy(precision)
     keras.utils.set_random_seed(seed)
     return precision
+
+
+def seed_each_step() -> Callable[[int], None]:
+    """Return a function to call before each training step with its number, from 1; call this after `set_up`.
+
+    On PyTorch, Keras's dropout draws from the one generator of the process. Seeded by step, a resumed training drops
+    what an uninterrupted one does. On the other backends each layer counts its draws; see `checkpoint.advance_dropout`.
+    """
+    import keras
+
+    if keras.backend.backend() != "torch":
+        return lambda step: None
+    import torch
+
+    seed = torch.initial_seed()
+    return lambda step: torch.manual_seed((1_000_003 * seed + step) % 2**63)
+
+
+def set_threads(threads: int | None) -> None:
+    """Set the threads of TensorFlow, before it starts, or of PyTorch; None leaves the number to it."""
+    import keras
+
+    if threads and keras.backend.backend() == "torch":
+        import torch
+
+        torch.set_num_threads(threads)
+    if not threads or keras.backend.backend() != "tensorflow":
+        return
+    import tensorflow as tf
+
+    with suppress(RuntimeError):  # TensorFlow has started already; its threads stay as they are
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
 
 
 def make_dataset(batches: keras.utils.PyDataset) -> Any:
@@ -129,10 +164,20 @@ def use_jit() -> bool:
 
 def batch_processes() -> int:
     """Choose the number of processes that make batches: some where a GPU computes, 0 where the processor does."""
+    return max(1, min(MAX_BATCH_PROCESSES, processor_cores() - 1)) if _gpu_name() else 0
+
+
+def can_export_onnx() -> bool:
+    """Tell whether Keras writes ONNX files on its backend; on PyTorch it would need further packages."""
     import keras
 
-    on_gpu = keras.backend.backend() == "jax" and _jax_with_gpu()
-    return max(1, min(MAX_BATCH_PROCESSES, processor_cores() - 1)) if on_gpu else 0
+    return keras.backend.backend() != "torch"
+
+
+def run_on_tensorflow(function: Callable[..., None], *arguments: Any) -> None:
+    """Call a function of a module in a new process, where Keras runs on TensorFlow, and wait for its end."""
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=use_backend, initargs=("tensorflow",)) as process:
+        process.submit(function, *arguments).result()
 
 
 def build_optimizer(model: keras.Model) -> None:
@@ -163,7 +208,7 @@ def has_bfloat16() -> bool:
 
     The measurement, a convolution and a matrix product, is made once and kept; see `salus.precision`.
     """
-    if _jax_with_gpu():
+    if _gpu_name():
         return True
     import keras
 
@@ -192,7 +237,7 @@ def package_versions() -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version
 
     versions = {"salus": __version__}
-    for package in ("keras", "tensorflow", "tensorflow-cpu", "jax", "numpy", "scipy", "pillow"):
+    for package in ("keras", "tensorflow", "tensorflow-cpu", "jax", "torch", "numpy", "scipy", "pillow"):
         try:
             versions[package] = version(package)
         except PackageNotFoundError:
@@ -203,12 +248,12 @@ def package_versions() -> dict[str, str]:
 def describe_environment() -> dict[str, str]:
     """Describe what a result depends on beside settings and data: versions, machine, processor.
 
-    On JAX this asks for the GPU, which starts JAX: connect the processes that train together before.
+    On JAX and PyTorch this asks for the GPU, which starts them.
     """
     described = {"python": platform.python_version(), "system": platform.platform(), "machine": platform.machine()}
     described["processor"] = processor_name()
     described["cores"] = str(processor_cores())
-    if gpu := _jax_gpu():
+    if gpu := _gpu_name():
         described["gpu"] = gpu
     described["bfloat16"] = " ".join(f for f in processor_flags() if f in BFLOAT16_FLAGS) or "none"
     if ONEDNN in os.environ:
@@ -230,10 +275,14 @@ def silence_framework_logs() -> Iterator[None]:
         os.close(devnull)
 
 
-def _jax_gpu() -> str:
-    """Return the GPU that Keras uses through JAX, e.g. "NVIDIA H200"; empty where it uses none."""
+def _gpu_name() -> str:
+    """Return the GPU that Keras uses through JAX or PyTorch, e.g. "NVIDIA H200"; empty where it uses none."""
     import keras
 
+    if keras.backend.backend() == "torch":
+        import torch
+
+        return str(torch.cuda.get_device_name()) if torch.cuda.is_available() else ""
     if keras.backend.backend() != "jax":
         return ""
     import jax

@@ -123,11 +123,15 @@ def train_steps(
         SalusError: the loss is no number.
         OSError: a state cannot be written.
     """
+    from salus.lab.training.backend import seed_each_step
+
+    seed_step = seed_each_step()
     finished = 0 if folder is None else _restore(model, folder)
     if finished:
         log(f"  resumes after step {finished}")
     start, losses = time.monotonic(), []
     for step, (inputs, truth) in enumerate(batches(finished), finished + 1):
+        seed_step(step)
         losses.append(float(model.train_on_batch(inputs, truth, return_dict=True)["loss"]))
         if not np.isfinite(losses[-1]):
             raise SalusError(f"the loss is no number at step {step}; lower the learning rate")
