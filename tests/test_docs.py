@@ -4,11 +4,14 @@ import doctest
 import importlib
 import pkgutil
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import salus
 from salus.cli import main
@@ -68,3 +71,16 @@ def test_layers_for_napari_fit_one_another_and_the_corrected_mask_is_read_again(
     assert len({data.shape for data, _, _ in names["layers"]}) == 1
     assert names["labels"].any()
     assert (read_mask(tmp_path / "scan.png") == names["labels"].astype(bool)).all()
+
+
+@pytest.mark.parametrize("seed", [1, 4])
+def test_code_without_salus_gives_the_probability_that_salus_gives(seed, tmp_path, monkeypatch):
+    pytest.importorskip("onnxruntime")
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "how-to" / "export.md").read_text(), re.DOTALL)
+    shipped = Path(salus.__file__).parent / "weights" / "segment.onnx"
+    shutil.copy(shipped, re.search(r'InferenceSession\("(.*?)"\)', code)[1])
+    Image.fromarray(salus.make_phantom(seed).image).save("scan.png")
+    names = {}
+    exec(code, names)
+    np.testing.assert_allclose(names["probability"], salus.segment("scan.png").probability, rtol=0, atol=1e-3)
