@@ -70,3 +70,20 @@ def test_refine_gives_the_network_its_own_answer_where_there_is_no_prompt(tmp_pa
     np.testing.assert_array_equal(refined["presence"], once["presence"])
     alone = predict(network, 1 - dark[:1], tta, refine=True)
     np.testing.assert_allclose(alone["probability"], refined["probability"][:1], atol=1e-6)
+
+
+def test_a_prompt_does_not_make_an_image_strange():
+    class Moved:
+        inputs = ("image", "prompt")
+
+        def run(self, inputs):
+            maps = dict.fromkeys(("probability", "saliency"), inputs["image"])
+            grey, pointed = (inputs[name].mean((1, 2, 3))[:, None] for name in self.inputs)
+            return maps | {"presence": grey, "strangeness": grey + 100 * pointed}
+
+    images = np.random.default_rng(2).random((3, 8, 8, 1), np.float32)
+    prompts = np.zeros_like(images)
+    prompts[1, 2:5, 2:5] = 1
+    for tta in (False, True):
+        outputs = predict(Moved(), images, tta, prompts, refine=tta)
+        np.testing.assert_allclose(outputs["strangeness"], images.mean((1, 2, 3))[:, None], atol=1e-6)

@@ -142,16 +142,21 @@ def predict(
             the first and the second probability: the network's own answer is its saliency.
 
     Returns:
-        The outputs by name, as the head of this file describes them.
+        The outputs by name, as the head of this file describes them. The strangeness is that of the image without its
+        prompt, which takes one more run: a prompt changes the features, and its limit was fitted without prompts.
     """
     with_prompts = takes_prompts(network)
     if prompts is None and with_prompts:
         prompts = np.zeros_like(images)
     outputs = _run(network, images, tta, prompts if with_prompts else None)
-    if not refine or prompts is None or not with_prompts:
+    if prompts is None or not with_prompts:
         return outputs
     alone = ~prompts.any(axis=(1, 2, 3))
-    if alone.any():
+    if not alone.all():
+        unprompted = _run(network, images[~alone], False, np.zeros_like(images[~alone]))
+        outputs["strangeness"] = outputs["strangeness"].copy()
+        outputs["strangeness"][~alone] = unprompted["strangeness"]
+    if refine and alone.any():
         first = outputs["probability"][alone]
         outputs["probability"] = outputs["probability"].copy()
         outputs["probability"][alone] = (first + _run(network, images[alone], tta, first)["probability"]) / 2
