@@ -9,6 +9,7 @@ from tests.prompts.networks import SIDE, write_prompt_network
 from salus.engine import open_network
 from salus.errors import SalusError
 from salus.segmentation.network import NetworkSettings, predict, prepare_image, read_settings, restrain
+from salus.segmentation.strangeness_memory import StrangenessMemory
 
 
 def test_the_mean_with_the_mirrored_image_has_a_closed_form():
@@ -87,3 +88,35 @@ def test_a_prompt_does_not_make_an_image_strange():
     for tta in (False, True):
         outputs = predict(Moved(), images, tta, prompts, refine=tta)
         np.testing.assert_allclose(outputs["strangeness"], images.mean((1, 2, 3))[:, None], atol=1e-6)
+
+
+def test_the_next_click_in_an_image_needs_no_run_for_its_strangeness(tmp_path):
+    network = open_network(write_prompt_network(tmp_path / "a.onnx"))
+    runs = []
+
+    class Counted:
+        inputs = network.inputs
+
+        def run(self, values):
+            runs.append(len(values["image"]))
+            return network.run(values)
+
+    memory = StrangenessMemory()
+    images = np.random.default_rng(3).random((2, SIDE, SIDE, 1), np.float32)
+    prompts = np.zeros_like(images)
+    prompts[:, 4:9, 4:9] = 1
+    for _ in range(2):
+        outputs = predict(Counted(), images, False, prompts, memory=memory)
+        np.testing.assert_allclose(outputs["strangeness"], 2 * images.mean((1, 2, 3))[:, None], rtol=1e-5)
+    assert runs == [2, 1, 1, 2]
+
+
+def test_strangeness_of_the_images_used_last_is_remembered():
+    memory = StrangenessMemory()
+    images = np.arange(70, dtype=np.float32)[:, None, None, None] * np.ones((1, 2, 2, 1), np.float32)
+    memory.remember(images[0], 0.5)
+    for place, image in enumerate(images[1:], 1):
+        memory.remember(image, float(place))
+        assert memory.recall(images[0]) == 0.5  # used last, so it stays
+    assert memory.recall(images[1]) is None
+    assert memory.recall(images[69]) == 69

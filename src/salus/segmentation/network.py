@@ -21,6 +21,7 @@ import numpy as np
 from salus.engine import Network
 from salus.errors import SalusError
 from salus.preprocess import letterbox, resize, to_uint8
+from salus.segmentation.strangeness_memory import StrangenessMemory
 
 OUTPUTS = {"probability", "saliency", "presence", "strangeness"}
 
@@ -129,7 +130,12 @@ def takes_prompts(network: Network) -> bool:
 
 
 def predict(
-    network: Network, images: np.ndarray, tta: bool, prompts: np.ndarray | None = None, refine: bool = False
+    network: Network,
+    images: np.ndarray,
+    tta: bool,
+    prompts: np.ndarray | None = None,
+    refine: bool = False,
+    memory: StrangenessMemory | None = None,
 ) -> dict[str, np.ndarray]:
     """Run a network on a batch of images.
 
@@ -140,10 +146,12 @@ def predict(
         prompts: (n, S, S, 1) float32 in [-1, 1], for a network that takes them; None gives it no prompt.
         refine: where an image has no prompt, give its probability back to the network as the map, and take the mean of
             the first and the second probability: the network's own answer is its saliency.
+        memory: of the strangeness of earlier images.
 
     Returns:
         The outputs by name, as the head of this file describes them. The strangeness is that of the image without its
-        prompt, which takes one more run: a prompt changes the features, and its limit was fitted without prompts.
+        prompt, which takes one more run unless it is remembered: a prompt changes the features, and the limit was
+        fitted without prompts.
     """
     with_prompts = takes_prompts(network)
     if prompts is None and with_prompts:
@@ -151,16 +159,29 @@ def predict(
     outputs = _run(network, images, tta, prompts if with_prompts else None)
     if prompts is None or not with_prompts:
         return outputs
-    alone = ~prompts.any(axis=(1, 2, 3))
-    if not alone.all():
-        unprompted = _run(network, images[~alone], False, np.zeros_like(images[~alone]))
-        outputs["strangeness"] = outputs["strangeness"].copy()
-        outputs["strangeness"][~alone] = unprompted["strangeness"]
+    alone = np.array([not prompt.any() for prompt in prompts])
+    outputs["strangeness"] = _strangeness(network, images, outputs["strangeness"], alone, memory)
     if refine and alone.any():
         first = outputs["probability"][alone]
         outputs["probability"] = outputs["probability"].copy()
         outputs["probability"][alone] = (first + _run(network, images[alone], tta, first)["probability"]) / 2
     return outputs
+
+
+def _strangeness(
+    network: Network, images: np.ndarray, computed: np.ndarray, alone: np.ndarray, memory: StrangenessMemory | None
+) -> np.ndarray:
+    """Replace the strangeness (n, 1) of images with a prompt by that without it; `alone` (n,) says which have none."""
+    strangeness = computed.copy()
+    for i, image in enumerate(images):
+        if not alone[i]:
+            known = memory.recall(image) if memory else None
+            if known is None:
+                known = _run(network, image[None], False, np.zeros_like(image[None]))["strangeness"].item()
+            strangeness[i] = known
+        if memory:
+            memory.remember(image, strangeness[i].item())
+    return strangeness
 
 
 def _run(network: Network, images: np.ndarray, tta: bool, prompts: np.ndarray | None) -> dict[str, np.ndarray]:

@@ -36,6 +36,7 @@ from salus.segmentation.network import (
 from salus.segmentation.prompt_session import PromptSession
 from salus.segmentation.region_results import PreparedScan, interpret_outputs
 from salus.segmentation.result import Segmentation
+from salus.segmentation.strangeness_memory import StrangenessMemory
 
 
 class Segmenter:
@@ -100,6 +101,7 @@ class Segmenter:
             raise SalusError(f"threshold {self.threshold}: give a number between 0 and 1")
         self.tta = self.settings.tta if tta is None else tta
         self.precision, self.device = self.network.precision, device
+        self._strangeness = StrangenessMemory()
         self._options["precision"] = self.precision  # a copy in another process computes in the same
         side = self.settings.size
         if not set(self.network.outputs) >= OUTPUTS or self.network.inputs.get("image", ())[1:] != (side, side, 1):
@@ -248,7 +250,7 @@ class Segmenter:
 
     def _predict(self, images: np.ndarray, prompts: np.ndarray | None) -> dict[str, np.ndarray]:
         """Run the network on its inputs, in as many passes as the options say."""
-        return predict(self.network, images, self.tta, prompts, self.tta and self.settings.refine)
+        return predict(self.network, images, self.tta, prompts, self.tta and self.settings.refine, self._strangeness)
 
     def _settings_for(self, prompt: Prompt) -> NetworkSettings:
         """Return the settings for an image; one in which a person pointed at something is not left empty."""
