@@ -186,3 +186,23 @@ def test_the_magic_brush_stays_within_one_grey_value(squares_page):
     assert (mask & square).sum() > 0.75 * square.sum()  # up to the blurred edge
     page.keyboard.press("Control+z")
     expect(page.locator("#finding")).to_have_text("No tumour found")
+
+
+def test_a_deleted_lesion_does_not_come_back_as_a_ring_at_a_lower_threshold(squares_page):
+    """Rows of 14 pixels: the outline at the threshold of before and at a lower one, and what the reader made of it."""
+    keep = """([moved, mask, reference, prompts]) => import('./prompt_outline.js').then(({ keepDrawn }) => {
+        const kept = Uint8Array.from(moved);
+        return [keepDrawn(kept, Uint8Array.from(mask), Uint8Array.from(reference), 14, 1, prompts), [...kept]];
+    })"""
+    before, lower = [2, 3, 9, 10], [1, 2, 3, 4, 8, 9, 10, 11]
+    cases = (
+        ([9, 10], [], True, [8, 9, 10, 11]),  # the first lesion was deleted
+        ([3, 9, 10], [], True, [1, 3, 4, 8, 9, 10, 11]),  # a part of it was erased
+        ([2, 3, 6, 9, 10], [], True, [1, 2, 3, 4, 6, 8, 9, 10, 11]),  # something was added
+        ([9, 10], [{"points": [[2.5, 0.5]]}], False, lower),  # the reader points at the deleted one
+        (before, [], False, lower),
+    )
+    for mask, prompts, kept, expected in cases:
+        rows = [[int(i in row) for i in range(14)] for row in (lower, mask, before)]
+        was_kept, row = squares_page.evaluate(keep, [*rows, prompts])
+        assert (was_kept, np.flatnonzero(row).tolist()) == (kept, expected)

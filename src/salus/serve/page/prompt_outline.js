@@ -21,10 +21,20 @@ export function joinWithBase(mask, { prompts, base }, width, height) {
 }
 
 // Keep in `moved` what was drawn by hand: where `mask` differs from the outline `reference` that was made without a hand.
-// A stroke at which the reader points is given up. True where something was kept.
+// A lesion that was deleted stays away, also where `moved` outlines it larger. A stroke or deletion at which the reader points is
+// given up. True where something was kept.
 export function keepDrawn(moved, mask, reference, width, height, prompts = []) {
   const drawn = mask.map((value, i) => (value !== reference[i] ? 1 : 0)), places = pixelsOf(prompts, width);
+  const deleted = new Uint8Array(mask.length);
+  eachComponent(reference, width, height, (pixels) => {
+    if (!pixels.some((i) => mask[i])) for (const i of pixels) deleted[i] = 1;
+  });
   let kept = false;
+  eachComponent(moved, width, height, (pixels) => {
+    if (!pixels.some((i) => deleted[i]) || pixels.some((i) => mask[i] || places.has(i))) return;
+    kept = true;
+    for (const i of pixels) moved[i] = 0;
+  });
   eachComponent(drawn, width, height, (pixels) => {
     if (pixels.some((i) => places.has(i))) return;
     kept = true;
