@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from salus.segmentation.segmenter import Segmenter, segment
     from salus.write.lesion_table import read_lesions
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _MODULES = {
     "Case": "salus.data.case",
