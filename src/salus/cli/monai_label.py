@@ -13,9 +13,6 @@ PACKAGES = ("fastapi", "uvicorn", "python_multipart", "nibabel", "nrrd", "pydico
 
 NETWORK_OPTIONS = ("network", "threshold", "restraint", "tta", "device", "precision")
 
-OWN_NAMES = ("127.0.0.1", "localhost", "::1", "[::1]")
-"""Names by which programs on this computer call it."""
-
 
 def add_parser(commands: Any) -> None:
     """Add the command's options."""
@@ -57,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
         raise SalusError("other computers can reach this server; give a --token of 16 letters or more")
     import uvicorn
 
-    from salus.monai_label.app import create_app
+    from salus.monai_label.app import OWN_NAMES, create_app
     from salus.monai_label.store import ImageStore
     from salus.segmentation.segmenter import Segmenter
 

@@ -23,6 +23,9 @@ from salus.segmentation.segmenter import Segmenter
 OPEN_PATHS = ("/auth/", "/auth/token")
 """Paths that need no token."""
 
+OWN_NAMES = ("127.0.0.1", "localhost", "::1", "[::1]")
+"""Names by which programs on this computer call the server."""
+
 WORKERS = 2
 """Images that are worked on at a time."""
 
@@ -32,7 +35,7 @@ def create_app(
     store: ImageStore,
     *,
     token: str | None = None,
-    names: Sequence[str] = ("127.0.0.1", "localhost", "[::1]"),
+    names: Sequence[str] = OWN_NAMES,
     origins: Sequence[str] = (),
     max_bytes: int = 512 << 20,
 ) -> FastAPI:

@@ -53,6 +53,7 @@ class Execution:
 
 
 HERE = Execution()
+"""One network after another in this process, on what Keras chooses."""
 
 
 def start(run: Path, config: TrainingConfig, log: Log = print, execution: Execution = HERE) -> Path:
