@@ -144,3 +144,38 @@ def test_descriptors_and_comment_are_in_the_dicom_report_of_a_download(serve, ph
     assert "Echo pattern" not in stated
     assert "Grew since May." in report.to_json()
     assert "Ann Lee^" in report.to_json()
+
+
+def test_an_accepted_lesion_keeps_its_reader_until_its_outline_changes(serve, png, phantom, tmp_path):
+    (tmp_path / "a.png").write_bytes(png)
+    ann, ben = serve(folder=tmp_path), serve(folder=tmp_path)
+    frames = {}
+    for client in (ann, ben):
+        case = f"/v1/cases/{client.post('/v1/worklist/1').json()['key']}"
+        frames[client] = f"{case}/frames/1"
+    (lesion,) = ann.get(frames[ann]).json()["lesions"]
+    outline = {name: lesion[name] for name in ("box", "area_px", "centroid")}
+    assert ann.put(f"{frames[ann]}/notes", json={"accepted": [outline]}).json()["accepted"][0]["reader"] == ""
+    ann.put("/v1/session", json={"reader": "Ann"})  # what was noted without a name gets this one
+    ben.put("/v1/session", json={"reader": "Ben"})
+    (known,) = ben.get(frames[ben]).json()["notes"]["accepted"]
+    assert known["reader"] == "Ann"
+    noted = ben.put(f"{frames[ben]}/notes", json={"comment": "seen", "accepted": [outline]}).json()
+    assert (noted["reader"], noted["accepted"]) == ("Ben", [known])
+    assert ben.put(f"{frames[ben]}/notes", json={"comment": "seen twice"}).json()["accepted"] == [known]
+
+    def downloaded():
+        (image,) = ben.get(f"{frames[ben].removesuffix('/frames/1')}/lesions.json").json()["images"]
+        return [one["accepted"] for one in image["lesions"]]
+
+    assert downloaded() == [{"reader": "Ann", "saved": known["saved"]}]
+    mask = phantom.mask.copy()
+    mask[400:410, 50:60] = True
+    ben.put(f"{frames[ben]}/mask", content=png_of(mask.astype(np.uint8) * 255))
+    assert downloaded() == [None, None]
+    ben.delete(f"{frames[ben]}/mask")
+    assert downloaded() == [{"reader": "Ann", "saved": known["saved"]}]
+    assert ben.put(f"{frames[ben]}/notes", json={"accepted": []}).json()["accepted"] == []
+    refused = ben.put(f"{frames[ben]}/notes", json={"accepted": [{"box": [1, 2, 3, 4]}]})
+    assert refused.status_code == 422
+    assert "centroid" in refused.json()["detail"]

@@ -113,13 +113,17 @@ def test_no_state_of_the_page_has_a_violation(browser, address, files, size, sch
     expect(page.locator("#cine")).to_be_hidden()
     page.keyboard.press("s")
     expect(page.locator("#cases li.saved")).to_have_count(1)
+    page.locator("#canvas").focus()
+    page.locator("#lesions button").first.click()
+    page.keyboard.press("Enter")
+    expect(page.locator("#lesions li.accepted")).to_have_count(1)
     page.click("#descriptors summary")
     page.keyboard.press("Tab")
     page.click("#mark button >> nth=0")
     expect(page.locator("#notes-state")).not_to_have_text("")
     page.click("#versions summary")
     expect(page.locator("#versions li")).to_have_count(1)
-    assert violations(page) == [], "saved, with its versions"
+    assert violations(page) == [], "saved and accepted, with its versions"
     page.locator("#canvas").focus()
     page.click("#download-all")
     expect(page.locator("#all-dialog [name=format]")).not_to_have_count(0)

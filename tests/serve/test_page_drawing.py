@@ -127,3 +127,30 @@ def test_the_sketch_of_a_polygon_stays_when_the_tool_changes(page, files):
     page.keyboard.press("Enter")
     expect(page.locator("#lesions li")).to_have_count(2)
     assert saved_mask(page)[310, 80:130].all()
+
+
+def test_an_outline_that_was_never_saved_is_not_called_saved(page, files):
+    open_files(page, files, "3.png")
+    finding, row = page.locator("#finding-more"), page.locator("#cases li")
+    network = finding.inner_text()
+    assert "presence of a tumour" in network
+    page.keyboard.press("b")
+    page.mouse.click(*in_image(page, 60, 400))
+    expect(page.locator("#lesions li")).to_have_count(2)
+    page.fill("#comment", "seen")  # the list is written anew
+    page.locator("#canvas").focus()
+    expect(page.locator("#notes-state")).to_contain_text("Noted")
+    expect(row).to_have_class("tumour unsaved")
+    expect(row.locator("small")).to_have_text("two lesions")
+    page.keyboard.press("Control+z")
+    expect(finding).to_have_text(network)
+    expect(page.locator("#confidence")).to_contain_text("Confidence")
+    page.keyboard.press("Control+Shift+z")
+    expect(page.locator("#lesions li")).to_have_count(2)
+    saved_mask(page)
+    expect(row.locator("small")).to_have_text("saved")
+    page.keyboard.press("Control+z")
+    expect(finding).to_have_text("Drawn by you, not saved")
+    expect(row.locator("small")).to_have_text("saved")
+    page.keyboard.press("Control+Shift+z")
+    expect(finding).to_have_text("Saved by you")

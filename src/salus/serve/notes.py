@@ -1,4 +1,4 @@
-"""What a reader notes of an image: BI-RADS descriptors of each lesion, a comment, and a mark such as "unsure".
+"""What a reader notes of an image: BI-RADS descriptors of a lesion, its acceptance, a comment, a mark such as "unsure".
 
 The words are those of the ultrasound lexicon of the ACR BI-RADS Atlas, 5th edition (2013). Shape and orientation are
 proposed from measurements; no assessment category is, and none is stored.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from salus.atomic import write_text
 from salus.errors import SalusError
 from salus.measure.lesions import Lesion
 from salus.segmentation.review import Description
+from salus.serve.acceptance import AcceptedLesion, read_accepted, restore_accepted
 
 LEXICON: dict[str, tuple[str, ...]] = {
     "shape": ("oval", "round", "irregular"),
@@ -70,6 +71,7 @@ class Notes:
         lesions: descriptors of each lesion that has any.
         reader: who noted it, as typed; "" where no name was given.
         saved: when, ISO 8601 in UTC; it also names this version of the notes.
+        accepted: lesions whose outlines were accepted one by one, with who accepted each and when.
     """
 
     mark: str = ""
@@ -77,15 +79,18 @@ class Notes:
     lesions: tuple[LesionDescriptors, ...] = ()
     reader: str = ""
     saved: str = ""
+    accepted: tuple[AcceptedLesion, ...] = ()
 
 
-def make_notes(content: Mapping[str, Any], reader: str, saved: str) -> Notes:
+def make_notes(content: Mapping[str, Any], reader: str, saved: str, earlier: Notes | None = None) -> Notes:
     """Check what a reader noted.
 
     Args:
-        content: mark, comment and lesions, a list of `LesionDescriptors` as JSON.
+        content: mark, comment, lesions, a list of `LesionDescriptors` as JSON, and accepted, of each accepted lesion
+            box, area_px and centroid; without it those stay that were accepted before.
         reader: the reader's name.
         saved: the time.
+        earlier: the notes that these replace; None for none.
 
     Raises:
         SalusError: a word is not in the lexicon, or the comment is too long.
@@ -101,7 +106,9 @@ def make_notes(content: Mapping[str, Any], reader: str, saved: str) -> Notes:
     if len(comment) > MAX_COMMENT:
         raise SalusError(f"the comment has {len(comment)} characters; at most {MAX_COMMENT} are kept")
     lesions = tuple(_read_lesion(lesion) for lesion in content.get("lesions") or ())
-    return Notes(mark, comment, tuple(one for one in lesions if any(one.words().values())), reader, saved)
+    accepted, before = content.get("accepted"), earlier.accepted if earlier else ()
+    accepted = before if accepted is None else read_accepted(accepted, before, reader, saved)
+    return Notes(mark, comment, tuple(one for one in lesions if any(one.words().values())), reader, saved, accepted)
 
 
 def _read_lesion(content: Mapping[str, Any]) -> LesionDescriptors:
@@ -120,7 +127,7 @@ def read_notes(path: Path) -> Notes | None:
     """Read notes from a file; None where there are none or it is damaged."""
     try:
         return restore_notes(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, SalusError):
         return None
 
 
@@ -128,11 +135,19 @@ def restore_notes(content: Mapping[str, Any]) -> Notes:
     """Make notes of the JSON of `dataclasses.asdict`.
 
     Raises:
-        TypeError, ValueError, KeyError: it is none.
+        TypeError, ValueError, KeyError, SalusError: it is none.
     """
     lesions = tuple(LesionDescriptors(**one | {"box": tuple(one["box"])}) for one in content["lesions"])
     known = {field.name for field in fields(Notes)}
-    return Notes(**{name: value for name, value in content.items() if name in known} | {"lesions": lesions})
+    accepted = restore_accepted(content.get("accepted", ()))
+    values = {name: value for name, value in content.items() if name in known}
+    return Notes(**values | {"lesions": lesions, "accepted": accepted})
+
+
+def name_reader(notes: Notes, reader: str) -> Notes:
+    """Give notes whose parts without a reader's name have this one."""
+    accepted = tuple(one if one.reader else replace(one, reader=reader) for one in notes.accepted)
+    return replace(notes, reader=notes.reader or reader, accepted=accepted)
 
 
 def write_notes(path: Path, notes: Notes) -> None:

@@ -18,6 +18,7 @@ from salus.segmentation.postprocess import expected_confidence, measure_regions
 from salus.segmentation.region_results import AT_BORDER
 from salus.segmentation.result import FOUND, NONE, Segmentation, findings_of, restore_types
 from salus.segmentation.review import HandCalibration
+from salus.serve.acceptance import find_accepted
 from salus.serve.notes import Notes, match_lesions
 from salus.write.tables import Record
 
@@ -161,7 +162,7 @@ def add_review(image: dict[str, Any], answer: FrameAnswer) -> None:
     """Add to an image of lesions.json who saved its outline and from what; its confidence becomes the agreement.
 
     An image that a reader calibrated has `calibrated_by_hand`, which says who did so and how; one with a reader's notes
-    has `notes`, and each of its lesions `descriptors`.
+    has `notes`, and each of its lesions `descriptors`, and `accepted`: who accepted this very outline of it, and when.
 
     Args:
         image: of the answer, in the words of `salus segment`.
@@ -174,6 +175,9 @@ def add_review(image: dict[str, Any], answer: FrameAnswer) -> None:
         image["notes"] = {name: getattr(answer.notes, name) for name in ("mark", "comment", "reader", "saved")}
         for lesion, place in zip(image["lesions"], match_lesions(answer.notes, answer.lesions), strict=True):
             lesion["descriptors"] = None if place is None else answer.notes.lesions[place].words()
+        for lesion, measured in zip(image["lesions"], answer.lesions, strict=True):
+            one = find_accepted(answer.notes.accepted, measured)
+            lesion["accepted"] = None if one is None else {"reader": one.reader, "saved": one.saved}
     if not answer.corrected:
         return
     image |= {

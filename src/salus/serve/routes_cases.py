@@ -108,6 +108,7 @@ async def change_session(
     await asyncio.to_thread(session.change, reader, patient_pattern)
     if reader:
         await asyncio.to_thread(state.name_calibrations, session)
+        await asyncio.to_thread(state.name_notes, session)
     if patient_pattern is not None:
         for data_set in state.data_sets(session):
             await asyncio.to_thread(data_set.rename_patients, patient_pattern or state.settings.patient_pattern)

@@ -1,4 +1,4 @@
-"""Routes of a reader's notes on an image: descriptors of lesions, a comment, a mark."""
+"""Routes of a reader's notes on an image: descriptors of lesions, which of them are accepted, a comment, a mark."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body
 
 from salus.errors import SalusError
+from salus.serve.acceptance import MAX_ACCEPTED
 from salus.serve.audit import append_line, now
 from salus.serve.notes import LEXICON, MARKS, Notes, make_notes, read_notes, write_notes
 from salus.serve.open_case import NotFound, OpenCase
@@ -49,41 +50,48 @@ async def set_notes(
         list[dict[str, Any]] | None,
         Body(max_length=100, description="of each described lesion its box and its descriptors, see /v1/lexicon"),
     ] = None,
+    accepted: Annotated[
+        list[dict[str, Any]] | None,
+        Body(max_length=MAX_ACCEPTED, description="of each accepted lesion box, area_px, centroid; null for no change"),
+    ] = None,
     replaced: Annotated[
         str | None,
         Body(max_length=40, description="`saved` of the notes that these replace, empty for none; null for any"),
     ] = None,
 ) -> Notes:
-    """Note descriptors, a comment or a mark of an image; for one of the worklist, into the output folder.
+    """Note descriptors, a comment or a mark of an image, and which lesions are accepted; for an image of the worklist,
+    into the output folder. A lesion that was accepted before keeps the reader and time of it.
 
     Refused with 409 where other notes were saved meanwhile.
     """
     case = session.case(key)
     if not case.frame(number).is_segmented:
         raise NotFound("this frame is not segmented yet")
-    notes = make_notes({"mark": mark, "comment": comment, "lesions": lesions}, session.reader, now())
-    await asyncio.to_thread(_store, state, session, case, number, notes, replaced)
-    return notes
+    content = {"mark": mark, "comment": comment, "lesions": lesions, "accepted": accepted}
+    return await asyncio.to_thread(_store, state, session, case, number, content, replaced)
 
 
 def _store(
-    state: ServerState, session: Session, case: OpenCase, number: int, notes: Notes, replaced: str | None
-) -> None:
-    """Write notes wherever the case is kept.
+    state: ServerState, session: Session, case: OpenCase, number: int, content: dict[str, Any], replaced: str | None
+) -> Notes:
+    """Check notes and write them wherever the case is kept.
 
     Raises:
+        SalusError: they make no sense; see `make_notes`.
         NotesConflict: others than those to be replaced are there.
     """
     own, stem = case.frame(number).notes_path, case.identity().image_name(number)
     data_sets = state.data_sets_of(session, case)
-    current = read_notes(own if case.work is None else data_sets[-1].notes_path(stem))
-    if replaced is not None and replaced != (current.saved if current else ""):
-        who = (current.reader if current else "") or "another reader"
-        raise NotesConflict(f"{who} described this image meanwhile; those notes are loaded now")
-    for path in (own, *(data_set.notes_path(stem) for data_set in data_sets)):
-        write_notes(path, notes)
-    for data_set in data_sets:
-        line = {"file": case.label, "frame": number if case.is_cine else None, "notes": asdict(notes)}
-        append_line(
-            data_set.root / "audit.jsonl", time=notes.saved, action="noted", reader=notes.reader, case=case.name, **line
-        )
+    with data_sets[-1].locked():
+        current = read_notes(own if case.work is None else data_sets[-1].notes_path(stem))
+        if replaced is not None and replaced != (current.saved if current else ""):
+            who = (current.reader if current else "") or "another reader"
+            raise NotesConflict(f"{who} described this image meanwhile; those notes are loaded now")
+        notes = make_notes(content, session.reader, now(), current)
+        for path in (own, *(data_set.notes_path(stem) for data_set in data_sets)):
+            write_notes(path, notes)
+        for data_set in data_sets:
+            line = {"file": case.label, "frame": number if case.is_cine else None, "notes": asdict(notes)}
+            actions = {"time": notes.saved, "action": "noted", "reader": notes.reader, "case": case.name}
+            append_line(data_set.root / "audit.jsonl", **actions, **line)
+    return notes

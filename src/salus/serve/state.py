@@ -16,6 +16,7 @@ from salus.serve.authentication import Authentication, cookie_name
 from salus.serve.data_set import DataSetFolder
 from salus.serve.hand_calibration import read_calibration, write_calibration
 from salus.serve.metrics import ServerMetrics
+from salus.serve.notes import name_reader, read_notes, write_notes
 from salus.serve.queue import SegmentationQueue
 from salus.serve.result_json import FrameAnswer
 from salus.serve.sessions import NotFound, OpenCase, Session, Sessions
@@ -94,6 +95,17 @@ class ServerState:
             for path in (own, *(folder.calibration_path(case.name) for folder in self.data_sets_of(session, case))):
                 if path.is_file():
                     write_calibration(path, replace(calibration, reader=session.reader))
+
+    def name_notes(self, session: Session) -> None:
+        """Write the reader's name into the session's notes that have none."""
+        for case in list(session.cases.values()):
+            for own in case.folder.glob("*-notes.json"):
+                notes, stem = read_notes(own), case.identity().image_name(int(own.name.partition("-")[0]))
+                if notes is None or (named := name_reader(notes, session.reader)) == notes:
+                    continue
+                for path in (own, *(folder.notes_path(stem) for folder in self.data_sets_of(session, case))):
+                    if read_notes(path) == notes:
+                        write_notes(path, named)
 
     def public_message(self, error: Exception) -> str:
         """Give an error's message without the server's paths."""

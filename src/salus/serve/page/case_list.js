@@ -27,7 +27,7 @@ export function updateStatus(openCase) {
   const first = openCase.answers.find(Boolean);
   if (!first) return;
   const answers = openCase.answers.filter(Boolean);
-  const saved = answers.filter((answer) => answer.corrected).length;
+  const saved = openCase.answers.filter((answer, i) => openCase.loaded.get(i + 1)?.version ?? answer?.version).length;
   openCase.status = saved ? "saved" : answers.some((answer) => answer.result === "tumour") ? "tumour" : "none";
   if (openCase.frames > 1) openCase.statusText = `${openCase.frames} frames${saved ? `, ${saved} saved` : ""}`;
   else openCase.statusText = saved ? "saved" : summarise(first).toLowerCase() + (first.flags.length ? ", flagged" : "");

@@ -14,6 +14,7 @@ export function initKeyboard(actions) {
     ["⇧ ↑ ↓ ← →", "move a cross to point with", {}, "prompt-only"],
     ["Enter", "point at the cross; with Alt outside", {}, "prompt-only"],
     ["Ctrl click", "point at a lesion, with any tool", {}, "prompt-only"],
+    ["Enter", "accept the lesion under the pointer, or no longer", { Enter: actions.enter }],
     ["D", "delete the lesion under the pointer", { d: actions.deleteLesion }],
     ["V", "move the image", { v: actions.tool("pan") }],
     ["↑ ↓ Home End", "previous, next, first, last image", {
@@ -27,7 +28,7 @@ export function initKeyboard(actions) {
     ["Space", "play a cine", {}],
     ["[ ]", "size of the brush; also Shift and wheel", { "[": actions.size(0.8), "]": actions.size(1.25) }],
     ["+ −", "zoom", { "+": actions.zoom(1.25), "=": actions.zoom(1.25), "-": actions.zoom(0.8) }],
-    ["P", "polygon; Enter closes it, Esc drops it", { p: actions.tool("polygon"), Enter: actions.closePolygon, Escape: actions.escape }],
+    ["P", "polygon; Enter closes it, Esc drops it", { p: actions.tool("polygon"), Escape: actions.escape }],
     ["0", "fit to the window", { 0: actions.fit }],
     ["Backspace", "remove the last corner or caliper", { Backspace: actions.removeLast, Delete: actions.removeLast }],
     ["F", "full screen", { f: actions.fullScreen }],

@@ -12,6 +12,7 @@ import { initDownloads } from "./downloads.js";
 import { initDrafts, isWriting } from "./drafts.js";
 import { loadFrame } from "./frames.js";
 import { initNotes, toggleMark } from "./notes.js";
+import { acceptLesion } from "./accept_lesion.js";
 import { initAllFormats } from "./all_formats.js";
 import { calibratedBy, initHandCalipers } from "./hand_calipers.js";
 import { initKeyboard } from "./keyboard.js";
@@ -107,6 +108,8 @@ on("brush-turned", (larger) => resizeBrush(stepBrush(larger)));
 
 on("mask-changed", () => viewer.invalidate("outline"));
 on("delete-lesion", (number) => (byId("canvas").focus({ preventScroll: true, focusVisible: false }), deleteLesion(tools, number)));
+on("accept-lesion", (number) => acceptLesion(viewer, number));
+on("notes-saved", () => viewer.draw());
 on("drawing-done", (before) => outline.commitDrawing(before));
 on("display-changed", (name) => viewer.invalidate(["window", "level", "invert"].includes(name) ? "grey" : "display"));
 on("zoom-changed", (scale) => (byId("zoom").textContent = scale ? `${Math.round(100 * scale)}%` : "–"));
@@ -222,7 +225,7 @@ initKeyboard({
     tools.spaceHeld = down;
   },
   leave: () => (tools.spaceHeld = false),
-  closePolygon: () => tools.closePolygon(),
+  enter: () => (viewer.polygon ? tools.closePolygon() : acceptLesion(viewer)),
   escape: () => {
     if (!viewer.polygon) return closeToast();
     viewer.polygon = null;

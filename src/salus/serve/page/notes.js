@@ -1,4 +1,4 @@
-// What the reader notes of an image: a mark, a comment, and BI-RADS descriptors of each lesion. Every change is sent at once;
+// What the reader notes of an image: a mark, a comment, BI-RADS descriptors of each lesion, and which are accepted. Every change is sent at once;
 // what the server does not have yet is kept in this browser and sent when the image is shown again.
 
 import * as api from "./api.js";
@@ -29,7 +29,7 @@ export async function initNotes() {
 // The notes of a frame as the page has them: what is not sent yet, else the server's.
 export function notesOf(openCase, { number, answer }) {
   const kept = keptNotes(openCase, number);
-  return kept?.pending ? kept : answer.notes ?? { mark: "", comment: "", lesions: [] };
+  return kept?.pending ? kept : answer.notes ?? { mark: "", comment: "", lesions: [], accepted: [] };
 }
 
 // The descriptors of each lesion of an answer, {} for none.
@@ -105,6 +105,22 @@ function describe(lesion, words) {
 
 const hasWords = (lesion) => Object.keys(TITLES).some((name) => lesion[name]);
 
+// Who accepted a lesion's outline, { reader, saved } (without these where it is not sent yet); null for nobody.
+export const acceptanceOf = (openCase, frame, lesion) =>
+  notesOf(openCase, frame).accepted?.find((one) => isSameOutline(one, lesion)) ?? null;
+
+const isSameOutline = (one, lesion) => one.area_px === lesion.area_px && `${one.box}` === `${lesion.box}`
+  && Math.hypot(one.centroid[0] - lesion.centroid[0], one.centroid[1] - lesion.centroid[1]) < 1e-6;
+
+// Accept a lesion's outline, or take that back; false where the server does not have it yet.
+export function setAccepted(openCase, frame, lesion, isAccepted) {
+  const notes = notesOf(openCase, frame), others = (notes.accepted ?? []).filter((one) => !isSameOutline(one, lesion));
+  const { box, area_px, centroid } = lesion;
+  const sent = send(openCase, frame, { ...notes, accepted: isAccepted ? [...others, { box, area_px, centroid }] : others });
+  emit("answer-changed");
+  return sent;
+}
+
 // Set a mark, or take it away where it is set. Gives whether the image needs no outline by it.
 export async function toggleMark(mark) {
   const { current, frame } = state;
@@ -124,8 +140,8 @@ function sendComment() {
 }
 
 // Keep notes in this browser and send them; false where the server did not take them.
-function send(openCase, frame, { mark, comment, lesions }) {
-  keepNotes(openCase, frame.number, { mark, comment, lesions, pending: true });
+function send(openCase, frame, { mark, comment, lesions, accepted = [] }) {
+  keepNotes(openCase, frame.number, { mark, comment, lesions, accepted, pending: true });
   render();
   return (sending = sending.then(() => flush(openCase, frame))); // one after the other: each replaces the one before
 }
@@ -134,7 +150,7 @@ function send(openCase, frame, { mark, comment, lesions }) {
 async function flush(openCase, frame, force = false) {
   const kept = keptNotes(openCase, frame.number);
   if (!kept?.pending) return true;
-  const { mark, comment, lesions } = kept, body = { mark, comment, lesions };
+  const { mark, comment, lesions, accepted } = kept, body = { mark, comment, lesions, accepted };
   try {
     takeNotes(openCase, frame, await api.setNotes(openCase.key, frame.number, { ...body, replaced: force ? null : frame.answer.notes?.saved ?? "" }), kept);
     return true;
@@ -158,7 +174,7 @@ function takeNotes(openCase, frame, notes, sent, described) {
   frame.answer.described = described ?? places.map((place) => (place < 0 ? null : place));
   openCase.answers[frame.number - 1] = frame.answer;
   if (!sent || keptNotes(openCase, frame.number) === sent) {
-    keepNotes(openCase, frame.number, notes && { mark: notes.mark, comment: notes.comment, lesions: notes.lesions, pending: false });
+    keepNotes(openCase, frame.number, notes && { mark: notes.mark, comment: notes.comment, lesions: notes.lesions, accepted: notes.accepted, pending: false });
   }
   emit("notes-saved", openCase);
   render();

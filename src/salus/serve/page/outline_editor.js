@@ -98,9 +98,13 @@ export async function stepIn(current, frame, which) {
   else await remeasure(current, frame);
 }
 
+// Have the outline on the page measured; where it is the one that the server holds, as after an undo, take what that has of it.
 async function remeasure(openCase, frame) {
-  const mask = await encodeMask(frame.mask, frame.width, frame.height);
-  await requestMeasurement(openCase, frame, (signal) => api.measure(openCase.key, frame.number, mask, signal));
+  const mask = await encodeMask(frame.mask, frame.width, frame.height), isHeld = !frame.edited;
+  await requestMeasurement(openCase, frame, async (signal) => {
+    const held = isHeld ? await api.answer(openCase.key, frame.number, signal) : null;
+    return held?.version === frame.version ? held : api.measure(openCase.key, frame.number, mask, signal);
+  });
 }
 
 // Request measurements, and show them unless a newer request for this frame has begun.
@@ -115,6 +119,11 @@ async function requestMeasurement(openCase, frame, request) {
   } catch (error) {
     if (error.name !== "AbortError") showToast(error.message, true);
   }
+}
+
+// Wait until the answer is of the outline on the page.
+export async function measured(openCase, frame) {
+  if (frame.outdated) await remeasure(openCase, frame);
 }
 
 function showAnswer(openCase, frame, answer) {

@@ -6,9 +6,10 @@ import { caliperName, measureLine } from "./hand_calipers.js";
 import { lesionCalipers } from "./lesion_calipers.js";
 import { handCalipers } from "./marks.js";
 import { formatNumber } from "./messages.js";
+import { acceptanceOf } from "./notes.js";
 import { state } from "./state.js";
 
-const AMBER = "#ffd60a", NETWORK = "#5ad1ff", WHITE = "#ffffff", INK = "#dfe6ec", SHADOW = "rgba(0,0,0,.65)";
+const AMBER = "#ffd60a", NETWORK = "#5ad1ff", WHITE = "#ffffff", GREEN = "#8ef0b0", INK = "#dfe6ec", SHADOW = "rgba(0,0,0,.65)";
 const DRAWING_TOOLS = ["brush", "magic", "eraser", "polygon", "points"];
 
 export const isDrawingTool = (tool) => DRAWING_TOOLS.includes(tool);
@@ -112,12 +113,14 @@ export function drawNumbers(viewer) {
   context.textBaseline = "middle";
   for (const lesion of frame.answer.lesions) {
     const { number } = lesion, [x, y] = viewer.toScreen(viewer.corner(lesion));
-    context.fillStyle = number === viewer.highlighted ? WHITE : AMBER;
+    const isAccepted = acceptanceOf(viewer.openCase, frame, lesion);
+    context.fillStyle = [viewer.highlighted, viewer.selected].includes(number) ? WHITE : isAccepted ? GREEN : AMBER;
     context.beginPath();
     context.arc(x + 12, y - 12, 10, 0, 7);
     context.fill();
     context.fillStyle = "#1c1600";
     context.fillText(number, x + 12, y - 11);
+    if (isAccepted) label(context, "✓", x + 30, y - 11, GREEN);
   }
 }
 
@@ -133,7 +136,7 @@ export function drawCalipers(viewer) {
   }
   handCalipers(viewer.openCase, frame.number).forEach((line, i) => {
     const { length, unit } = measureLine(answer, line);
-    drawCaliper(viewer, line, "#8ef0b0", `${caliperName(i)} ${formatNumber(length)} ${unit}`);
+    drawCaliper(viewer, line, GREEN, `${caliperName(i)} ${formatNumber(length)} ${unit}`);
   });
 }
 

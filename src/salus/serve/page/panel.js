@@ -2,12 +2,14 @@
 
 import { byId, createElement } from "./dom.js";
 import { describeAnswer, formatNumber, formatPercent, formatSize, summarise } from "./messages.js";
+import { acceptanceOf } from "./notes.js";
 import { emit, on, state } from "./state.js";
 
 export function initPanel(viewer) {
   on("answer-changed", () => render(viewer));
   on("frame-changed", () => render(viewer));
   on("calipers-changed", () => render(viewer));
+  on("notes-saved", () => state.frame && renderLesions(state.frame.answer, viewer)); // who accepted them
   on("mask-changed", () => {
     updateButtons();
     describeOutline();
@@ -37,12 +39,20 @@ function render(viewer) {
   meter.querySelector("i").style.width = formatPercent(answer.confidence);
   meter.querySelector("b").textContent = formatPercent(answer.confidence);
   byId("flags").replaceChildren(...answer.flags.map((flag) => createElement("li", { textContent: sentence(flag) })));
-  byId("lesions").replaceChildren(...answer.lesions.map((lesion) => lesionRow(lesion, answer.corrected, viewer)));
+  renderLesions(answer, viewer);
   const calibrated = answer.lesions.every((lesion) => lesion.unit === "mm");
   byId("unit").hidden = !answer.lesions.length || calibrated;
   byId("unit").textContent = "In pixels: the file does not say how large they are. A caliper (M) over a known length tells it.";
   viewer.canvas.setAttribute("aria-label", `${current.label}: ${describeAnswer(answer)}`);
   viewer.draw();
+}
+
+// List the lesions; the button that had the focus keeps it.
+function renderLesions({ lesions, corrected }, viewer) {
+  const list = byId("lesions"), rows = [...list.children], row = document.activeElement?.closest("#lesions li");
+  const place = rows.indexOf(row), which = row ? [...row.children].indexOf(document.activeElement) : -1;
+  list.replaceChildren(...lesions.map((lesion) => lesionRow(lesion, corrected, viewer)));
+  list.children[place]?.children[which]?.focus({ preventScroll: true });
 }
 
 // Say whose outline it is.
@@ -65,16 +75,33 @@ function lesionRow(lesion, corrected, viewer) {
     createElement("small", { textContent: `${formatNumber(lesion.width)} wide, ${formatNumber(lesion.height)} high, area ${formatNumber(lesion.area)}\u00a0${square}` }),
     createElement("small", { textContent: `${corrected ? "network agrees" : "confidence"} ${formatPercent(lesion.confidence)}` }));
   if (lesion.at_border) button.lastChild.append(createElement("span", { className: "edge", textContent: ", cut by the border" }));
-  const highlight = (number) => () => { viewer.highlighted = number; viewer.draw(); };
-  for (const name of ["pointerenter", "focus"]) button.addEventListener(name, highlight(lesion.number));
-  for (const name of ["pointerleave", "blur"]) button.addEventListener(name, highlight(null));
-  button.addEventListener("click", () => viewer.zoomTo(lesion.box));
-  const deleteButton = createElement("button", { type: "button", className: "icon close", title: "Delete it (D)" });
-  deleteButton.setAttribute("aria-label", `Delete lesion ${lesion.number}`);
-  deleteButton.innerHTML = '<svg><use href="#i-close"/></svg>';
-  deleteButton.addEventListener("click", () => emit("delete-lesion", lesion.number));
-  return createElement("li", {}, button, deleteButton);
+  const highlight = (number) => { viewer.highlighted = number; viewer.draw(); };
+  for (const name of ["pointerenter", "focus"]) button.addEventListener(name, () => highlight(lesion.number));
+  for (const name of ["pointerleave", "blur"]) button.addEventListener(name, () => highlight(null));
+  button.addEventListener("click", (event) => {
+    viewer.selected = lesion.number;
+    viewer.zoomTo(lesion.box);
+    if (event.detail) viewer.canvas.focus({ preventScroll: true, focusVisible: false }); // by the mouse: Enter is for the lesion now
+  });
+  const by = acceptanceOf(state.current, state.frame, lesion);
+  if (by) button.append(createElement("small", { className: "by", textContent: acceptedBy(by) }));
+  const accept = iconButton("accept", "#i-check", by ? "Accepted; take that back (Enter)" : "Accept its outline (Enter)", `Accept lesion ${lesion.number}`);
+  accept.setAttribute("aria-pressed", String(Boolean(by)));
+  accept.addEventListener("click", () => emit("accept-lesion", lesion.number));
+  const remove = iconButton("close", "#i-close", "Delete it (D)", `Delete lesion ${lesion.number}`);
+  remove.addEventListener("click", () => emit("delete-lesion", lesion.number));
+  return createElement("li", { className: by ? "accepted" : "" }, button, accept, remove);
 }
+
+function iconButton(className, icon, title, label) {
+  const button = createElement("button", { type: "button", className: `icon ${className}`, title });
+  button.setAttribute("aria-label", label);
+  button.innerHTML = `<svg><use href="${icon}"/></svg>`;
+  return button;
+}
+
+// In words who accepted a lesion; where the server does not know it yet, nobody is named.
+export const acceptedBy = ({ reader, saved }) => (saved ? `accepted by ${reader || "an unnamed reader"}` : "accepted");
 
 const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (text.endsWith(".") ? "" : ".");
 

@@ -3,7 +3,8 @@
 
 import { calibratedBy } from "./hand_calipers.js";
 import { byId, createElement } from "./dom.js";
-import { descriptorsOf, notesOf, TITLES } from "./notes.js";
+import { acceptanceOf, descriptorsOf, notesOf, TITLES } from "./notes.js";
+import { acceptedBy } from "./panel.js";
 import { formatNumber, formatPercent } from "./messages.js";
 import { state } from "./state.js";
 
@@ -46,7 +47,7 @@ function makeReport() {
   ].filter(([, text]) => text);
   const report = createElement("section", { id: "report" },
     createElement("dl", {}, ...facts.flatMap(([name, text]) => [createElement("dt", { textContent: name }), createElement("dd", { textContent: text })])));
-  if (answer.lesions.length) report.append(lesionTable(answer, descriptorsOf(notes, answer)));
+  if (answer.lesions.length) report.append(lesionTable(answer, descriptorsOf(notes, answer), answer.lesions.map((lesion) => acceptanceOf(current, frame, lesion))));
   report.append(createElement("p", { className: "small", textContent: "For research only; not a medical device, and no diagnosis. Descriptors are the reader’s, in the words of BI-RADS ultrasound; no category is assessed." }));
   return report;
 }
@@ -56,7 +57,7 @@ function lengths({ calibration, lesions }) {
   return lesions.length && lesions.every(({ unit }) => unit === "mm") ? "in mm, as the file states" : "in pixels; the file does not say how large they are";
 }
 
-function lesionTable({ lesions, corrected }, descriptors) {
+function lesionTable({ lesions, corrected }, descriptors, accepted) {
   const length = (value, unit) => `${formatNumber(value)} ${unit}`;
   const rows = [
     ["Longest × across", ({ longest, across, unit }) => `${formatNumber(longest)} × ${length(across, unit)}`],
@@ -64,6 +65,7 @@ function lesionTable({ lesions, corrected }, descriptors) {
     ["Area", ({ area, unit }) => `${formatNumber(area)} ${unit === "mm" ? "mm²" : "px"}`],
     ["Depth", ({ depth, unit }) => length(depth, unit)],
     [corrected ? "Network agrees" : "Confidence", ({ confidence, at_border: cut }) => formatPercent(confidence) + (cut ? ", cut by the border" : "")],
+    ...(accepted.some(Boolean) ? [["Outline", (_, i) => (accepted[i] ? acceptedBy(accepted[i]) : "–")]] : []),
     ...Object.entries(TITLES).map(([name, title]) => [title, (_, i) => descriptors[i][name] || "–"]),
   ];
   const cell = (name, text, scope) => Object.assign(createElement(name, { textContent: text }), scope ? { scope } : {});

@@ -1,4 +1,4 @@
-// The reader's name: asked once after the first save, kept in this browser, and told to the server with its session.
+// The reader's name: asked once after the first outline that is saved or accepted, kept in this browser, and told to the server with its session.
 
 import * as api from "./api.js";
 import { byId, createElement } from "./dom.js";
@@ -26,10 +26,10 @@ export function initReader() {
     event.stopPropagation(); // letters are no shortcuts here
     if (event.key === "Enter") input.blur();
   });
-  on("outline-kept", () => {
+  on("outline-kept", (question = "Saved. Whose outline is it?") => {
     if (stored() || asked) return;
     asked = true;
-    showToast("Saved. Whose outline is it?", false, { label: "Write your name", run: () => input.focus() });
+    showToast(question, false, { label: "Write your name", run: () => input.focus() });
   });
 }
 

@@ -211,9 +211,9 @@ async function restoreOutlines(openCase) {
     await api.answer(openCase.key, 1); // has it segmented
     await api.calibrate(openCase.key, { ...calibration, replaced: "" }).catch(() => {}); // someone else did meanwhile
   }
-  for (const [number, { mark, comment, lesions }] of allKeptNotes(openCase)) {
+  for (const [number, { mark, comment, lesions, accepted }] of allKeptNotes(openCase)) {
     await api.answer(openCase.key, Number(number));
-    await api.setNotes(openCase.key, Number(number), { mark, comment, lesions, replaced: "" }).catch(() => {});
+    await api.setNotes(openCase.key, Number(number), { mark, comment, lesions, accepted, replaced: "" }).catch(() => {});
   }
   for (const record of await store.outlinesOf(openCase.id)) {
     const { number, savedMask, threshold } = record;

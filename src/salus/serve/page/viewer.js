@@ -30,7 +30,8 @@ export class Viewer {
     this.pointer = null;      // where the brush is, in pixels of the image
     this.box = null;          // a box that is being dragged: two corners
     this.cross = null;        // the place that the keys move, in pixels of the image
-    this.highlighted = null;  // number of the lesion that is pointed at
+    this.highlighted = null;  // number of the lesion that the list points at
+    this.selected = null;     // number of the lesion that was chosen in the list
     this.comparing = false;   // the network's outline is shown in place of the reader's
     this.size = [0, 0];       // width and height that are painted on, in CSS pixels
     this.scheduled = false;   // a repaint is due
@@ -43,7 +44,7 @@ export class Viewer {
     this.openCase = openCase;
     this.layers = {};
     this.paths = {};
-    this.box = this.cross = null;
+    this.box = this.cross = this.highlighted = this.selected = null;
     if (!frame) return this.draw();
     this.pixel = pixelShape(frame.answer);
     const shape = `${[frame.width, frame.height, ...this.pixel]}`;
