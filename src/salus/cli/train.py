@@ -36,6 +36,15 @@ def add_parser(commands: Any) -> None:
         help="shipped, or a network.onnx of this command, to fine-tune (default: ImageNet weights)",
     )
     parser.add_argument(
+        "--unlabelled",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="DIR",
+        help="images without masks, of other scanners for example: a teacher that is trained first (in a fine-tuning "
+        "the network as it was) outlines them, and the network learns also from those of which it is sure",
+    )
+    parser.add_argument(
         "--folds", type=int, default=5, metavar="K", help="parts the patients are dealt into (default: 5)"
     )
     parser.add_argument(
@@ -124,8 +133,8 @@ def run(args: argparse.Namespace) -> int:
     if args.devices is not None and args.engine == "ray":
         raise SalusError("--devices trains one network on several GPUs, --engine ray many on one each; give one option")
     args.when_interrupted = f"interrupted; continue with: salus train --resume {args.resume or args.output}"
-    if args.resume is not None and (args.data or args.output):
-        raise SalusError("--resume RUN takes the rest from the run; leave out DATA and -o")
+    if args.resume is not None and (args.data or args.output or args.unlabelled):
+        raise SalusError("--resume RUN takes the rest from the run; leave out DATA, --unlabelled and -o")
     if args.resume is not None and args.judge == SOURCES:
         raise SalusError("--judge sources is for a new run: salus train DATA DATA -o RUN --judge sources")
     if args.resume is None and (not args.data or args.output is None):
@@ -159,6 +168,7 @@ def _new_config(args: argparse.Namespace) -> TrainingConfig:
         start_from = str(shipped() if start_from == "shipped" else Path(start_from).absolute())
     return TrainingConfig(
         data=tuple(str(folder.absolute()) for folder in args.data),
+        unlabelled=tuple(str(folder.absolute()) for folder in args.unlabelled),
         name=args.name,
         folds=args.folds,
         judged=args.judge if isinstance(args.judge, int) else 1,

@@ -71,7 +71,8 @@ def make_card(
                 "image_sha256": sorted(image_digests(_trained_cases(config, data, name))),
             }
             for name in dict.fromkeys(data.sets)
-        },
+        }
+        | _unlabelled_entries(data, fingerprints),
         "trained_on": _trained_on(config),
         "started_from": _started_from(config),
         "seen": seen_before(config, fingerprints),
@@ -128,6 +129,20 @@ def _trained_cases(config: TrainingConfig, data: CrossValidationData, data_set: 
     """Return the cases of a data set that the network was trained on, by which `salus evaluate` knows them again."""
     cases = zip(data.cases, data.sets, data.fold, strict=True)
     return [case for case, name, fold in cases if name == data_set and (config.final or fold != 1)]
+
+
+def _unlabelled_entries(data: CrossValidationData, fingerprints: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """Make the entries of the data sets of which the network saw images alone, no mask."""
+    sets = {} if data.unlabelled is None else data.unlabelled.cases
+    return {
+        name: {
+            "images": len(cases),
+            "sha256": fingerprints[name],
+            "image_sha256": sorted(image_digests(cases)),
+            "labelled": False,
+        }
+        for name, cases in sets.items()
+    }
 
 
 def _trained_on(config: TrainingConfig) -> str:

@@ -12,7 +12,11 @@ def card_text(card: dict[str, Any]) -> str:
 
 def _summary(card: dict[str, Any]) -> list[str]:
     settings = card["settings"]
-    data = [f"{name} {entry['images']} images (sha256 {entry['sha256'][:12]}…)" for name, entry in card["data"].items()]
+    data = [
+        f"{name} {entry['images']} images{'' if entry.get('labelled', True) else ' without masks'} "
+        f"(sha256 {entry['sha256'][:12]}…)"
+        for name, entry in card["data"].items()
+    ]
     return [
         f"# Model card: {settings['name']}",
         "",

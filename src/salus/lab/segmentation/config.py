@@ -43,6 +43,7 @@ class TrainingConfig:
             prompts, give its own answer back to it as the map (`salus.segmentation.network.predict`).
         mask_values: how the values of masks are read; see `salus.read.mask_values`.
         recipe: settings of each training.
+        unlabelled: folders of images without a mask, for self-training.
     """
 
     data: tuple[str, ...]
@@ -58,6 +59,7 @@ class TrainingConfig:
     tta: bool = True
     mask_values: str = AUTO
     recipe: SegmentationRecipe = field(default_factory=SegmentationRecipe)
+    unlabelled: tuple[str, ...] = ()
 
     def network_settings(self) -> NetworkSettings:
         """Make the settings of the run's network, before calibration."""
@@ -86,6 +88,7 @@ def load_config(run: Path) -> tuple[TrainingConfig, dict[str, str]]:
             for name, value in recipe.pop("augmentation").items()
         }
         settings["recipe"] = SegmentationRecipe(**recipe, augmentation=Augmentation(**augmentation))
-        return TrainingConfig(**{**settings, "data": tuple(settings["data"])}), fingerprints
+        folders = {"data": tuple(settings["data"]), "unlabelled": tuple(settings.get("unlabelled", ()))}
+        return TrainingConfig(**{**settings, **folders}), fingerprints
     except (KeyError, TypeError) as error:
         raise SalusError(f"{run / RUN_FILE}: is of another version or damaged ({error}); start a new run") from None

@@ -32,6 +32,7 @@ from salus.lab.training.cross_validation import CrossValidationData, read_cross_
 from salus.lab.training.devices import ONE_DEVICE, DeviceGroup
 from salus.lab.training.progress import Log
 from salus.lab.training.run_folder import check_same_data, check_unused, start_run, write_settings
+from salus.lab.training.unlabelled import read_unlabelled
 from salus.ray_cluster import LOCAL, RAY
 
 
@@ -77,6 +78,8 @@ def start(run: Path, config: TrainingConfig, log: Log = print, execution: Execut
     if not 0 <= config.judged <= config.folds or (config.judged == 0 and not config.final):
         raise SalusError(f"{config.judged} of {config.folds} folds judged; give 1 to {config.folds}, or 0 with --final")
     _check_final_steps(config)
+    if config.unlabelled and not config.recipe.early_steps and config.start_from is None:
+        raise SalusError("--unlabelled needs a network that outlines the images first: --early-steps or --start-from")
     execution.devices.check_batch(config.recipe.batch)
     data, fingerprints = _read_data(config, log)
     start_run(run, asdict(config), fingerprints, data.fold_assignment())
@@ -170,7 +173,22 @@ def _read_data(config: TrainingConfig, log: Log) -> tuple[CrossValidationData, d
         skip_bad=config.skip_bad,
         log=log,
     )
-    return (data.with_sources_as_folds() if config.sources else data), fingerprints
+    if config.sources:
+        data = data.with_sources_as_folds()
+    if config.unlabelled:
+        unlabelled = read_unlabelled(
+            config.unlabelled,
+            data.images,
+            keep_aspect=config.recipe.keep_aspect,
+            skip_bad=config.skip_bad,
+            log=log,
+        )
+        for name, sha256 in unlabelled.fingerprints().items():
+            if name in fingerprints:
+                raise SalusError(f"{name}: is the name of a data set with masks and of one without; rename a folder")
+            fingerprints[name] = sha256
+        data = replace(data, unlabelled=unlabelled)
+    return data, fingerprints
 
 
 def _finish(

@@ -99,7 +99,8 @@ def train_and_export(task: NetworkTask, data: CrossValidationData, log: Log, dev
     start_from = None if config.start_from is None else Path(config.start_from)
     images = data.images[task.training]
     masks = data.masks[task.training]
-    model = train_segmenter(images, masks, config.recipe, task.folder, log, start_from, devices)
+    unlabelled = None if data.unlabelled is None else data.unlabelled.images
+    model = train_segmenter(images, masks, config.recipe, task.folder, log, start_from, devices, unlabelled)
     spread = np.unique(np.linspace(0, len(images) - 1, KNOWN_IMAGES).round().astype(int))
     if can_export_onnx():
         export_trained(model, images[spread], config, path)

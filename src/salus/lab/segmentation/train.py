@@ -11,6 +11,7 @@ import numpy as np
 from salus.errors import SalusError
 from salus.lab.segmentation.loader import load_batches
 from salus.lab.segmentation.recipe import SegmentationRecipe
+from salus.lab.segmentation.self_training import add_unlabelled
 from salus.lab.training.devices import ONE_DEVICE, DeviceGroup
 from salus.lab.training.loop import FINAL_WEIGHTS, compile_model, count_steps, train_steps
 from salus.lab.training.progress import Log
@@ -18,6 +19,9 @@ from salus.preprocess import resize, to_uint8
 
 if TYPE_CHECKING:
     import keras
+
+EARLY, TEACHER = "early", "teacher"
+"""Folders, in that of a training, of the first steps at a smaller size and of the teacher, which is trained alike."""
 
 EARLY_SEED_OFFSET = 1000
 """Added to the seed of the first training, so that the second does not repeat its batches."""
@@ -31,6 +35,7 @@ def train_segmenter(
     log: Log = print,
     start_from: Path | None = None,
     devices: DeviceGroup = ONE_DEVICE,
+    unlabelled: np.ndarray | None = None,
 ) -> keras.Model:
     """Train the network, resuming where an earlier call with the same folder was interrupted.
 
@@ -42,6 +47,8 @@ def train_segmenter(
         log: called with a line of progress every hundred steps.
         start_from: an .onnx file of the same network to start from, in place of ImageNet's weights.
         devices: that train together.
+        unlabelled: (m, s, s) uint8, images without a mask, which are learned from by the outlines of the network that
+            this training starts from, else of a teacher that is trained first at the smaller size (`self_training`).
 
     Raises:
         SalusError: the images have another size, no mask shows a tumour, the recipe begins at a smaller size although
@@ -65,7 +72,13 @@ def train_segmenter(
     final = folder / FINAL_WEIGHTS
     early_weights = None
     if recipe.early_steps and not final.exists():
-        early_weights = _train_early(images, masks, recipe, folder, log, devices)
+        if unlabelled is not None:
+            log("  first a teacher, which outlines the images without a mask")
+            teacher = train_early(images, masks, recipe, folder / TEACHER, log, devices)
+            images, masks = add_unlabelled(images, masks, unlabelled, teacher, folder, log)
+        log(f"  first at {recipe.early_size} x {recipe.early_size}")
+        early_weights = train_early(images, masks, recipe, folder / EARLY, log, devices).get_weights()
+        log(f"  then at {recipe.size} x {recipe.size}")
     keras.utils.clear_session()
     set_up(recipe.seed, "float32")  # depthwise convolutions are slower in bfloat16
     encoder = IMAGENET if recipe.pretrained and start_from is None and early_weights is None else None
@@ -85,6 +98,8 @@ def train_segmenter(
             set_resized_weights(model, early_weights)
         elif start_from is not None:
             load_onnx_weights(model, start_from)
+            if unlabelled is not None:
+                images, masks = add_unlabelled(images, masks, unlabelled, model, folder, log)
         devices.shard_batches(model)
         _train(model, images, masks, recipe, folder, log)
     return devices.local_copy(model, build)
@@ -118,16 +133,12 @@ def compile_segmenter(model: keras.Model, recipe: SegmentationRecipe, steps: int
     )
 
 
-def _train_early(
+def train_early(
     images: np.ndarray, masks: np.ndarray, recipe: SegmentationRecipe, folder: Path, log: Log, devices: DeviceGroup
-) -> list[np.ndarray]:
-    """Train at the smaller size; return the weights."""
+) -> keras.Model:
+    """Train at the smaller size; the arguments are those of `train_segmenter`."""
     early = early_recipe(recipe)
-    log(f"  first at {early.size} x {early.size}")
-    model = train_segmenter(*resize_pairs(images, masks, early.size), early, folder / "early", log, devices=devices)
-    weights: list[np.ndarray] = model.get_weights()
-    log(f"  then at {recipe.size} x {recipe.size}")
-    return weights
+    return train_segmenter(*resize_pairs(images, masks, early.size), early, folder, log, devices=devices)
 
 
 def early_recipe(recipe: SegmentationRecipe) -> SegmentationRecipe:

@@ -20,6 +20,7 @@ from salus.data.layouts import read_data_set
 from salus.data.prepare import Pairs, prepare
 from salus.errors import SalusError
 from salus.lab.training.progress import Log
+from salus.lab.training.unlabelled import UnlabelledImages
 from salus.read.mask_values import AUTO, MaskDecision, summarise_decisions
 
 
@@ -37,6 +38,7 @@ class CrossValidationData:
         images: (n, s, s) uint8.
         masks: (n, s, s) bool.
         saliency: (n, s, s) uint8; None unless every set ships maps.
+        unlabelled: images without a mask beside them; None without any.
     """
 
     names: tuple[str, ...]
@@ -48,6 +50,7 @@ class CrossValidationData:
     images: np.ndarray
     masks: np.ndarray
     saliency: np.ndarray | None
+    unlabelled: UnlabelledImages | None = None
 
     def with_sources_as_folds(self) -> CrossValidationData:
         """Return the same data with one fold for each data set, in their order: leave one source out.
