@@ -2,9 +2,9 @@
 
 A teacher is trained on the images with masks, at the smaller size of the early steps; in a fine-tuning it is the
 network as it was. Its outline of an image, where it is sure enough of it, is taken as the image's mask, and a new
-network, the student, learns from all (pseudo-labels: Lee, "Pseudo-label: the simple and efficient semi-supervised learning method
-for deep neural networks", 2013; Xie et al., "Self-training with noisy student improves ImageNet classification", CVPR
-2020). Scanners of which there are images, but no masks, so become part of what the network knows.
+network, the student, learns from all (pseudo-labels: Lee, "Pseudo-label: the simple and efficient semi-supervised
+learning method for deep neural networks", 2013; Xie et al., "Self-training with noisy student improves ImageNet
+classification", CVPR 2020). Scanners of which there are images, but no masks, so become part of what the network knows.
 """
 
 from __future__ import annotations
