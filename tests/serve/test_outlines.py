@@ -1,6 +1,7 @@
 """Saved outlines: kept through restarts, never replaced unseen, with who saved them; names of cases and patients."""
 
 import csv
+import errno
 import io
 import json
 import zipfile
@@ -280,3 +281,37 @@ def test_the_page_works_behind_a_proxy_with_a_prefix(serve, prefix):
     assert client.get(f"{prefix}/main.js", headers=headers).status_code == 200
     with pytest.raises(SalusError, match="--root-path"):
         complete_settings(ServeSettings(root_path="salus?"))
+
+
+@pytest.mark.parametrize(("number", "told"), [(errno.ENOSPC, "is full; make room"), (errno.EACCES, "may not write")])
+def test_a_full_disk_is_told_in_words_and_leaves_no_part_of_an_image(serve, scans, phantom, monkeypatch, number, told):
+    client = serve(folder=scans)
+    frame, _ = open_work_image(client)
+
+    def fill_up(source, copy):
+        copy.write_bytes(b"\x89PNG")
+        raise OSError(number, "the system's words", str(copy))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.copyfile", fill_up)
+        refused = client.put(f"{frame}/mask", content=drawn(phantom.image.shape, 100, 50))
+    assert refused.status_code >= 500
+    assert told in refused.json()["detail"]
+    assert str(scans) not in refused.json()["detail"]
+    assert not [path for path in (scans / "reviewed" / "images").rglob("*") if path.is_file()]
+    assert client.put(f"{frame}/mask", content=drawn(phantom.image.shape, 100, 50)).status_code == 200
+
+
+def test_a_save_that_comes_twice_is_taken_twice(serve, scans, phantom):
+    client, other = serve(folder=scans), serve(folder=scans)
+    frame, _ = open_work_image(client)
+    first = client.put(f"{frame}/mask", content=drawn(phantom.image.shape, 100, 50), headers={"if-match": '"none"'})
+    again = client.put(f"{frame}/mask", content=drawn(phantom.image.shape, 100, 50), headers={"if-match": '"none"'})
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert first.headers["etag"] == again.headers["etag"]
+    another = client.put(f"{frame}/mask", content=drawn(phantom.image.shape, 200, 50), headers={"if-match": '"none"'})
+    assert another.status_code == 409
+    other_frame, answer = open_work_image(other)
+    for _ in range(2):
+        taken_back = other.delete(f"{other_frame}/mask", headers={"if-match": f'"{answer["version"]}"'})
+        assert taken_back.status_code == 200

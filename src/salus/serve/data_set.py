@@ -20,7 +20,7 @@ from zipfile import ZIP_STORED, ZipFile
 
 import numpy as np
 
-from salus.atomic import write_text
+from salus.atomic import write_text, write_whole
 from salus.folder_lock import folder_lock
 from salus.read.image import read_mask
 from salus.scan import Region
@@ -110,7 +110,7 @@ class DataSetFolder:
             pixels = frame.pixels() if len(regions) > 1 or regions[0].crop(mask).shape != mask.shape else None
             for name, region in _region_names(stem, regions):
                 if pixels is None:
-                    shutil.copyfile(frame.picture_path("image"), self._path("images", name))
+                    copy_file(frame.picture_path("image"), self._path("images", name))
                 else:
                     write_png(self._path("images", name), region.crop(pixels))
                 write_png(self._path("masks", name), region.crop(mask))
@@ -292,6 +292,11 @@ def _region_names(stem: str, regions: tuple[Region, ...]) -> list[tuple[str, Reg
     if len(regions) == 1:
         return [(stem, regions[0])]
     return [(f"{stem}-region-{index}", region) for index, region in enumerate(regions, start=1)]
+
+
+def copy_file(source: Path, copy: Path) -> None:
+    """Copy a file, so that the copy is whole or absent."""
+    write_whole(copy, lambda temporary: shutil.copyfile(source, temporary))
 
 
 def folder_size(folder: Path) -> int:

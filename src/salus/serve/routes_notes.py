@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
@@ -84,10 +84,12 @@ def _store(
     data_sets = state.data_sets_of(session, case)
     with data_sets[-1].locked():
         current = read_notes(own if case.work is None else data_sets[-1].notes_path(stem))
+        notes = make_notes(content, session.reader, now(), current)
         if replaced is not None and replaced != (current.saved if current else ""):
+            if current is not None and replace(notes, reader=current.reader, saved=current.saved) == current:
+                return current  # sent a second time, since the answer to the first was lost
             who = (current.reader if current else "") or "another reader"
             raise NotesConflict(f"{who} described this image meanwhile; those notes are loaded now")
-        notes = make_notes(content, session.reader, now(), current)
         for path in (own, *(data_set.notes_path(stem) for data_set in data_sets)):
             write_notes(path, notes)
         for data_set in data_sets:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
+import numpy as np
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import FileResponse
 
@@ -101,7 +103,7 @@ async def save_mask(
         network, mask = frame.decode_drawing(content)
         change = _Change(state, session, case, number)
         with change.locked():
-            replaced = change.check(if_match)
+            replaced = change.check(if_match, lambda: change.holds(mask, network))
             record = OutlineRecord(
                 reader=session.reader,
                 saved=now(),
@@ -137,7 +139,7 @@ async def revert_mask(
     def revert() -> FrameAnswer:
         change = _Change(state, session, case, number)
         with change.locked():
-            replaced = change.check(if_match)
+            replaced = change.check(if_match, lambda: not change.authority.version(change.stem))
             for data_set in change.data_sets:
                 data_set.remove(case.identity(change.pattern), frame)
             if replaced:
@@ -193,13 +195,22 @@ class _Change:
 
     def locked(self) -> ExitStack:
         """Keep all others from changing the data sets."""
-        stack = ExitStack()
-        for data_set in self.data_sets:
-            stack.enter_context(data_set.locked())
-        return stack
+        with ExitStack() as stack:
+            for data_set in self.data_sets:
+                stack.enter_context(data_set.locked())
+            return stack.pop_all()  # where one cannot be locked, the others are free again
 
-    def check(self, if_match: str | None) -> str:
+    def holds(self, mask: np.ndarray, network: FrameAnswer) -> bool:
+        """Tell whether the outline that is saved of the frame now is this one, (height, width) bool."""
+        saved = self.authority.mask(self.stem, network.parts, mask.shape)
+        return saved is not None and np.array_equal(saved, mask)
+
+    def check(self, if_match: str | None, is_done: Callable[[], bool]) -> str:
         """Check that nobody saved another outline meanwhile; give the version that is replaced.
+
+        Args:
+            if_match: version that is to be replaced, as the header has it.
+            is_done: tells whether what is asked for is so already. A request whose answer was lost comes a second time.
 
         Raises:
             OutlineConflict: somebody did.
@@ -210,7 +221,7 @@ class _Change:
         if if_match == "*":
             return current
         expected = if_match.strip().removeprefix("W/").strip('"') if if_match else known
-        if expected.replace("none", "") != current:
+        if expected.replace("none", "") != current and not is_done():
             raise OutlineConflict(self.authority.record(self.stem))
         return current
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import re
 from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
@@ -110,6 +111,10 @@ class ServerState:
     def public_message(self, error: Exception) -> str:
         """Give an error's message without the server's paths."""
         if isinstance(error, OSError):
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                return "the disk of the computer that runs Salus is full; make room there, then try again"
+            if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+                return "the computer that runs Salus may not write there; have its folder made writable, then try again"
             return f"the server cannot read or write a file ({error.strerror or type(error).__name__})"
         message = str(error)
         for folder in {self.sessions.root, self.sessions.folder}:

@@ -1,5 +1,6 @@
 // Requests to the server this page came from; there is no other.
 
+export const NO_ANSWER = "The server does not answer. Is salus serve still running?";
 const MAX_RETRIES = 8; // of a request that a full queue refused
 
 let recoverCase = null; // finds the new key of a case that the server forgot, or null
@@ -26,7 +27,7 @@ async function request(method, path, body, signal, headers = {}) {
       response = await fetch(path.replace(/^\//, ""), { method, body, signal, headers: { ...type, ...headers } }); // below the page, behind a proxy as well
     } catch (error) {
       if (error.name === "AbortError") throw error;
-      throw new RequestFailed("The server does not answer. Is salus serve still running?", 0);
+      throw new RequestFailed(NO_ANSWER, 0);
     }
     if (response.status === 429 && attempt < MAX_RETRIES) {
       await new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(10, Number(response.headers.get("retry-after")) || 1)));

@@ -3,10 +3,13 @@
 // server that forgot its session lose nothing. "End session" removes all of it, and age does.
 //
 //   files     { id, file, label, key, added }                 key: of the server's case, null while it waits for upload
-//   outlines  { id, caseId, number, mask, threshold, version, savedMask, prompted, savedPrompts, saved, added }
+//   outlines  { id, caseId, number, tab, mask, threshold, version, savedMask, prompted, savedPrompts, saved, added }
+//             tab: in which it was drawn (see tabs.js); each tab has its own, so that two do not replace each other's strokes;
 //             version, savedMask: what the server held when the strokes began, "" and null for the network's outline;
 //             saved: mask is savedMask, no stroke is unsaved; prompted: what was pointed at, see prompt_outline.js;
 //             savedPrompts: those of savedMask
+
+import { otherTabs, tabName } from "./tabs.js";
 
 const DATABASE = `salus${location.pathname}`; // of this server; another prefix behind a proxy is another one
 const STORES = ["files", "outlines"];
@@ -46,28 +49,49 @@ export const removeFile = (id) => remove("files", id);
 export const allFiles = async () => (await all("files")).sort((a, b) => a.added - b.added);
 export const getFile = (id) => run("files", "readonly", (store) => store.get(id));
 
-const outlineId = (caseId, number) => `${caseId}/${number}`;
-export const putOutline = (record) => put("outlines", { ...record, id: outlineId(record.caseId, record.number) });
-export const getOutline = async (caseId, number) => {
-  const record = await run("outlines", "readonly", (store) => store.get(outlineId(caseId, number)));
-  return record?.mask ? record : null;
-};
-export const removeOutline = (caseId, number) => remove("outlines", outlineId(caseId, number));
-export const outlinesOf = async (caseId) => (await all("outlines")).filter((record) => record.caseId === caseId);
+const ownId = async (caseId, number) => `${caseId}/${number}/${await tabName()}`;
 
-// The frames with unsaved strokes: case -> set of numbers.
+// Keep this tab's outline of a frame.
+export async function putOutline(record) {
+  return put("outlines", { ...record, tab: await tabName(), id: await ownId(record.caseId, record.number) });
+}
+
+// Keep a record in place of the one that has its id.
+export const replaceOutline = (record) => put("outlines", record);
+
+export const removeOutline = async (caseId, number) => remove("outlines", await ownId(caseId, number));
+export const removeOutlines = (records) => Promise.all(records.map(({ id }) => remove("outlines", id)));
+
+// The outlines of a case in all tabs, the newest last.
+export const outlinesOf = async (caseId) =>
+  (await outlinesFrom(`${caseId}/`)).filter((record) => record.caseId === caseId).sort((a, b) => a.added - b.added);
+
+// The outlines whose id begins like this, read without the others; a mask is large.
+const outlinesFrom = async (start) =>
+  (await run("outlines", "readonly", (store) => store.getAll(IDBKeyRange.bound(start, `${start}\uffff`)))) || [];
+
+// The outlines of a frame that were kept by this tab and by those that are closed, the newest last.
+export async function outlinesToTakeUp(caseId, number) {
+  const others = await otherTabs();
+  return (await outlinesOf(caseId)).filter((record) => record.number === number && record.mask && !others.has(record.tab));
+}
+
+// The frames with unsaved strokes of this tab and of those that are closed: case -> set of numbers.
 export async function unsavedFrames() {
-  const found = new Map();
-  for (const { caseId, number, saved } of await all("outlines")) {
-    if (!saved) found.set(caseId, (found.get(caseId) ?? new Set()).add(number));
+  const found = new Map(), others = await otherTabs();
+  for (const { caseId, number, saved, tab } of await all("outlines")) {
+    if (!saved && !others.has(tab)) found.set(caseId, (found.get(caseId) ?? new Set()).add(number));
   }
   return found;
 }
 
+// Whether any tab has unsaved strokes of a case.
+export const isUnsavedAnywhere = async (caseId) => (await outlinesOf(caseId)).some(({ saved }) => !saved);
+
 // Forget a case.
 export async function forgetCase(caseId) {
   await removeFile(caseId);
-  for (const { number } of await outlinesOf(caseId)) await removeOutline(caseId, number);
+  await removeOutlines(await outlinesOf(caseId));
 }
 
 // Forget all, or what is older than some days.

@@ -1,6 +1,7 @@
 // The list of open images on the left, each with a small picture and its finding.
 
 import * as api from "./api.js";
+import { isUnsavedAnywhere } from "./browser_store.js";
 import { byId, createElement } from "./dom.js";
 import { forgetDrafts, isUnsaved } from "./drafts.js";
 import { shownCases } from "./list_filter.js";
@@ -63,7 +64,8 @@ function caseRow(openCase) {
 }
 
 async function closeCase(openCase) {
-  if (isUnsaved(openCase.id) && !confirm("Close it and lose what is not saved?")) return;
+  const isElsewhere = !isUnsaved(openCase.id) && (await isUnsavedAnywhere(openCase.id)); // in another tab
+  if ((isElsewhere || isUnsaved(openCase.id)) && !confirm(`Close it and lose what is not saved${isElsewhere ? " in another tab" : ""}?`)) return;
   const index = state.cases.indexOf(openCase);
   state.cases.splice(index, 1);
   await forgetDrafts(openCase);

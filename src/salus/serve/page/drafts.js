@@ -2,6 +2,7 @@
 
 import * as store from "./browser_store.js";
 import { emit, state } from "./state.js";
+import { tabName } from "./tabs.js";
 
 let writing = 0; // outlines that are not on the disk yet
 
@@ -52,18 +53,23 @@ function mark(openCase, number, unsaved) {
   emit("cases-changed");
 }
 
-// Take up a kept outline on a frame that was just loaded; false where there is none.
+// Take up a kept outline on a frame that was just loaded; false where there is none. Where several tabs had one and are closed,
+// the newest is shown, and the others are steps of undo before it.
 export async function takeUpDraft(openCase, frame) {
   if (!state.drafts.get(openCase.id)?.has(frame.number)) return false;
-  const draft = await store.getOutline(openCase.id, frame.number);
-  if (!draft || draft.mask.length !== frame.mask.length) return false;
-  const prompted = draft.prompted ?? null;
-  frame.history.record(frame.mask, draft.mask, frame.width, [frame.threshold, draft.threshold], false, [frame.prompted, prompted]);
-  frame.prompted = prompted;
-  frame.mask.set(draft.mask);
-  frame.threshold = draft.threshold;
-  frame.version = draft.version; // where someone saved meanwhile, saving asks
+  const kept = await store.outlinesToTakeUp(openCase.id, frame.number);
+  const drafts = kept.filter(({ saved, mask }) => !saved && mask.length === frame.mask.length);
+  if (!drafts.length) return false;
+  for (const { mask, threshold, prompted: known } of drafts) {
+    const prompted = known ?? null;
+    frame.history.record(frame.mask, mask, frame.width, [frame.threshold, threshold], false, [frame.prompted, prompted]);
+    frame.mask.set(mask);
+    Object.assign(frame, { prompted, threshold });
+  }
+  frame.version = drafts.at(-1).version; // where someone saved meanwhile, saving asks
   frame.edited = true;
+  const own = await tabName(), closed = kept.filter(({ tab }) => tab !== own);
+  if (closed.length && (await write(openCase, frame, false))) await store.removeOutlines(closed); // they are this tab's now
   return true;
 }
 

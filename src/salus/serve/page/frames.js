@@ -42,6 +42,7 @@ async function fetchFrame(openCase, number) {
     prompted: null,           // what the reader pointed at, see prompt_outline.js
     savedPrompts: answer.prompts ?? [], // of the outline that the server holds
     savedFrom: answer.derived_from ?? null,
+    attempts: [],             // outlines that were sent to be saved and have no answer yet
     pointing: [],             // prompts that are not outlined yet
     edited: false,   // the outline on the page is not the one that the server holds
     outdated: false, // the measurements are of an earlier outline

@@ -8,7 +8,19 @@ const MAX_STORED = 500; // cases
 const NOTHING = Object.freeze({ lines: {}, calibration: null });
 let stored = null;
 
-const load = () => (stored ??= JSON.parse(localStorage.getItem(STORAGE_KEY) ?? "{}"));
+const load = () => (stored ??= read());
+
+function read() {
+  try {
+    return JSON.parse(localStorage.getItem(STORAGE_KEY)) ?? {};
+  } catch {
+    return {}; // damaged
+  }
+}
+
+// Another tab changed them.
+addEventListener("storage", ({ key }) => key === STORAGE_KEY && ((stored = null), emit("calipers-changed")));
+
 const marks = (openCase) => (openCase && load()[openCase.id]) || NOTHING;
 
 // Calipers of a frame, [[x0, y0, x1, y1], ...] in pixels of the image.
@@ -26,12 +38,24 @@ export const keepNotes = (openCase, number, notes) => change(openCase, { notes: 
 export const allKeptNotes = (openCase) => Object.entries(marks(openCase).notes ?? {}).filter(([, notes]) => notes);
 
 function change(openCase, update, isShown = true) {
+  stored = { ...stored, ...read() }; // what other tabs wrote meanwhile stays
   const changed = { ...marks(openCase), ...update };
   delete stored[openCase.id];
   stored[openCase.id] = changed; // the last one changed is the last to be forgotten
   for (const key of Object.keys(stored).slice(0, -MAX_STORED)) delete stored[key];
-  localStorage.setItem(STORAGE_KEY, JSON.stringify(stored));
+  write();
   if (isShown) emit("calipers-changed");
+}
+
+// Write them; where the browser's storage is full, without the oldest.
+function write() {
+  for (let keys = Object.keys(stored); ; keys = keys.slice(Math.ceil(keys.length / 2))) {
+    try {
+      return localStorage.setItem(STORAGE_KEY, JSON.stringify(Object.fromEntries(keys.map((key) => [key, stored[key]]))));
+    } catch {
+      if (!keys.length) return; // it keeps nothing; this page still does
+    }
+  }
 }
 
 // Forget all of them.

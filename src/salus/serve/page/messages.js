@@ -51,6 +51,12 @@ export function closeToast() {
   return Boolean(last);
 }
 
+// Remove the messages with a text that no longer holds.
+export function dropToast(text) {
+  for (const note of notes.querySelectorAll(".toast")) if (note.dataset.text === text) note.remove();
+  arrange();
+}
+
 // Hide the box where it is empty, and offer to close several errors at once.
 function arrange() {
   notes.querySelector(".all")?.remove();
@@ -63,6 +69,9 @@ function arrange() {
   }
   notes.hidden = !notes.children.length;
 }
+
+// A text as a sentence: with a capital, and a full stop where it has no other sign at its end.
+export const sentence = (text) => (text ? text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".") : "");
 
 export const formatPercent = (fraction) => `${Math.round(100 * fraction)}%`;
 

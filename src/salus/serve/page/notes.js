@@ -19,6 +19,7 @@ export async function initNotes() {
   const comment = byId("comment");
   comment.addEventListener("input", () => {
     clearTimeout(timer);
+    if (shown) keep(shown.openCase, shown.frame, { ...notesOf(shown.openCase, shown.frame), comment: comment.value }); // a reload may come first
     timer = setTimeout(sendComment, WAIT_MS);
   });
   comment.addEventListener("change", sendComment);
@@ -136,12 +137,16 @@ function sendComment() {
   clearTimeout(timer);
   if (!shown) return;
   const { openCase, frame } = shown, notes = notesOf(openCase, frame), comment = byId("comment").value.trim();
-  if (comment !== notes.comment) send(openCase, frame, { ...notes, comment });
+  if (comment !== (frame.answer.notes?.comment ?? "")) send(openCase, frame, { ...notes, comment });
 }
 
-// Keep notes in this browser and send them; false where the server did not take them.
-function send(openCase, frame, { mark, comment, lesions, accepted = [] }) {
+// Keep notes in this browser, as not sent yet.
+const keep = (openCase, frame, { mark, comment, lesions, accepted = [] }) =>
   keepNotes(openCase, frame.number, { mark, comment, lesions, accepted, pending: true });
+
+// Keep notes in this browser and send them; false where the server did not take them.
+function send(openCase, frame, notes) {
+  keep(openCase, frame, notes);
   render();
   return (sending = sending.then(() => flush(openCase, frame))); // one after the other: each replaces the one before
 }
@@ -173,7 +178,7 @@ function takeNotes(openCase, frame, notes, sent, described) {
   frame.answer.notes = notes;
   frame.answer.described = described ?? places.map((place) => (place < 0 ? null : place));
   openCase.answers[frame.number - 1] = frame.answer;
-  if (!sent || keptNotes(openCase, frame.number) === sent) {
+  if (!sent || JSON.stringify(keptNotes(openCase, frame.number)) === JSON.stringify(sent)) {
     keepNotes(openCase, frame.number, notes && { mark: notes.mark, comment: notes.comment, lesions: notes.lesions, accepted: notes.accepted, pending: false });
   }
   emit("notes-saved", openCase);

@@ -6,11 +6,12 @@ import { byId } from "./dom.js";
 import { keepDraft, setSaved } from "./drafts.js";
 import { networkMask, promptedOf, referenceMask, withNumbers } from "./frames.js";
 import { clearOutsideRegions } from "./mask_filters.js";
-import { announce, describeAnswer, showToast } from "./messages.js";
+import { announce, describeAnswer, dropToast, sentence, showToast } from "./messages.js";
 import { decodeGrey, encodeMask } from "./pixels.js";
 import { keepDrawn } from "./prompt_outline.js";
 import { emit, state } from "./state.js";
 
+let notSaved = ""; // the message that the last change did not reach the server
 let sliding = null; // the outline from before the slider was moved
 
 // The outline changed: keep it, and have the page show it. Gives a promise that it is kept.
@@ -129,6 +130,7 @@ export async function measured(openCase, frame) {
 function showAnswer(openCase, frame, answer) {
   frame.answer = withNumbers(answer, openCase.numbers?.[frame.number - 1] ?? []);
   frame.outdated = false;
+  dropToast(api.NO_ANSWER);
   openCase.answers[frame.number - 1] = frame.answer;
   emit("answer-changed");
 }
@@ -166,7 +168,9 @@ async function store(openCase, frame) {
     const blob = await encodeMask(sent, frame.width, frame.height);
     return api.save(openCase.key, frame.number, blob, version, frame.threshold, prompts, from);
   };
+  frame.attempts.push(sent);
   return change(openCase, frame, save, async (answer) => {
+    frame.attempts = [];
     frame.base = sent; // strokes that were drawn meanwhile are not saved
     frame.version = answer.version;
     Object.assign(frame, { savedPrompts: prompts, savedFrom: from });
@@ -214,18 +218,27 @@ async function change(openCase, frame, request, accept) {
       answer = await request(frame.version);
     } catch (error) {
       if (error.status !== 409 || !error.content) throw error;
-      const choice = await askAboutConflict(error.content);
+      const choice = (await isOwnAttempt(openCase, frame, error.content)) ? "mine" : await askAboutConflict(error.content);
       if (choice === "theirs") await loadTheirs(openCase, frame);
       if (choice !== "mine") return false;
       answer = await request(error.content.version);
     }
     await accept(answer);
+    dropToast(notSaved);
     emit("outline-saved", openCase);
     return true;
   } catch (error) {
-    showToast(error.status === 0 ? `${error.message} Your outline is kept in this browser; save it again then.` : error.message, true);
+    notSaved = `${sentence(error.message)} Your outline is kept in this browser; save it again then.`;
+    showToast(notSaved, true);
     return false;
   }
+}
+
+// Whether the outline that the server holds is one that this page sent before, of which it had no answer: the server was killed, say.
+async function isOwnAttempt(openCase, { attempts, number }, { version }) {
+  if (!attempts.length || !version) return false;
+  const { values } = await decodeGrey(await api.versionMask(openCase.key, number, version));
+  return attempts.some((mask) => mask.every((value, i) => value === (values[i] > 127 ? 1 : 0)));
 }
 
 // Show the outline that someone else saved; the reader's own is one step of undo away.

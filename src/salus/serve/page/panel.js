@@ -1,7 +1,7 @@
 // The panel on the right: the finding, each lesion, and the buttons that depend on them.
 
 import { byId, createElement } from "./dom.js";
-import { describeAnswer, formatNumber, formatPercent, formatSize, summarise } from "./messages.js";
+import { describeAnswer, formatNumber, formatPercent, formatSize, sentence, summarise } from "./messages.js";
 import { acceptanceOf } from "./notes.js";
 import { emit, on, state } from "./state.js";
 
@@ -102,8 +102,6 @@ function iconButton(className, icon, title, label) {
 
 // In words who accepted a lesion; where the server does not know it yet, nobody is named.
 export const acceptedBy = ({ reader, saved }) => (saved ? `accepted by ${reader || "an unnamed reader"}` : "accepted");
-
-const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (text.endsWith(".") ? "" : ".");
 
 export function updateButtons() {
   const { frame, current } = state, hasFrame = Boolean(frame);

@@ -215,12 +215,12 @@ async function restoreOutlines(openCase) {
     await api.answer(openCase.key, Number(number));
     await api.setNotes(openCase.key, Number(number), { mark, comment, lesions, accepted, replaced: "" }).catch(() => {});
   }
-  for (const record of await store.outlinesOf(openCase.id)) {
-    const { number, savedMask, threshold } = record;
+  const kept = await store.outlinesOf(openCase.id), newest = new Map(kept.filter(({ savedMask }) => savedMask).map((record) => [record.number, record]));
+  for (const { number, savedMask, threshold, version, savedPrompts, savedFrom } of newest.values()) {
     const { width, height } = await api.answer(openCase.key, number); // has the frame segmented
-    if (savedMask?.length !== width * height) continue;
-    const answer = await api.save(openCase.key, number, await encodeMask(savedMask, width, height), "", threshold, record.savedPrompts, record.savedFrom);
-    await store.putOutline({ ...record, version: answer.version });
+    if (savedMask.length !== width * height) continue;
+    const answer = await api.save(openCase.key, number, await encodeMask(savedMask, width, height), "", threshold, savedPrompts, savedFrom);
+    for (const record of kept) if (record.number === number && record.version === version) await store.replaceOutline({ ...record, version: answer.version });
     openCase.answers[number - 1] = answer;
     const frame = openCase.loaded.get(number);
     if (frame) frame.version = answer.version;
