@@ -28,7 +28,7 @@ def ray_cluster(address: str | None = None) -> Iterator[ModuleType]:
             starts Ray here, with all cores, until the end.
 
     Raises:
-        SalusError: Ray is not installed, or there is no cluster at the address.
+        SalusError: Ray is not installed, does not start, or there is no cluster at the address.
     """
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray's future default; it warns where unset
     try:
@@ -39,10 +39,11 @@ def ray_cluster(address: str | None = None) -> Iterator[ModuleType]:
     if connects:
         try:
             ray.init(address=address, logging_level="ERROR")
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except Exception as error:  # a bare one where a node does not start in time
             place = f"at {address}" if address else "here"
+            advice = f"see ray status, or leave out --{'address' if address else 'engine ray'}"
             reason = " ".join(str(error).split())[:120]
-            raise SalusError(f"no Ray cluster {place} ({reason}); see ray status, or leave out --address") from None
+            raise SalusError(f"no Ray cluster {place} ({reason}); {advice}") from None
     try:
         yield ray
     finally:
