@@ -17,7 +17,7 @@ from salus.preprocess import resize, to_uint8
 from salus.prompts.prompt import Box, Point
 
 SIDE = 160
-"""Larger side at which random walker runs, pixels."""
+"""Larger side at which random walker and GrabCut run, pixels: at 384 GrabCut takes seconds an image."""
 
 SPECKLE = 1 / 80
 """Radius of the disc over which the median smooths speckle, as a share of the image's larger side."""
@@ -61,32 +61,22 @@ def region_at(mask: np.ndarray, place: Point) -> np.ndarray:
 
 
 def random_walker_mask(pixels: np.ndarray, inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
-    """Outline by random walker from seeds inside and outside, at a smaller size."""
+    """Outline by random walker from seeds inside and outside, none of them empty."""
     from skimage.segmentation import random_walker
 
-    scale = SIDE / max(pixels.shape)
-    shape = (max(1, round(pixels.shape[0] * scale)), max(1, round(pixels.shape[1] * scale)))
-    small = resize(pixels, shape)
-    seeds = np.zeros(shape, int)
-    seeds[resize(outside.astype(np.float32), shape) > 0.5] = 2
-    seeds[resize(inside.astype(np.float32), shape) > 0.3] = 1
-    if not (seeds == 1).any() or not (seeds == 2).any():
-        return inside
-    labels = random_walker(small, seeds, beta=200, mode="cg_j", tol=1e-3)
-    mask: np.ndarray = resize((labels == 1).astype(np.float32), (pixels.shape[0], pixels.shape[1])) >= 0.5
+    seeds = np.where(inside, 1, np.where(outside, 2, 0))
+    mask: np.ndarray = random_walker(pixels, seeds, beta=200, mode="bf") == 1
     return mask
 
 
 def grabcut_mask(pixels: np.ndarray, inside: np.ndarray, perhaps: np.ndarray, outside: np.ndarray) -> np.ndarray:
-    """Outline by GrabCut from pixels surely and perhaps inside the lesion, and pixels surely outside."""
+    """Outline by GrabCut from pixels surely and perhaps inside the lesion, and pixels surely outside, none empty."""
     import cv2
 
     colours = np.repeat(to_uint8(pixels)[..., None], 3, axis=2)
     labels = np.full(pixels.shape, cv2.GC_PR_BGD, np.uint8)
     labels[perhaps] = cv2.GC_PR_FGD
     labels[outside], labels[inside] = cv2.GC_BGD, cv2.GC_FGD
-    if not outside.any() or not (inside | perhaps).any():  # GrabCut needs pixels of both
-        return inside | perhaps
     models = np.zeros((2, 1, 65))
     cv2.setRNGSeed(0)  # it starts from a random clustering of the grey values
     cv2.grabCut(colours, labels, None, models[0], models[1], 5, cv2.GC_INIT_WITH_MASK)
@@ -101,17 +91,16 @@ def from_click(pixels: np.ndarray, place: Point) -> Iterator[tuple[str, np.ndarr
         pixels: (height, width) in [0, 1].
         place: of the click.
     """
-    shape = (pixels.shape[0], pixels.shape[1])
-    border = ~np.pad(np.ones((shape[0] - 2, shape[1] - 2), bool), 1)
-    clicked, around = disc(shape, place, max(shape) / 40), disc(shape, place, max(shape) / 10)
-    smoothed = smooth_speckle(pixels)
-    yield "random walker", random_walker_mask(pixels, clicked, border)
-    yield "random walker, speckle smoothed", random_walker_mask(smoothed, clicked, border)
-    if find_spec("cv2"):
-        yield "GrabCut", grabcut_mask(pixels, clicked, around, border)
-        mask = grabcut_mask(smoothed, clicked, around, border)
-        yield "GrabCut, speckle smoothed", mask
-        yield "GrabCut, speckle smoothed, the region clicked", region_at(mask, place)
+    small = shrink(pixels)
+    shape, scale = (small.shape[0], small.shape[1]), small.shape[1] / pixels.shape[1]
+    place = (place[0] * scale, place[1] * scale)
+    border = border_of(shape)
+    clicked, around = disc(shape, place, max(shape) / 40) & ~border, disc(shape, place, max(shape) / 10)
+    clicked[min(int(place[1]), shape[0] - 1), min(int(place[0]), shape[1] - 1)] = True
+    for name, values in (("", small), (", speckle smoothed", smooth_speckle(small))):
+        yield f"random walker{name}", enlarge(random_walker_mask(values, clicked, border), pixels.shape)
+        if find_spec("cv2"):
+            yield f"GrabCut{name}", enlarge(grabcut_mask(values, clicked, around, border), pixels.shape)
 
 
 def from_box(pixels: np.ndarray, box: Box) -> Iterator[tuple[str, np.ndarray]]:
@@ -121,16 +110,32 @@ def from_box(pixels: np.ndarray, box: Box) -> Iterator[tuple[str, np.ndarray]]:
         pixels: (height, width) in [0, 1].
         box: in pixels.
     """
-    shape = (pixels.shape[0], pixels.shape[1])
-    x0, y0, x1, y1 = box
+    small = shrink(pixels)
+    shape, scale = (small.shape[0], small.shape[1]), small.shape[1] / pixels.shape[1]
+    x0, y0, x1, y1 = (side * scale for side in box)
     in_box = np.zeros(shape, bool)
     in_box[int(y0) : int(np.ceil(y1)), int(x0) : int(np.ceil(x1))] = True
-    centre = ((x0 + x1) / 2, (y0 + y1) / 2)
-    middle = disc(shape, centre, min(x1 - x0, y1 - y0) / 8)
-    smoothed = smooth_speckle(pixels)
-    yield "random walker", random_walker_mask(pixels, middle, ~in_box)
-    yield "random walker, speckle smoothed", random_walker_mask(smoothed, middle, ~in_box)
-    if find_spec("cv2"):
-        yield "GrabCut", grabcut_mask(pixels, middle, in_box, ~in_box)
-        yield "GrabCut, speckle smoothed", grabcut_mask(smoothed, middle, in_box, ~in_box)
-    yield "the ellipse in the box", ellipse_in_box(shape, box)
+    outside = ~in_box | border_of(shape)  # the box may be the whole image
+    middle = disc(shape, ((x0 + x1) / 2, (y0 + y1) / 2), max(min(x1 - x0, y1 - y0) / 8, 1))
+    for name, values in (("", small), (", speckle smoothed", smooth_speckle(small))):
+        yield f"random walker{name}", enlarge(random_walker_mask(values, middle, outside), pixels.shape)
+        if find_spec("cv2"):
+            yield f"GrabCut{name}", enlarge(grabcut_mask(values, middle, in_box, outside), pixels.shape)
+    yield "the ellipse in the box", ellipse_in_box((pixels.shape[0], pixels.shape[1]), box)
+
+
+def border_of(shape: tuple[int, int]) -> np.ndarray:
+    """Return the outermost pixels of an image."""
+    return ~np.pad(np.ones((shape[0] - 2, shape[1] - 2), bool), 1)
+
+
+def shrink(pixels: np.ndarray) -> np.ndarray:
+    """Shrink an image so that its larger side is `SIDE`."""
+    scale = SIDE / max(pixels.shape)
+    return resize(pixels, (max(3, round(pixels.shape[0] * scale)), max(3, round(pixels.shape[1] * scale))))
+
+
+def enlarge(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Enlarge a mask to an image's (height, width)."""
+    enlarged: np.ndarray = resize(mask.astype(np.float32), (shape[0], shape[1])) >= 0.5
+    return enlarged
