@@ -133,8 +133,10 @@ def test_a_save_whose_answer_was_lost_is_no_conflict_with_oneself(reader, tmp_pa
 
 def test_notes_whose_answer_was_lost_are_no_conflict_with_oneself(reader, tmp_path):
     reader.route("**/notes", lose_answer)
-    reader.fill("#comment", "seen")
-    reader.locator("#canvas").focus()
+    with reader.expect_event("requestfailed"):
+        reader.fill("#comment", "seen")
+        reader.locator("#canvas").focus()
+    expect(reader.locator("#toast .bad")).to_contain_text("does not answer")
     expect(reader.locator("#notes-state")).to_contain_text("Not sent yet")
     reader.unroute("**/notes")
     reader.reload()
