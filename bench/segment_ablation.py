@@ -1,14 +1,16 @@
 """Measure what each part of the segmentation network's recipe is worth at a hospital that gave no training image.
 
     python bench/segment_ablation.py SOURCE SOURCE [SOURCE ...] -o RUN [--size 128] [--steps 800] [--seeds 1,2,3]
-                                     [--only NAME,NAME]
+                                     [--only NAME,NAME] [--unlabelled DIR]
 
 Each source is left out in turn: a network is trained on all others and tested on it. Each variant changes one thing of
-the first recipe. Scores are at the network's size, without a limit of presence: the mean Dice of images with a tumour,
-at the threshold .5 and at that of the largest expected Dice; the latter with one click, drawn at random by its distance
-to the edge of one lesion, for networks that take prompts; and how well presence separates the images with a tumour from
-the others (AUC), where the source has both. RUN/NAME/SEED/SOURCE.json holds a finished training; the same command goes
-on after an interruption. The table has the mean over the seeds, and their range where there are several.
+the first recipe; with --unlabelled the last learns also from the images without masks in DIR, as outlined by the first
+recipe's network (`salus.lab.segmentation.self_training`). Scores are at the network's size, without a limit of
+presence: the mean Dice of images with a tumour, at the threshold .5 and at that of the largest expected Dice; the
+latter with one click, drawn at random by its distance to the edge of one lesion, for networks that take prompts; and
+how well presence separates the images with a tumour from the others (AUC), where the source has both.
+RUN/NAME/SEED/SOURCE.json holds a finished training; the same command goes on after an interruption. The table has the
+mean over the seeds, and their range where there are several.
 """
 
 from __future__ import annotations
@@ -23,16 +25,21 @@ import numpy as np
 
 from salus.atomic import write_json
 from salus.lab.segmentation.recipe import SegmentationRecipe
+from salus.lab.segmentation.self_training import add_unlabelled
 from salus.lab.segmentation.train import train_segmenter
 from salus.lab.training.augment.settings import LIGHT, STRONG
 from salus.lab.training.cross_validation import CrossValidationData, read_cross_validation_data
 from salus.lab.training.run_folder import read_json
 from salus.lab.training.simulated_prompts import choose_lesion, draw_simulated, sample_point
+from salus.lab.training.unlabelled import read_unlabelled
 from salus.prompts.prompt import Prompt
 from salus.segmentation.postprocess import best_threshold
 
 FIRST = SegmentationRecipe(early_steps=0, learning_rate=6e-4, attention=False, prompted=0.0)
 """Real images alone, proportions kept, light augmentation, Dice of images with a tumour alone, no attention."""
+
+FIRST_NAME, SELF_TRAINING = "first", "images without masks too"
+"""Names of that recipe, and of the one that is trained also on the images of --unlabelled."""
 
 STRONG_GEOMETRY = replace(
     LIGHT,
@@ -47,7 +54,7 @@ def variants(base: SegmentationRecipe) -> dict[str, SegmentationRecipe]:
     half, rate = base.steps // 2, base.learning_rate
     halves: dict[str, Any] = {"steps": half, "early_steps": half, "early_size": base.size, "early_rate": rate}
     return {
-        "first": base,
+        FIRST_NAME: base,
         "tumour-free images made": replace(base, **synthetic),
         "lesions pasted": replace(base, pasted=0.2),
         "both as in salus-4": replace(base, pasted=0.2, **synthetic),
@@ -107,19 +114,40 @@ def cut_at_best(maps: np.ndarray) -> np.ndarray:
     return masks
 
 
-def train_and_score(recipe: SegmentationRecipe, data: CrossValidationData, fold: int, folder: Path) -> dict[str, Any]:
-    """Train on all sources but one and score on that one."""
+def train_and_score(
+    recipe: SegmentationRecipe, data: CrossValidationData, fold: int, folder: Path, teacher: Path | None
+) -> dict[str, Any]:
+    """Train on all sources but one and score on that one.
+
+    Args:
+        recipe: the settings.
+        data: the images of all sources.
+        fold: the number of the source that is left out.
+        folder: of the training.
+        teacher: folder of a finished training of the same recipe, whose network outlines the images without masks;
+            None leaves these out.
+    """
     start, training = time.monotonic(), data.training_indices(fold)
-    model = train_segmenter(
-        data.images[training], data.masks[training], recipe, folder, lambda line: print(line, flush=True)
-    )
+    images, masks = data.images[training], data.masks[training]
+    if teacher is not None and data.unlabelled is not None:
+        network = train_segmenter(images, masks, recipe, teacher, show)
+        folder.mkdir(parents=True, exist_ok=True)
+        images, masks = add_unlabelled(images, masks, data.unlabelled.images, network, folder, show)
+    model = train_segmenter(images, masks, recipe, folder, show)
     minutes = (time.monotonic() - start) / 60
     return score_model(model, data, data.test_indices(fold)) | {"minutes": round(minutes, 1)}
 
 
-def read_sources(folders: list[str], size: int, keep_aspect: bool) -> CrossValidationData:
-    """Read the images of all sources, each source a fold of its own."""
+def show(line: str) -> None:
+    """Print a line of progress at once."""
+    print(line, flush=True)
+
+
+def read_sources(folders: list[str], unlabelled: list[str], size: int, keep_aspect: bool) -> CrossValidationData:
+    """Read the images of all sources, each source a fold of its own, and those without masks."""
     data, _ = read_cross_validation_data(folders, folds=2, size=size, keep_aspect=keep_aspect, log=lambda line: None)
+    if unlabelled:
+        data = replace(data, unlabelled=read_unlabelled(unlabelled, data.images, keep_aspect=keep_aspect, log=show))
     return data.with_sources_as_folds()
 
 
@@ -140,11 +168,15 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=800)
     parser.add_argument("--seeds", default="1")
     parser.add_argument("--only", default="")
+    parser.add_argument("--unlabelled", nargs="*", default=[])
     args = parser.parse_args()
     names = [Path(folder).resolve().name for folder in args.sources]
     read: dict[bool, CrossValidationData] = {}
     table = {}
-    for name, recipe in variants(replace(FIRST, size=args.size, steps=args.steps)).items():
+    recipes = variants(replace(FIRST, size=args.size, steps=args.steps))
+    if args.unlabelled:
+        recipes[SELF_TRAINING] = recipes[FIRST_NAME]
+    for name, recipe in recipes.items():
         results: dict[str, list[dict[str, Any]]] = {source: [] for source in names}
         for seed in map(int, args.seeds.split(",")):
             for fold, source in enumerate(names, 1):
@@ -152,10 +184,13 @@ def main() -> None:
                 if not path.exists() and (not args.only or name in args.only.split(",")):
                     print(f"{name}, seed {seed}, {source} left out", flush=True)
                     if recipe.keep_aspect not in read:
-                        read[recipe.keep_aspect] = read_sources(args.sources, args.size, recipe.keep_aspect)
+                        read[recipe.keep_aspect] = read_sources(
+                            args.sources, args.unlabelled, args.size, recipe.keep_aspect
+                        )
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    one = replace(recipe, seed=seed)
-                    write_json(path, train_and_score(one, read[recipe.keep_aspect], fold, path.with_suffix("")))
+                    one, folder = replace(recipe, seed=seed), path.with_suffix("")
+                    teacher = args.run / FIRST_NAME / str(seed) / source if name == SELF_TRAINING else None
+                    write_json(path, train_and_score(one, read[recipe.keep_aspect], fold, folder, teacher))
                 if path.exists():
                     results[source].append(read_json(path))
         if any(results.values()):

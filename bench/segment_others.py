@@ -49,8 +49,8 @@ NETWORKS = {
     "unet-openvino-bfloat16": "U-Net, OpenVINO, bfloat16",
 }
 WHOLE = {
-    "salus": "Salus as shipped (4 passes), float32",
-    "salus-bfloat16": "Salus as shipped (4 passes), bfloat16",
+    "salus": "Salus as shipped (3 passes), float32",
+    "salus-bfloat16": "Salus as shipped (3 passes), bfloat16",
     "salus-one": "Salus, one pass, float32",
     "nnunet": "nnU-Net v2, 4 mirrorings",
     "nnunet-one": "nnU-Net v2, not mirrored",

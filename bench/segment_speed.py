@@ -214,7 +214,7 @@ def describe_network(path: str) -> str:
     from salus.segmentation.segmenter import Segmenter
 
     settings = Segmenter(path).settings
-    passes = (1 + settings.tta) * (1 + (settings.tta and settings.refine))
+    passes = 1 + settings.tta + (settings.tta and settings.refine)
     return f"{settings.name}, {settings.size} x {settings.size}, {passes} pass{'es' * (passes > 1)} an image"
 
 

@@ -21,7 +21,7 @@ PINNED = Path(__file__).resolve().parent.parent / "tests" / "pinned"
 OUTLINED = 8
 """Number of phantoms with an outline that are pinned; one without is pinned as well."""
 
-MIN_CONFIDENCE = 0.6
+MIN_CONFIDENCE = 0.7
 """Outlines of less confidence are skipped, because the rounding of bfloat16 moves them."""
 
 

@@ -90,7 +90,8 @@ def add_network(parser: argparse._ActionsContainer) -> None:
         "--tta",
         action=argparse.BooleanOptionalAction,
         help="average over several passes, with the mirrored image and, where the network was trained with prompts and "
-        "gets none, with its own answer as the map: up to four times the time (default: as the network was calibrated)",
+        "gets none, with its own answer as the map: up to three times the time (default: as the network was "
+        "calibrated)",
     )
 
 

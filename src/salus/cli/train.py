@@ -91,7 +91,7 @@ def add_parser(commands: Any) -> None:
         dest="tta",
         action="store_false",
         help="judge and calibrate by one pass, not by the mean with the mirrored image and with the network's own "
-        "answer as the map: a quarter of the time in use",
+        "answer as the map: a third of the time in use",
     )
     shared_options.add_mask_values(parser, with_predictions=False)
     shared_options.add_skip_bad(parser)

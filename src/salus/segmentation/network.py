@@ -145,7 +145,8 @@ def predict(
         tta: run the mirrored images too and average (test-time augmentation); the strangeness is the images' own.
         prompts: (n, S, S, 1) float32 in [-1, 1], for a network that takes them; None gives it no prompt.
         refine: where an image has no prompt, give its probability back to the network as the map, and take the mean of
-            the first and the second probability: the network's own answer is its saliency.
+            the first and the second probability: the network's own answer is its saliency. The second is of the image
+            alone, as its mirror image adds nothing there.
         memory: of the strangeness of earlier images.
 
     Returns:
@@ -164,7 +165,7 @@ def predict(
     if refine and alone.any():
         first = outputs["probability"][alone]
         outputs["probability"] = outputs["probability"].copy()
-        outputs["probability"][alone] = (first + _run(network, images[alone], tta, first)["probability"]) / 2
+        outputs["probability"][alone] = (first + _run(network, images[alone], False, first)["probability"]) / 2
     return outputs
 
 

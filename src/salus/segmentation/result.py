@@ -57,7 +57,7 @@ class Segmentation:
         >>> result.mask.shape == result.probability.shape, 0 <= result.confidence <= 1
         (True, True)
         >>> result
-        Segmentation(the image, 345 x 477: tumour ... px; confidence 0.9...)
+        Segmentation(the image, 345 x 477: tumour ... px; confidence 0.8...)
     """
 
     mask: np.ndarray
@@ -226,7 +226,7 @@ def findings_of(result: Any) -> Findings:
     Example:
         >>> from salus import make_phantom, segment
         >>> findings_of(segment(make_phantom(3).image))["network"]
-        'salus-6'
+        'salus-7'
     """
     return cast(Findings, {name: getattr(result, name) for name in Findings.__annotations__})
 

@@ -50,7 +50,7 @@ class Segmenter:
             "balanced" and "strict" leave images of little presence empty; None does what the network's file says.
         tta: average over several passes (test-time augmentation): also segment the mirrored image, at twice the time;
             and if the network's file says `refine` and there is no prompt, give it its own answer back as the map, at
-            twice the time again. None does what the network was calibrated for.
+            three times the time. None does what the network was calibrated for.
         engine: "openvino", "onnxruntime" or "auto"; see `salus.engine.open_network`, also for the next four.
         threads: of the processor; None takes all cores.
         precision: "float32", "bfloat16" or "auto".
@@ -64,7 +64,7 @@ class Segmenter:
         >>> from salus import Segmenter, make_phantom
         >>> segmenter = Segmenter()
         >>> [result.network for result in segmenter.each(make_phantom(i).image for i in range(2))]
-        ['salus-6', 'salus-6']
+        ['salus-7', 'salus-7']
     """
 
     def __init__(
@@ -311,7 +311,7 @@ def segment(
     Example:
         >>> from salus import make_phantom, segment
         >>> segment(make_phantom(3).image).network
-        'salus-6'
+        'salus-7'
     """
     segmenter = _cached_segmenter(
         network,

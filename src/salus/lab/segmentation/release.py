@@ -1,6 +1,6 @@
 """Put a trained segmentation network into the package, its weights stored as float16.
 
-    salus train BUSBRA BUSI -o RUN --name salus-6 --judge sources --final
+    salus train BUSBRA BUSI --unlabelled multirez/images -o RUN --name salus-7 --judge sources --final
     python -m salus.lab.segmentation.release RUN -o src/salus/weights
 
 That halves the file; engines turn the weights back into float32 when they load it. How much the outlines change is
