@@ -270,7 +270,7 @@ def test_a_full_disk_is_reported_without_paths(client, png, monkeypatch):
     monkeypatch.setattr("salus.serve.sessions.shutil.copyfileobj", fail)
     response = upload(client, png)
     assert response.status_code == 507
-    assert "No space left" in response.json()["detail"]
+    assert "is full; make room there" in response.json()["detail"]
     assert "/tmp" not in response.text
 
 
