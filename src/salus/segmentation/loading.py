@@ -50,7 +50,8 @@ def start_loading(network: Path | str | None, tta: bool | None, **options: Any) 
 def _load(network: Path | str | None, tta: bool | None, options: dict[str, Any]) -> Network:
     def images_a_call(settings: dict[str, Any]) -> int:
         with_mirror = settings.get("tta") is True if tta is None else tta
-        return 2 if with_mirror else 1
+        looks_twice = settings.get("refine") is True  # the second time without the mirror image
+        return 2 if with_mirror and not looks_twice else 1
 
     return open_network(network_path(network), images_a_call=images_a_call, **options)
 
