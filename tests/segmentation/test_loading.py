@@ -7,7 +7,6 @@ from salus.errors import SalusError
 from salus.segmentation import loading
 from salus.segmentation.loading import load_network, network_path, start_loading
 from salus.segmentation.network import predict
-from salus.segmentation.segmenter import Segmenter
 from salus.weights import SHIPPED_NETWORK
 
 
@@ -38,24 +37,26 @@ def test_the_mirrored_image_is_in_the_same_inference(monkeypatch):
     monkeypatch.setattr(loading, "open_network", lambda path, *, images_a_call: asked.append(images_a_call))
     for tta in (None, True, False):
         load_network(None, tta)
-    assert [[size(settings) for settings in ({"tta": True}, {"tta": False}, {})] for size in asked] == [
-        [2, 1, 1],
-        [2, 2, 2],
-        [1, 1, 1],
+    kinds = ({"tta": True}, {"tta": False}, {}, {"tta": True, "refine": True})
+    assert [[size(settings) for settings in kinds] for size in asked] == [
+        [2, 1, 1, 1],  # the second look is at the image alone
+        [2, 2, 2, 1],
+        [1, 1, 1, 1],
     ]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tta", [True, False])
-def test_any_number_of_images_gives_what_a_free_batch_gives(tta):
+@pytest.mark.parametrize(("size", "tta"), [(2, True), (1, True), (1, False)])
+def test_any_number_of_images_gives_what_a_free_batch_gives(size, tta):
     from salus.engine import open_network
 
     pytest.importorskip("openvino")
-    segmenter, free = Segmenter(tta=tta, engine="openvino"), open_network(SHIPPED_NETWORK, "openvino")
-    assert (segmenter.network.images_a_call, free.images_a_call) == (2 if tta else 1, None)
+    network = open_network(SHIPPED_NETWORK, "openvino", images_a_call=lambda settings: size)
+    free = open_network(SHIPPED_NETWORK, "openvino")
+    assert (network.images_a_call, free.images_a_call) == (size, None)
     for count in (1, 3):
-        side = segmenter.settings.size
+        side = network.settings["size"]
         images = np.random.default_rng(count).random((count, side, side, 1), np.float32)
-        ours, theirs = predict(segmenter.network, images, tta), predict(free, images, tta)
+        ours, theirs = predict(network, images, tta), predict(free, images, tta)
         for name, values in theirs.items():
             np.testing.assert_allclose(ours[name], values, atol=1e-4)

@@ -21,7 +21,7 @@ export function showToast(text, bad = false, action = null) {
   if (same) {
     const count = (same.dataset.count = Number(same.dataset.count) + 1);
     same.querySelector("span").textContent = `${text} (${count} times)`;
-    if (!bad) hideLater(same);
+    if (!bad && !action?.stays) hideLater(same, action ? 2 * NOTE_MS : NOTE_MS);
     return;
   }
   if (!bad) for (const note of notes.querySelectorAll(".toast:not(.bad)")) note.remove(); // only the last one is news
