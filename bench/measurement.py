@@ -10,6 +10,10 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from salus.segmentation.network import NetworkSettings
 
 TIME_LIMIT = 1800
 """Seconds after which a process is ended."""
@@ -62,6 +66,11 @@ def print_report(text: str, output: Path | None) -> None:
     print(text)
     if output:
         output.write_text(text, encoding="utf-8")
+
+
+def count_passes(settings: NetworkSettings) -> int:
+    """Count the passes of the network for an image without a prompt: the image, its mirror image, the second look."""
+    return 1 + settings.tta + (settings.tta and settings.refine)
 
 
 def random_inputs(network: str, batch: int, size: int):

@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from measurement import print_report
+from measurement import count_passes, print_report
 from salus.data.phantom.make import make_phantom
 from salus.processor import processor_cores, processor_name
 
@@ -49,8 +49,8 @@ NETWORKS = {
     "unet-openvino-bfloat16": "U-Net, OpenVINO, bfloat16",
 }
 WHOLE = {
-    "salus": "Salus as shipped (3 passes), float32",
-    "salus-bfloat16": "Salus as shipped (3 passes), bfloat16",
+    "salus": "Salus as shipped, float32",
+    "salus-bfloat16": "Salus as shipped, bfloat16",
     "salus-one": "Salus, one pass, float32",
     "nnunet": "nnU-Net v2, 4 mirrorings",
     "nnunet-one": "nnU-Net v2, not mirrored",
@@ -80,7 +80,7 @@ def open_salus(name: str, threads: int) -> tuple[Call, float]:
         inputs = {port: random_image() for port in segmenter.network.inputs}
         return lambda: segmenter.network.run(inputs), count_gflop(segmenter.path)
     image = make_phantom(0).image
-    return lambda: segmenter(image), count_gflop(segmenter.path) * (1 if one else 4)
+    return lambda: segmenter(image), count_gflop(segmenter.path) * (1 if one else count_passes(segmenter.settings))
 
 
 def random_image() -> np.ndarray:

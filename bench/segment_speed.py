@@ -24,7 +24,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from measurement import TIME_LIMIT, print_report, time_process
+from measurement import TIME_LIMIT, count_passes, print_report, time_process
 from segment_speed_worker import GEMM, SIDE
 
 WORKER = Path(__file__).with_name("segment_speed_worker.py")
@@ -214,7 +214,7 @@ def describe_network(path: str) -> str:
     from salus.segmentation.segmenter import Segmenter
 
     settings = Segmenter(path).settings
-    passes = 1 + settings.tta + (settings.tta and settings.refine)
+    passes = count_passes(settings)
     return f"{settings.name}, {settings.size} x {settings.size}, {passes} pass{'es' * (passes > 1)} an image"
 
 

@@ -157,8 +157,8 @@ def shipped() -> Path:
 
 
 def read_run_data(run: Path) -> CrossValidationData:
-    """Read the images of a run, in the order of its outputs."""
-    return _read_data(load_config(run)[0], lambda line: None)[0]
+    """Read the labelled images of a run, in the order of its outputs."""
+    return _read_data(replace(load_config(run)[0], unlabelled=()), lambda line: None)[0]
 
 
 def _read_data(config: TrainingConfig, log: Log) -> tuple[CrossValidationData, dict[str, str]]:
