@@ -36,9 +36,14 @@ def press(page, key, code="", **options):
     page.evaluate("event => document.body.dispatchEvent(new KeyboardEvent('keydown', event))", event)
 
 
+def is_save(response):
+    return response.request.method == "PUT" and "/mask" in response.url
+
+
 def saved_mask(page):
     """Save the outline and give its mask, (height, width) bool, as the server holds it."""
-    page.keyboard.press("s")
+    with page.expect_response(is_save):  # the page may say "Saved by you" of the time before
+        page.keyboard.press("s")
     expect(page.locator("#finding-more")).to_have_text("Saved by you")
     key = page.locator("#cases li:has([aria-current=true])").get_attribute("data-key")
     picture = page.request.get(page.url.rstrip("/") + f"/v1/cases/{key}/frames/1/mask.png")

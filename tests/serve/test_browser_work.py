@@ -186,6 +186,12 @@ def test_a_session_that_the_server_forgot_is_sent_again_by_itself(new_reader, se
         expect(page.locator("#cases li.saved b")).to_have_text("phantom-03.png")
 
 
+def close_notes(page):
+    for _ in page.locator("#toast .close").all():
+        page.keyboard.press("Escape")
+    expect(page.locator("#toast")).to_be_hidden()
+
+
 def test_every_change_can_be_undone_and_what_is_unsaved_shows_in_the_list(new_reader, segmenter, scan):
     with running(segmenter) as address:
         page = new_reader()(address)
@@ -220,6 +226,7 @@ def test_every_change_can_be_undone_and_what_is_unsaved_shows_in_the_list(new_re
         expect(lesions).to_have_count(1)
         page.click("#toast >> text=Undo")
         expect(lesions).to_have_count(2)
+        close_notes(page)  # their buttons lie over the image
         page.keyboard.press("p")  # a sketch stays while another tool is used
         for x, y in ((200, 400), (260, 400), (260, 440), (200, 440)):
             page.mouse.click(*in_image(page, x, y))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.serve.conftest import CHROMIUM, png_of, reading, running
 from tests.serve.page_steps import open_files, saved_mask
-from tests.serve.test_browser import in_image
+from tests.serve.test_browser import in_image, wait_until
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = playwright.expect
@@ -53,9 +53,25 @@ def test_one_key_deletes_the_lesion_under_the_pointer_and_can_be_undone(page, fi
     page.mouse.move(*in_image(page, 20, 20))
     page.keyboard.press("d")  # there is only one
     expect(page.locator("#finding")).to_have_text("No tumour found")
-    page.locator("#toast button.link").click()
+    page.locator("#toast button.link", has_text="Undo").click()
     expect(lesions).to_have_count(1)
     assert (saved_mask(page) == whole).all()
+
+
+def test_a_save_that_is_answered_late_leaves_the_button_that_undoes_a_deletion(page, files):
+    open_files(page, files, "3.png")
+    held = []
+    page.route("**/mask?*", lambda route: held.append(route))
+    page.keyboard.press("s")
+    assert wait_until(page, lambda: held)
+    page.mouse.move(*in_image(page, 20, 20))
+    page.keyboard.press("d")
+    expect(page.locator("#finding")).to_have_text("No tumour found")
+    held[0].continue_()
+    expect(page.locator("#toast")).to_contain_text("Saved.")  # and asks for the reader's name
+    page.locator("#toast button.link", has_text="Undo").click()
+    expect(page.locator("#lesions li")).to_have_count(1)
+    expect(page.locator("#finding-more")).to_have_text("Saved by you")
 
 
 def test_the_list_deletes_the_lesion_of_its_row(page, files):

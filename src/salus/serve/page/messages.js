@@ -14,7 +14,8 @@ export function announce(text) {
 
 // Show a note. One that is not `bad` disappears by itself; an error stays until it is closed. The same text is shown once,
 // with the number of times; several errors have a button that closes them all. `action` is { label, run, stays }: a button more;
-// with `stays` the note does not go by itself.
+// with `stays` the note does not go by itself. A new note takes the place of the last one; one with a button gives way only
+// to a note with the same button, as the reader may be about to press it.
 export function showToast(text, bad = false, action = null) {
   announce(text);
   const same = [...notes.querySelectorAll(".toast")].find((note) => note.dataset.text === text);
@@ -24,9 +25,9 @@ export function showToast(text, bad = false, action = null) {
     if (!bad && !action?.stays) hideLater(same, action ? 2 * NOTE_MS : NOTE_MS);
     return;
   }
-  if (!bad) for (const note of notes.querySelectorAll(".toast:not(.bad)")) note.remove(); // only the last one is news
+  if (!bad) for (const note of notes.querySelectorAll(".toast:not(.bad)")) if (["", action?.label].includes(note.dataset.button)) note.remove();
   const note = createElement("div", { className: bad ? "toast bad" : "toast" }, createElement("span", { textContent: text }));
-  Object.assign(note.dataset, { text, count: 1 });
+  Object.assign(note.dataset, { text, count: 1, button: action?.label ?? "" });
   const close = () => (note.remove(), arrange());
   if (action) note.append(createElement("button", { type: "button", className: "link", textContent: action.label, onclick: () => (close(), action.run()) }));
   const closeButton = createElement("button", { type: "button", className: "icon close", title: "Close", onclick: close });
