@@ -32,6 +32,52 @@ def test_saliency_worth_pairs_each_map_with_the_constant_one(tmp_path):
     assert "+10.0 [+10.0, +10.0]" in saliency_worth.table(rows)
 
 
+def write_run(run, folds, networks):
+    """Write the scores.csv of a run: {network: {case: DSC}}, and a tumour-free image that does not count."""
+    run.mkdir()
+    with (run / "scores.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        scores = ["dice", "jaccard", "tpr", "fpr", "precision", "accuracy", "auc"]
+        writer.writerow(["network", "fold", "case", "patient", "resolution", "area_true", *scores])
+        for name, by_case in networks.items():
+            for case, dice in by_case.items():
+                others = [dice / (2 - dice), dice, 0.5, dice, 0.9, ""]
+                writer.writerow([name, folds[case], case, "", "network", 5, dice, *others])
+            writer.writerow([name, 1, "free", "", "network", 0, 1.0, *[1.0] * 6])
+    return run
+
+
+def test_published_rows_join_runs_over_the_same_folds(tmp_path):
+    import published_rows
+
+    rng = np.random.default_rng(0)
+    cases = [f"c{i:02}" for i in range(40)]
+    folds = {case: 1 + i % 4 for i, case in enumerate(cases)}
+    base = dict(zip(cases, rng.uniform(0.4, 0.6, 40), strict=True))
+
+    def shifted(by):
+        return {case: value + by for case, value in base.items()}
+
+    part = dict.fromkeys(cases[:7], 0.5)
+    first = write_run(tmp_path / "a", folds, {"unet-wide": base, "sa-unet@learned": shifted(0.08)})
+    second = write_run(tmp_path / "b", folds, {"sa-unet@learned": shifted(0.12), "sa-unet@anatomy": part})
+    scored, remarks = published_rows.drop_unfinished(published_rows.read([first, second], "network"))
+    assert remarks == ["left out: sa-unet@anatomy, tested on 7 of 40 images"]
+    table = published_rows.score_table(scored)
+    means = [np.mean([base[case] for case in cases if folds[case] == fold]) for fold in (1, 2, 3, 4)]
+    row = f"| U-Net (wide) | 1 | {np.mean(means):.3f} ± {np.std(means, ddof=1):.3f} |".replace("0.", ".")
+    assert table[2].startswith(row)
+    assert table[2].endswith("| .500 | " + f"{np.mean(means):.3f}".lstrip("0") + " | .900 | – |")
+    assert table[3].startswith("| SA-U-Net, learned | 2 | ")
+    differences = published_rows.difference_table(scored, "unet-wide")
+    assert differences[3].endswith("| +10.0 [+10.0, +10.0] | < .001 | < .001 |")  # the mean of 8 and 12 points
+    with pytest.raises(SystemExit, match="--against unet"):
+        published_rows.difference_table(scored, "unet")
+    moved = dict.fromkeys(cases, 1)
+    with pytest.raises(SystemExit, match="another run in 2"):
+        published_rows.read([first, write_run(tmp_path / "c", moved, {"unet": base})], "network")
+
+
 def test_speed_shares_ratios_and_targets_are_computed_from_the_medians():
     import segment_speed
 
