@@ -33,6 +33,16 @@ def test_what_is_copied_is_there_and_is_not_ignored():
         assert f"!{source}" in ignore
 
 
+def test_the_description_of_containers_in_the_docs_has_the_form_of_the_compose_specification(tmp_path):
+    pytest.importorskip("check_jsonschema", reason="check-jsonschema is not installed")
+    page = (ROOT / "docs" / "how-to" / "node.md").read_text(encoding="utf-8")
+    compose = tmp_path / "compose.yaml"
+    compose.write_text(re.search(r"^`compose.yaml`:\n\n```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[1])
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(compose)]
+    checked = subprocess.run(command, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
 @pytest.mark.slow
 def test_the_server_starts_as_in_the_container_and_its_health_check_passes(tmp_path):
     pytest.importorskip("fastapi")
