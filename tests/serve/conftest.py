@@ -16,7 +16,7 @@ pytest.importorskip("fastapi", reason="the extra serve is not installed")
 from fastapi.testclient import TestClient
 from tests.read.wrap import region, wrap_dicom
 
-from salus import Scan, Segmenter, make_phantom
+from salus import Segmenter, make_phantom
 from salus.serve.app import create_app
 from salus.serve.server import listen
 from salus.serve.settings import ServeSettings
@@ -118,25 +118,6 @@ def make_cine(path, frames):
     return wrap_dicom(path, pixels, regions=[region(50, 20, height, width, SPACING)], frame_time=60)
 
 
-class SlowFrames:
-    """A file of one image that takes long to decode, in place of what `open_frames` gives."""
-
-    source, count, seconds = "slow.png", 1, None
-
-    def __init__(self, delay):
-        self.delay = delay
-
-    def scan(self, number):
-        time.sleep(self.delay)
-        return Scan(np.zeros((20, 20), np.float32), self.source)
-
-
-@pytest.fixture
-def slow_files(monkeypatch):
-    """Makes every file take so many seconds to decode."""
-    return lambda delay: monkeypatch.setattr("salus.serve.sessions.open_frames", lambda path: SlowFrames(delay))
-
-
 @contextmanager
 def running(segmenter, **settings):
     """A server on a free port of loopback, or on the `port` given; gives its address."""
@@ -195,12 +176,31 @@ def files(tmp_path_factory):
     return folder
 
 
+NOTES_STAY = """const wait = setTimeout;
+window.setTimeout = (act, ms, ...rest) => wait(act, [3500, 7500].includes(ms) ? 2 ** 31 - 1 : ms, ...rest);"""
+"""Has notes stay that go by themselves after a while: on a busy machine a test may look later."""
+
+
+def new_context(browser, *, hint=True, **options):
+    """Open a window of the browser that shares nothing with others, patient and without gradual changes of colours.
+
+    Args:
+        browser: of the fixture.
+        hint: the page shows its first hint.
+        options: of `Browser.new_context`.
+    """
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce", **options)
+    context.set_default_timeout(60_000)
+    context.add_init_script(NOTES_STAY)
+    if not hint:
+        context.add_init_script("localStorage.setItem('salus-loop-seen', 'yes')")
+    return context
+
+
 @contextmanager
 def reading(browser, address):
     """The page, for a reader who has seen its first hint; no error may arise in its code."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="dark")
-    context.set_default_timeout(60_000)
-    context.add_init_script("localStorage.setItem('salus-loop-seen', 'yes')")
+    context = new_context(browser, hint=False, color_scheme="dark")
     page, errors = context.new_page(), []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("dialog", lambda dialog: dialog.accept())

@@ -25,7 +25,7 @@ def address(segmenter):
         yield server_address
 
 
-def send_raw(address, content, timeout=10.0):
+def send_raw(address, content, timeout=60.0):
     """Send bytes on a connection of their own; give what came back until it was closed."""
     server = urlsplit(address)
     with socket.create_connection((server.hostname, server.port), timeout=timeout) as connection:
@@ -102,11 +102,11 @@ def detached_nrrd():
 )  # fmt: skip
 def test_decompression_bombs_are_refused_before_they_are_decoded(client, make):
     content = make()
-    began = time.monotonic()
+    began = time.process_time()
     response = upload(client, content)
     assert response.status_code == 422
     assert "/" not in response.json()["detail"].replace("salus-", "")
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5  # seconds of computing, however busy the machine is
 
 
 @pytest.mark.parametrize(
@@ -187,25 +187,34 @@ def test_connections_with_slow_headers_are_closed_and_others_served_meanwhile(se
         connections = [socket.create_connection((server.hostname, server.port)) for _ in range(50)]
         for connection in connections:
             connection.sendall(b"GET / HTTP/1.1\r\nHost: ")
-        assert httpx.get(f"{address}/v1/health").status_code == 200
-        time.sleep(0.8)
+        assert httpx.get(f"{address}/v1/health", timeout=60).status_code == 200
         for connection in connections:
-            connection.settimeout(2)
+            connection.settimeout(60)
             assert connection.recv(10) == b""
             connection.close()
-        with httpx.Client() as kept:  # a connection that is kept alive and used is not closed
+        with httpx.Client(timeout=60) as kept:  # a connection that is kept alive and used is not closed
             for _ in range(3):
                 assert kept.get(f"{address}/v1/health").status_code == 200
                 time.sleep(0.4)
+
+
+def wait_until_idle(address):
+    """Wait until the server works on no request."""
+    for _ in range(600):
+        if "salus_requests_inside 0" in httpx.get(f"{address}/v1/metrics", timeout=60).text:
+            return
+        time.sleep(0.1)
+    pytest.fail("its request is still being worked on")
 
 
 def test_slow_bodies_are_refused(segmenter):
     with running(segmenter, transfer_seconds=0.5) as address:
         host = urlsplit(address).netloc
         head = f"POST /v1/cases HTTP/1.1\r\nHost: {host}\r\nContent-Type: multipart/form-data; boundary=b\r\n"
-        response = send_raw(address, f"{head}Content-Length: 1000\r\n\r\n--b".encode(), timeout=3)
+        head += "Connection: close\r\n"
+        response = send_raw(address, f"{head}Content-Length: 1000\r\n\r\n--b".encode())
         assert b"408" in response.split(b"\r\n")[0]
-        assert "salus_requests_inside 0" in httpx.get(f"{address}/v1/metrics").text
+        wait_until_idle(address)
 
 
 def test_a_client_that_does_not_read_its_response_is_given_up(segmenter, png):
@@ -221,12 +230,8 @@ def test_a_client_that_does_not_read_its_response_is_given_up(segmenter, png):
             f"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {len(content)}\r\n\r\n".encode()
             + content
         )
-        for _ in range(300):
-            time.sleep(0.1)
-            if "salus_requests_inside 0" in httpx.get(f"{address}/v1/metrics").text:
-                break
-        else:
-            pytest.fail("its request is still being worked on")
+        time.sleep(0.1)
+        wait_until_idle(address)
         connection.close()
 
 
@@ -241,7 +246,7 @@ def test_wrong_lengths_and_hosts_are_refused(address):
     ):
         response = send_raw(address, f"GET /v1/info HTTP/1.1\r\n{head}Connection: close\r\n\r\n".encode())
         assert response.startswith((b"HTTP/1.1 400", b"HTTP/1.1 413"))
-    assert httpx.get(f"{address}/v1/health").json() == {"status": "ok"}
+    assert httpx.get(f"{address}/v1/health", timeout=60).json() == {"status": "ok"}
 
 
 def test_pictures_of_frames_that_are_not_segmented_yet_need_a_place_in_the_queue(client, png):

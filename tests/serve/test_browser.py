@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 from PIL import Image
-from tests.serve.conftest import CHROMIUM, png_of, running
+from tests.serve.conftest import CHROMIUM, new_context, png_of, running
 
 from salus import make_phantom, read_data_set
 
@@ -34,9 +34,7 @@ def open_page(browser):
     @contextmanager
     def open_(address, **options):
         hosts, errors = set(), []
-        context = browser.new_context(viewport={"width": 1440, "height": 900}, **options)
-        context.set_default_timeout(TIMEOUT_MS)
-        context.add_init_script("localStorage.setItem('salus-loop-seen', 'yes')")
+        context = new_context(browser, hint=False, **options)
         page = context.new_page()
         page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
         page.on(
@@ -231,7 +229,6 @@ def test_themes_small_screens_keyboard_and_names_for_screen_readers(open_page, s
         expect(page.locator("#cases li.tumour")).to_have_count(4)
         page.locator("#probability").fill("60")
         expect(page.locator("#legend")).to_have_text("probability01")
-        page.wait_for_timeout(200)
         light = page.evaluate("getComputedStyle(document.body).backgroundColor")
         page.set_viewport_size({"width": 820, "height": 1180})
         assert page.evaluate("document.documentElement.scrollWidth") <= 820
@@ -288,7 +285,7 @@ def test_a_worklist_is_reviewed_one_after_another(open_page, segmenter, phantoms
 
 def test_a_typed_token_opens_the_page(segmenter, browser):
     with running(segmenter, token="a token of some length") as address:
-        context = browser.new_context()
+        context = new_context(browser)
         page = context.new_page()
         page.goto(address)
         assert page.url.endswith("/enter")

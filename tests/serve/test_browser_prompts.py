@@ -10,8 +10,9 @@ pytest.importorskip("onnx")
 
 from tests.prompts.networks import write_prompt_network
 from tests.segmentation.test_segmenter import write_network
-from tests.serve.conftest import CHROMIUM, png_of, running
-from tests.serve.test_browser import TIMEOUT_MS, canvas_colours, in_image, wait_until
+from tests.serve.conftest import CHROMIUM, new_context, png_of, running
+from tests.serve.page_steps import reload
+from tests.serve.test_browser import canvas_colours, in_image, wait_until
 
 from salus import Segmenter
 
@@ -45,9 +46,7 @@ def scan(tmp_path_factory):
 def open_page(browser):
     @contextmanager
     def open_(address, *paths):
-        context, errors = browser.new_context(viewport={"width": 1440, "height": 900}), []
-        context.set_default_timeout(TIMEOUT_MS)
-        context.add_init_script("localStorage.setItem('salus-loop-seen', 'yes')")
+        context, errors = new_context(browser, hint=False), []
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(address)
@@ -115,7 +114,7 @@ def test_clicks_and_a_box_outline_at_once_are_undone_survive_a_reload_and_are_sa
         page.keyboard.press("Control+z")
         expect(lesions).to_have_count(2)
         assert len(prompts(page)) == 2
-        page.reload()
+        reload(page)
         expect(lesions).to_have_count(2)
         expect(unsaved).to_have_count(1)
         expect(page.locator("#finding-more")).to_have_text("Outlined where you pointed, not saved")
@@ -130,7 +129,7 @@ def test_clicks_and_a_box_outline_at_once_are_undone_survive_a_reload_and_are_sa
             page.click("[data-get=json]")
         [entry] = json.loads(download.value.path().read_text())["images"]
         assert [list(prompt) for prompt in entry["prompts"]] == [["points"], ["box"], ["not_points"]]
-        page.reload()
+        reload(page)
         expect(page.locator("#cases li.saved")).to_have_count(1)
         expect(lesions).to_have_count(1)
         page.keyboard.press("a")

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 from PIL import Image
-from tests.serve.conftest import CHROMIUM, png_of, running
+from tests.serve.conftest import CHROMIUM, new_context, png_of, running
+from tests.serve.page_steps import reload, wait_until_kept
 from tests.serve.test_browser import TIMEOUT_MS, drop, in_image
 
 from salus import make_phantom
@@ -25,8 +26,7 @@ def new_reader(browser):
     contexts = []
 
     def make():
-        context = browser.new_context(viewport={"width": 1440, "height": 900})
-        context.set_default_timeout(TIMEOUT_MS)
+        context = new_context(browser)
         contexts.append(context)
 
         def open_tab(address):
@@ -138,6 +138,7 @@ def test_saved_and_unsaved_outlines_and_the_position_outlive_a_killed_server_and
         page.keyboard.press("s")  # the server does not answer; the outline stays
         expect(page.locator("#toast .bad")).to_contain_text("kept in this browser")
         expect(page.locator("#cases li.unsaved")).to_have_count(1)
+        wait_until_kept(page)
         page.close()
         server, _ = start(str(urlsplit(address).port))
         page = open_tab(address)
@@ -155,7 +156,7 @@ def test_saved_and_unsaved_outlines_and_the_position_outlive_a_killed_server_and
         page.click("#end")
         expect(page.locator(".lead")).to_be_visible()
         assert list((tmp_path / "work").rglob("*.png")) == []
-        page.reload()
+        reload(page)
         expect(page.locator("html")).to_have_attribute("data-ready", "yes")
         expect(page.locator("#cases li")).to_have_count(0)
     finally:
@@ -181,7 +182,7 @@ def test_a_session_that_the_server_forgot_is_sent_again_by_itself(new_reader, se
         page.keyboard.press("s")
         expect(page.locator("#cases li.unsaved")).to_have_count(0)
         page.evaluate("fetch('v1/session', { method: 'DELETE' })")
-        page.reload()
+        reload(page)
         expect(page.locator("#lesions li")).to_have_count(3)
         expect(page.locator("#cases li.saved b")).to_have_text("phantom-03.png")
 
@@ -235,7 +236,7 @@ def test_every_change_can_be_undone_and_what_is_unsaved_shows_in_the_list(new_re
         page.keyboard.press("Enter")
         expect(lesions).to_have_count(3)
         assert kept_outlines(page) == 1
-        page.reload()
+        reload(page)
         expect(lesions).to_have_count(3)
         expect(unsaved).to_have_count(1)
         page.keyboard.press("Control+z")
@@ -265,5 +266,5 @@ def test_uploads_that_waited_are_taken_up_after_a_reload(new_reader, segmenter, 
             page.evaluate("import('./browser_store.js').then((s) => s.allFiles()).then((files) => files.length)") == 1
         )
         page.unroute("**/v1/cases")
-        page.reload()
+        reload(page)
         expect(page.locator("#cases li.tumour b")).to_have_text("phantom-03.png")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tests.read.wrap import region, wrap_dicom
 from tests.serve.conftest import png_of, upload
+from tests.write.dciodvfy import faults
 
 from salus.measure.lesions import measure_lesions
 from salus.serve.notes import LEXICON, make_notes, match_lesions, propose_descriptors
@@ -144,6 +145,69 @@ def test_descriptors_and_comment_are_in_the_dicom_report_of_a_download(serve, ph
     assert "Echo pattern" not in stated
     assert "Grew since May." in report.to_json()
     assert "Ann Lee^" in report.to_json()
+
+
+def test_a_rejected_lesion_is_recorded_with_its_reader_until_it_is_outlined_again(serve, phantom, png):
+    client = serve()
+    case, answer = open_case(client, png)
+    (lesion,) = answer["lesions"]
+    outline = {name: lesion[name] for name in ("box", "area_px", "centroid")}
+
+    def noted(**body):
+        return client.put(f"{case}/frames/1/notes", json=body).json()
+
+    def downloaded():
+        (image,) = client.get(f"{case}/lesions.json").json()["images"]
+        return image["rejected"]
+
+    (rejected,) = noted(rejected=[outline])["rejected"]
+    assert downloaded() == []  # it is outlined as yet
+    client.put(f"{case}/frames/1/mask", content=png_of(np.zeros(phantom.image.shape, np.uint8)))
+    assert downloaded() == [rejected]
+    client.put("/v1/session", json={"reader": "Ann"})  # what was noted without a name gets this one
+    assert downloaded() == [rejected | {"reader": "Ann"}]
+    assert noted(comment="a rib")["rejected"] == [rejected | {"reader": "Ann"}]
+    shifted = np.roll(phantom.mask, 3, axis=0)
+    client.put(f"{case}/frames/1/mask", content=png_of(shifted.astype(np.uint8) * 255))
+    assert downloaded() == []
+    client.put(f"{case}/frames/1/mask", content=png_of(np.zeros(phantom.image.shape, np.uint8)))
+    assert noted(rejected=[])["rejected"] == downloaded() == []
+
+
+def test_decisions_on_lesions_are_in_the_dicom_report_with_person_and_time(serve, phantom, tmp_path):
+    highdicom = pytest.importorskip("highdicom")
+    height, width = phantom.image.shape
+    path = wrap_dicom(tmp_path / "a.dcm", phantom.image, regions=[region(0, 0, height, width, (0.1, 0.1))])
+    client = serve()
+    client.put("/v1/session", json={"reader": "Ann Lee"})
+    case = f"/v1/cases/{upload(client, path.read_bytes(), 'a.dcm').json()['key']}"
+    (lesion,) = client.get(f"{case}/frames/1").json()["lesions"]
+    outline = {name: lesion[name] for name in ("box", "area_px", "centroid")}
+    other = {"box": [400, 10, 20, 30], "area_px": 600, "centroid": [409.5, 24.5]}
+    notes = client.put(f"{case}/frames/1/notes", json={"accepted": [outline], "rejected": [other]}).json()
+
+    def decision_of(group):
+        assert "decision" in [one.name.value for one in group.get_qualitative_evaluations()]
+        (item,) = [one for one in group[0].ContentSequence if one.ConceptNameCodeSequence[0].CodeValue == "decision"]
+        (person,) = item.ContentSequence
+        assert (person.RelationshipType, person.ConceptNameCodeSequence[0].CodeValue) == ("HAS OBS CONTEXT", "121008")
+        return item.ConceptCodeSequence[0].CodeMeaning, str(person.PersonName), str(item.ObservationDateTime)
+
+    def report():
+        (tmp_path / "sr.dcm").write_bytes(client.get(f"{case}/sr.dcm").content)
+        assert faults(tmp_path / "sr.dcm") == []
+        return highdicom.sr.srread(tmp_path / "sr.dcm").content
+
+    when = notes["saved"].translate(str.maketrans("", "", "-:TZ")) + "000+0000"  # milliseconds
+    (group,) = report().get_planar_roi_measurement_groups()
+    assert decision_of(group) == ("Accepted", "Ann Lee^", when)
+    (group,) = report().get_image_measurement_groups()
+    assert decision_of(group) == ("Rejected", "Ann Lee^", when)
+    assert "rows 401 to 420, columns 11 to 40" in client.get(f"{case}/sr.dcm").content.decode("latin-1")
+    client.put(f"{case}/frames/1/mask", content=png_of(np.zeros(phantom.image.shape, np.uint8)))
+    nothing, rejected = report().get_image_measurement_groups()
+    assert [one.value.meaning for one in nothing.get_qualitative_evaluations()] == ["No tumour found"]
+    assert decision_of(rejected)[0] == "Rejected"
 
 
 def test_an_accepted_lesion_keeps_its_reader_until_its_outline_changes(serve, png, phantom, tmp_path):

@@ -1,11 +1,11 @@
-"""A reader accepts single lesions on the page: by a key, by the list, and only while the outline stays as it is."""
+"""A reader accepts or rejects single lesions on the page: by a key, by the list, and until the outline changes."""
 
 import json
 
 import pytest
 from tests.serve.conftest import CHROMIUM, png_of, reading, running
-from tests.serve.page_steps import open_files, saved_mask
-from tests.serve.test_browser import in_image
+from tests.serve.page_steps import is_note, open_files, reload, saved_mask
+from tests.serve.test_browser import in_image, wait_until
 
 from salus import make_phantom
 
@@ -24,11 +24,16 @@ def open_with_two_lesions(page, files):
     expect(page.locator("#lesions li")).to_have_count(2)
 
 
-def accepted(page):
-    """Who accepted each lesion, from the download."""
+def downloaded(page):
+    """The image of `lesions.json`."""
     key = page.locator("#cases li:has([aria-current=true])").get_attribute("data-key")
     (image,) = page.request.get(page.url.rstrip("/") + f"/v1/cases/{key}/lesions.json").json()["images"]
-    return [lesion.get("accepted") for lesion in image["lesions"]]
+    return image
+
+
+def accepted(page):
+    """Who accepted each lesion, from the download."""
+    return [lesion.get("accepted") for lesion in downloaded(page)["lesions"]]
 
 
 def test_enter_accepts_the_lesion_under_the_pointer_and_again_takes_that_back(page, files):
@@ -51,9 +56,41 @@ def test_enter_accepts_the_lesion_under_the_pointer_and_again_takes_that_back(pa
     assert second["reader"] == "Ann Lee"
     assert second["saved"].endswith("Z")
     page.mouse.move(*in_image(page, *DRAWN))
-    page.keyboard.press("Enter")
+    with page.expect_response(is_note):  # the page shows it before the server knows
+        page.keyboard.press("Enter")
     expect(rows.nth(1)).not_to_contain_text("accepted")
     assert accepted(page) == [None, None]
+
+
+def test_the_lesion_is_meant_that_was_under_the_pointer_when_the_key_was_pressed(page, files):
+    open_files(page, files, "3.png")
+    held = []
+    page.route("**/measure", lambda route: held.append(route))
+    page.keyboard.press("b")
+    page.mouse.click(*in_image(page, *DRAWN))
+    page.keyboard.press("Enter")  # waits for the measurements of what was drawn
+    page.mouse.move(*in_image(page, 217, 100))  # the other lesion
+    assert wait_until(page, lambda: len(held) == 2)
+    page.unroute("**/measure")  # what was held goes on
+    expect(page.locator("#lesions li").nth(1)).to_contain_text("accepted by")
+    expect(page.locator("#lesions li.accepted")).to_have_count(1)
+
+
+def test_what_is_saved_right_after_a_name_was_typed_has_that_name(page, files):
+    open_files(page, files, "3.png")
+    page.fill("#reader", "Ann")
+    page.keyboard.press("Enter")
+    expect(page.locator("#toast")).to_contain_text("Ann")
+    held = []
+    page.route("**/v1/session", lambda route: held.append(route))
+    page.fill("#reader", "Ben")
+    page.keyboard.press("Enter")
+    page.locator("#canvas").focus()
+    page.keyboard.press("s")
+    assert wait_until(page, lambda: held)
+    held[0].continue_()
+    expect(page.locator("#finding-more")).to_have_text("Saved by you")
+    assert downloaded(page)["reader"] == "Ben"
 
 
 def test_the_lesion_chosen_in_the_list_is_accepted_and_stays_so_after_a_reload(page, files):
@@ -66,7 +103,7 @@ def test_the_lesion_chosen_in_the_list_is_accepted_and_stays_so_after_a_reload(p
     page.get_by_role("button", name="Accept lesion 2").click()
     expect(page.get_by_role("button", name="Accept lesion 2")).to_have_attribute("aria-pressed", "true")
     expect(rows.nth(1)).to_contain_text("accepted by")
-    page.reload()
+    reload(page)
     expect(page.locator("#lesions li.accepted")).to_have_count(2)
 
 
@@ -85,11 +122,12 @@ def test_a_changed_outline_is_no_longer_accepted_until_the_change_is_undone(page
 def test_an_acceptance_waits_for_a_silent_server(page, files):
     open_files(page, files, "3.png")
     page.route("**/notes", lambda route: route.abort())
-    page.keyboard.press("Enter")
+    with page.expect_event("requestfailed"):
+        page.keyboard.press("Enter")
     expect(page.locator("#notes-state")).to_contain_text("Not sent yet")
     expect(page.locator("#lesions li.accepted")).to_have_count(1)
     page.unroute("**/notes")
-    page.reload()
+    reload(page)
     expect(page.locator("#lesions li")).to_contain_text("accepted by")
     assert accepted(page)[0] is not None
 
@@ -118,3 +156,56 @@ def test_two_readers_of_a_worklist_accept_a_lesion_each(browser, segmenter, tmp_
                     expect(page.locator("#lesions li").nth(0)).to_contain_text("accepted by Ann")
         notes = json.loads((tmp_path / "reviewed" / "notes" / "a.json").read_text())
         assert [lesion["reader"] for lesion in notes["accepted"]] == ["Ann", "Ben"]
+
+
+def test_shift_and_enter_reject_a_lesion_and_undo_takes_that_back(page, files):
+    open_with_two_lesions(page, files)
+    lesions, rejected = page.locator("#lesions li"), page.locator("#rejected li")
+    page.mouse.move(*in_image(page, 20, 20))
+    page.keyboard.press("Shift+Enter")  # points at neither of them
+    expect(page.locator("#toast")).to_contain_text("Point at the lesion to reject")
+    page.mouse.move(*in_image(page, *DRAWN))
+    page.keyboard.press("Shift+Enter")
+    expect(lesions).to_have_count(1)
+    expect(rejected).to_contain_text("by an unnamed reader")
+    with page.expect_response(is_note):
+        page.locator("#toast button.link", has_text="Undo").click()
+    expect(lesions).to_have_count(2)
+    expect(rejected).to_have_count(0)
+    page.keyboard.press("Control+Shift+z")
+    expect(lesions).to_have_count(1)
+    expect(rejected).to_contain_text("by an unnamed reader")
+    page.fill("#reader", "Ann Lee")
+    page.keyboard.press("Enter")
+    expect(page.locator("#toast")).to_contain_text("Ann Lee")
+    page.locator("#canvas").focus()
+    page.mouse.move(*in_image(page, 20, 20))
+    page.keyboard.press("d")  # the other one: deleted, and not rejected
+    expect(page.locator("#finding")).to_have_text("No tumour found")
+    assert not saved_mask(page).any()
+    (one,) = downloaded(page)["rejected"]
+    assert one["reader"] == "Ann Lee"
+    top, left, height, width = one["box"]
+    assert top < DRAWN[1] < top + height
+    assert left < DRAWN[0] < left + width
+    reload(page)
+    expect(rejected).to_contain_text("by Ann Lee")
+    page.click("#reset")  # the network's outline, without what was drawn
+    expect(lesions).to_have_count(1)
+    assert len(downloaded(page)["rejected"]) == 1
+
+
+def test_the_list_rejects_the_lesion_of_its_row_which_is_accepted_no_longer(page, files):
+    open_files(page, files, "3.png")
+    page.locator("#lesions li").hover()
+    page.get_by_role("button", name="Accept lesion 1").click()
+    expect(page.locator("#lesions li")).to_contain_text("accepted by")
+    page.locator("#lesions li").hover()
+    page.get_by_role("button", name="Reject lesion 1").click()
+    expect(page.locator("#finding")).to_have_text("No tumour found")
+    expect(page.locator("#rejected li")).to_contain_text("by an unnamed reader")
+    with page.expect_response(is_note):
+        page.keyboard.press("Control+z")
+    expect(page.locator("#lesions li")).to_have_count(1)
+    expect(page.locator("#lesions li.accepted")).to_have_count(0)
+    assert accepted(page) == [None]

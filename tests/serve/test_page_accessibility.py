@@ -6,7 +6,7 @@ npm ci --prefix tests/serve/axe
 from pathlib import Path
 
 import pytest
-from tests.serve.conftest import CHROMIUM, make_cine, png_of, running
+from tests.serve.conftest import CHROMIUM, make_cine, new_context, png_of, running
 from tests.serve.test_browser import in_image
 
 from salus import make_phantom
@@ -42,7 +42,6 @@ def files(tmp_path_factory):
 
 def violations(page):
     """What axe finds in the page as it is now."""
-    page.wait_for_timeout(200)  # colours change gradually
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE.read_text())
     names = {"type": "rule", "values": ["label-content-name-mismatch"]}  # experimental, and so in no group of rules
@@ -50,9 +49,8 @@ def violations(page):
 
 
 def open_page(browser, address, size=DESKTOP, scheme="dark"):
-    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
-    context.set_default_timeout(60_000)
-    page = context.new_page()
+    page = new_context(browser, color_scheme=scheme).new_page()
+    page.set_viewport_size({"width": size[0], "height": size[1]})
     page.goto(address)
     expect(page.locator("html")).to_have_attribute("data-ready", "yes")
     return page
@@ -156,7 +154,7 @@ def test_the_page_of_the_interface_has_no_violation(browser, address, scheme):
 
 def test_worklist_and_login_have_no_violation(browser, segmenter, files):
     with running(segmenter, folder=files, token="a token of some length") as address:
-        page = browser.new_page()
+        page = new_context(browser).new_page()
         page.goto(address)
         assert violations(page) == [], "login"
         page.fill("input[name=token]", "a token of some length")
@@ -164,4 +162,4 @@ def test_worklist_and_login_have_no_violation(browser, segmenter, files):
         expect(page.locator("#work-items li")).not_to_have_count(0)
         expect(page.locator("#finding")).to_have_text("One lesion")
         assert violations(page) == [], "worklist"
-        page.close()
+        page.context.close()

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from tests.serve.conftest import CHROMIUM, png_of
-from tests.serve.page_steps import WIDTH, drag, open_files
+from tests.serve.page_steps import WIDTH, drag, open_files, reload, wait_for_outline
 from tests.serve.test_browser import canvas_colours, in_image, wait_until
 from tests.serve.test_ruler_ticks import WIDTH as WIDE
 from tests.serve.test_ruler_ticks import draw_ruler, margins
@@ -36,6 +36,7 @@ def test_the_two_calipers_of_a_lesion_have_the_lengths_that_are_measured(page, f
     assert np.hypot(a, b) == pytest.approx(lesion.longest, rel=1e-6)
     assert np.hypot(c, d) == pytest.approx(lesion.across, rel=1e-6)
     assert a * c + b * d == pytest.approx(0, abs=1e-9)
+    wait_for_outline(page)
     before = canvas_colours(page)
     page.locator("#canvas").focus()
     page.keyboard.press("l")
@@ -47,11 +48,11 @@ def test_a_caliper_over_a_known_length_gives_a_png_millimetres(page, files, segm
     page.keyboard.press("m")
     drag(page, in_image(page, 50, 100), in_image(page, 50, 200))
     expect(page.locator("#calipers .figures")).to_have_text(["100 px"])
-    drag(page, in_image(page, 50, 200), in_image(page, 130, 160))  # its end is moved
-    expect(page.locator("#calipers .figures")).to_have_text(["100 px"])  # 80 across, 60 down
+    drag(page, in_image(page, 50, 200), in_image(page, 170, 190))  # its end is moved
+    expect(page.locator("#calipers .figures")).to_have_text(["150 px"])  # 120 across, 90 down
     page.mouse.click(*in_image(page, 250, 400))  # a click sets none
     expect(page.locator("#calipers li")).to_have_count(1)
-    page.fill("#known-length", "20")
+    page.fill("#known-length", "30")
     page.click("#calibrate button")
     (lesion,) = segmenter(files / "3.png").lesions
     size = page.locator("#lesions .size")
@@ -60,8 +61,8 @@ def test_a_caliper_over_a_known_length_gives_a_png_millimetres(page, files, segm
     assert shown == pytest.approx([0.2 * lesion.longest, 0.2 * lesion.across], rel=0.02)
     expect(page.locator("#caption")).to_contain_text("calibrated by hand")
     page.evaluate("fetch('v1/session', { method: 'DELETE' })")  # a server that forgot it gets it again
-    page.reload()
-    expect(page.locator("#calipers .figures")).to_have_text(["20.0 mm"])
+    reload(page)
+    expect(page.locator("#calipers .figures")).to_have_text(["30.0 mm"])
     page.fill("#reader", "Ann Lee")
     page.keyboard.press("Enter")
     expect(page.locator("#toast")).to_contain_text("Ann Lee")
@@ -71,7 +72,7 @@ def test_a_caliper_over_a_known_length_gives_a_png_millimetres(page, files, segm
     assert image["lesions"][0]["longest"] == pytest.approx(0.2 * lesion.longest, rel=0.02)
     assert image["lesions"][0]["unit"] == "mm"
     assert image["calibrated_by_hand"]["reader"] == "Ann Lee"
-    assert image["calibrated_by_hand"]["length_mm"] == 20
+    assert image["calibrated_by_hand"]["length_mm"] == 30
     page.click("#uncalibrate")
     expect(size).to_contain_text("px")
     page.get_by_role("button", name="Remove caliper A").click()

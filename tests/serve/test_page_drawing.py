@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_fill_holes, uniform_filter
 from tests.serve.conftest import CHROMIUM
-from tests.serve.page_steps import HEIGHT, WIDTH, drag, image_box, open_files, saved_mask
+from tests.serve.page_steps import HEIGHT, WIDTH, drag, image_box, open_files, saved_mask, wait_for_outline
 from tests.serve.test_browser import canvas_colours, in_image, outline_pixels, wait_until
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -15,6 +15,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not instal
 def test_what_is_drawn_outside_the_region_of_a_dicom_file_does_not_stay_on_the_screen(page, files):
     open_files(page, files, "part.dcm")
     at = lambda x, y: in_image(page, x, y, 2 * WIDTH, HEIGHT)  # noqa: E731
+    wait_for_outline(page)
     before = outline_pixels(page)
     page.keyboard.press("b")
     drag(page, at(450, 300), at(600, 300))
@@ -76,6 +77,7 @@ def test_the_wheel_with_shift_changes_the_brush_and_alone_it_zooms(page, files):
     open_files(page, files, "3.png")
     page.keyboard.press("b")
     page.mouse.move(*in_image(page, 100, 100))
+    expect(page.locator("#zoom")).to_contain_text("%")  # once it is painted
     size, zoom = page.locator("#size").input_value(), page.locator("#zoom").inner_text()
     page.keyboard.down("Shift")
     page.mouse.wheel(0, -100)

@@ -74,6 +74,24 @@ def test_a_save_that_is_answered_late_leaves_the_button_that_undoes_a_deletion(p
     expect(page.locator("#finding-more")).to_have_text("Saved by you")
 
 
+def test_what_is_drawn_while_a_save_is_answered_late_is_saved_by_the_next_press(page, files):
+    open_files(page, files, "3.png")
+    held = []
+    page.route("**/mask?*", lambda route: held.append(route))
+    page.keyboard.press("s")
+    assert wait_until(page, lambda: held)
+    page.keyboard.press("b")
+    page.mouse.click(*in_image(page, 60, 400))
+    expect(page.locator("#lesions li")).to_have_count(2)
+    page.keyboard.press("s")
+    held[0].continue_()
+    assert wait_until(page, lambda: len(held) == 2)
+    held[1].continue_()
+    expect(page.locator("#finding-more")).to_have_text("Saved by you")
+    expect(page.locator("#lesions li")).to_have_count(2)
+    expect(page.locator("#cases li.unsaved")).to_have_count(0)
+
+
 def test_the_list_deletes_the_lesion_of_its_row(page, files):
     open_files(page, files, "3.png")
     whole = saved_mask(page)

@@ -2,11 +2,12 @@
 
 import json
 import zipfile
+from datetime import datetime, timedelta
 from io import BytesIO
 from itertools import pairwise
 
 import pytest
-from tests.serve.conftest import CHROMIUM
+from tests.serve.conftest import CHROMIUM, new_context
 from tests.serve.page_steps import open_files, press
 from tests.serve.test_browser import outline_pixels, wait_until
 
@@ -43,11 +44,31 @@ def test_while_the_next_image_is_loaded_nothing_can_be_drawn_or_saved_under_its_
     expect(page.locator("#caption")).to_contain_text("7.png")
 
 
-@pytest.mark.slow
+def test_a_note_goes_by_itself_one_with_a_button_later_and_an_error_not(browser, address, files):
+    context = browser.new_context()
+    context.set_default_timeout(60_000)
+    page = context.new_page()
+    page.clock.install()
+    page.goto(address)
+    page.set_input_files("#files", [files / "3.png", files / "broken-00.jpg"])
+    notes = page.locator("#toast .toast")
+    expect(page.locator("#lesions li")).to_have_count(1)
+    expect(notes).to_have_count(1)
+    page.clock.pause_at(datetime.now() + timedelta(hours=1))
+    page.locator("#canvas").focus()
+    for key, seconds in (("z", 3.5), ("d", 7.5)):
+        page.keyboard.press(key)
+        expect(notes).to_have_count(2)
+        page.clock.run_for(int(1000 * seconds) - 1)
+        expect(notes).to_have_count(2)
+        page.clock.run_for(1)
+        expect(notes).to_have_count(1)
+    expect(notes).to_contain_text("broken-00.jpg")
+    context.close()
+
+
 def test_errors_stay_until_they_are_closed_and_the_same_one_is_shown_once(page, files):
     page.set_input_files("#files", [files / f"broken-{i:02}.jpg" for i in (0, 1, 2)])
-    expect(page.locator("#toast .toast")).to_have_count(3)
-    page.wait_for_timeout(4000)
     expect(page.locator("#toast .toast")).to_have_count(3)
     for button in page.locator("#toast .toast .close").all():
         inner, outer = button.locator("svg").bounding_box(), button.bounding_box()
@@ -132,14 +153,14 @@ def test_the_list_is_filtered_and_sorted(page, files, segmenter):
 
 
 def test_the_way_of_working_is_shown_once(browser, address, files):
-    context = browser.new_context()
+    context = new_context(browser)
     page = context.new_page()
     for visible in (True, False):
         page.goto(address)
         expect(page.locator("html")).to_have_attribute("data-ready", "yes")
         if visible:
             page.set_input_files("#files", files / "3.png")
-        expect(page.locator("#finding")).to_have_text("One lesion", timeout=60_000)
+        expect(page.locator("#finding")).to_have_text("One lesion")
         expect(page.locator("#loop")).to_be_visible(visible=visible)
         if visible:
             page.click("#loop-close")
@@ -147,7 +168,7 @@ def test_the_way_of_working_is_shown_once(browser, address, files):
 
 
 def test_the_page_of_the_interface_lists_every_request_and_loads_nothing_from_elsewhere(browser, address):
-    page, requests = browser.new_page(), []
+    page, requests = new_context(browser).new_page(), []
     page.on("request", lambda request: requests.append(request.url))
     page.goto(address + "/api.html")
     expect(page.locator("html")).to_have_attribute("data-ready", "yes")
@@ -155,7 +176,7 @@ def test_the_page_of_the_interface_lists_every_request_and_loads_nothing_from_el
     expected = {f"{method.upper()} {path}" for path, operations in paths.items() for method in operations}
     assert {heading.inner_text() for heading in page.locator("#requests h3").all()} == expected
     assert all(url.startswith(address) for url in requests)
-    page.close()
+    page.context.close()
 
 
 def test_all_images_are_downloaded_in_the_formats_that_are_chosen(page, files):

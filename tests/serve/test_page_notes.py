@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from tests.serve.conftest import CHROMIUM, png_of, running
-from tests.serve.page_steps import open_files
+from tests.serve.conftest import CHROMIUM, new_context, png_of, running
+from tests.serve.page_steps import open_files, reload
 from tests.serve.test_browser import in_image
 
 from salus import make_phantom
@@ -59,16 +59,17 @@ def test_descriptors_comment_and_mark_are_noted_by_keyboard_and_downloaded(page,
 def test_what_was_noted_outlives_a_reload_a_silent_server_and_a_forgotten_session(page, files):
     open_files(page, files, "3.png")
     page.route("**/notes", lambda route: route.abort())
-    page.fill("#comment", "kept")
-    page.locator("#canvas").focus()
+    with page.expect_event("requestfailed"):
+        page.fill("#comment", "kept")
+        page.locator("#canvas").focus()
     expect(page.locator("#notes-state")).to_contain_text("Not sent yet")
     page.unroute("**/notes")
-    page.reload()
+    reload(page)
     expect(page.locator("#comment")).to_have_value("kept")
     expect(page.locator("#notes-state")).to_contain_text("Noted")
     assert lesions_json(page)[0]["notes"]["comment"] == "kept"
     page.evaluate("fetch('v1/session', { method: 'DELETE' })")
-    page.reload()
+    reload(page)
     expect(page.locator("#comment")).to_have_value("kept")
     assert lesions_json(page)[0]["notes"]["comment"] == "kept"
 
@@ -81,9 +82,7 @@ def test_a_skipped_image_of_a_worklist_is_done_and_another_reader_s_notes_are_no
     with running(segmenter, folder=tmp_path) as address:
         pages = []
         for name in ("Ann", "Ben"):
-            context = browser.new_context(viewport={"width": 1440, "height": 900})
-            context.set_default_timeout(60_000)
-            pages.append(context.new_page())
+            pages.append(new_context(browser).new_page())
             pages[-1].goto(address)
             expect(pages[-1].locator("#caption")).to_contain_text("a.png")
             pages[-1].fill("#reader", name)

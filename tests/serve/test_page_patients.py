@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 from tests.serve.conftest import CHROMIUM, png_of
-from tests.serve.page_steps import open_files
+from tests.serve.page_steps import open_files, reload
 
 from salus import make_phantom, read_data_set
 
@@ -40,7 +40,7 @@ def test_a_pattern_on_the_page_makes_images_one_patient_in_the_export(page, tmp_
     zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes())).extractall(tmp_path)
     cases = read_data_set(tmp_path / "salus-corrected").cases
     assert {case.name: case.patient for case in cases} == {"bus_07-l": "07", "bus_07-r": "07", "bus_08-l": "08"}
-    page.reload()
+    reload(page)
     page.click("#patients")
     expect(page.locator("#patient-pattern")).to_have_value("bus_{patient}-*")
     page.keyboard.press("Escape")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tests.read.wrap import region, wrap_dicom
 from tests.serve.conftest import CHROMIUM, reading, running
+from tests.serve.page_steps import reload, wait_for_frame
 from tests.serve.test_browser import in_image
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -35,6 +36,7 @@ def page(browser, pointed, tmp_path):
 def go_to(page, number):
     page.locator("#frame").evaluate(f"e => {{ e.value = {number}; e.dispatchEvent(new Event('input')); }}")
     expect(page.locator("#frame-value")).to_have_text(f"{number} of {FRAMES}")
+    wait_for_frame(page, number)
 
 
 def outline(page):
@@ -60,6 +62,7 @@ def test_an_outline_is_propagated_until_it_is_lost_and_saved_with_the_frame_that
     expect(page.locator("#toast")).to_contain_text(f"propagated to {LAST - 1} frames")
     expect(page.locator("#toast")).to_contain_text(f"From frame {LAST + 1} on")
     expect(page.locator("#frame-value")).to_have_text(f"{LAST} of {FRAMES}")
+    wait_for_frame(page, LAST)
     expect(page.locator("#finding-more")).to_have_text("Propagated from frame 1, not saved")
     columns = np.flatnonzero(outline(page).any(axis=0))
     assert columns[0] == pytest.approx(60 + STEP * (LAST - 1), abs=2)  # where the square is by now
@@ -75,7 +78,7 @@ def test_an_outline_is_propagated_until_it_is_lost_and_saved_with_the_frame_that
     assert [image.get("derived_from_frame") for image in images] == [None, *[1] * (LAST - 1), None, None]
     assert [bool(image["corrected"]) for image in images] == [True] * LAST + [False] * (FRAMES - LAST)
     assert all(len(image["prompts"]) == 1 for image in images[:LAST])
-    page.reload()
+    reload(page)
     expect(page.locator("#caption")).to_be_visible()
     go_to(page, 3)
     expect(page.locator("#finding-more")).to_have_text("Saved by you, propagated from frame 1")
@@ -105,7 +108,7 @@ def test_a_frame_that_was_corrected_stays_as_it_is_and_all_can_be_undone(page):
     expect(page.locator("#finding")).to_have_text("No tumour found")
     page.keyboard.press("Control+Shift+z")
     expect(page.locator("#finding-more")).to_have_text("Propagated from frame 1, not saved")
-    page.reload()
+    reload(page)
     expect(page.locator("#frame-value")).to_have_text(f"2 of {FRAMES}")
     expect(page.locator("#finding-more")).to_have_text("Propagated from frame 1, not saved")
     page.locator("#canvas").focus()

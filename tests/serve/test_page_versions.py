@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from PIL import Image
-from tests.serve.conftest import CHROMIUM, png_of, running
+from tests.serve.conftest import CHROMIUM, new_context, png_of, running
 from tests.serve.test_browser import in_image
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -14,8 +14,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not instal
 def test_an_earlier_outline_is_listed_and_restored(browser, segmenter, phantom, tmp_path):
     (tmp_path / "a.png").write_bytes(png_of(phantom.image))
     saved = tmp_path / "reviewed" / "masks" / "a.png"
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(60_000)
+    context = new_context(browser)
     with running(segmenter, folder=tmp_path) as address:
         page = context.new_page()
         page.goto(address)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.serve.conftest import CHROMIUM
-from tests.serve.page_steps import drag, open_files
-from tests.serve.test_browser import canvas_colours, in_image, wait_until
+from tests.serve.page_steps import drag, open_files, wait_for_outline
+from tests.serve.test_browser import canvas_colours, in_image, outline_pixels, wait_until
 
 from salus import make_phantom
 
@@ -63,8 +63,9 @@ def test_space_plays_a_cine_with_any_tool_and_moves_the_image_when_it_is_held_an
 
 def test_presets_inversion_and_full_screen(page, files):
     open_files(page, files, "3.png")
+    wait_for_outline(page)
     page.keyboard.press("o")
-    page.wait_for_timeout(200)
+    assert wait_until(page, lambda: outline_pixels(page) == 0)
     middle = lambda: canvas_colours(page)[400:500, 480:560]  # noqa: E731
     plain = middle()
     page.keyboard.press("i")

@@ -19,13 +19,14 @@ class BlockedSegmenter:
     threshold = 0.5
 
     def __init__(self):
-        self.unblocked, self.batches = threading.Event(), []
+        self.unblocked, self.begun, self.batches = threading.Event(), 0, []
 
     def __call__(self, scan, prompt):
         return self.batch([scan])[0]
 
     def batch(self, scans):
-        self.unblocked.wait(20)
+        self.begun += 1
+        self.unblocked.wait(120)
         names = [scan.source for scan in scans]
         if "shapeless" in names:
             raise SalusError("shapeless: nothing to segment")
@@ -45,7 +46,7 @@ def run_with_queue(work, **settings):
         queue = SegmentationQueue(segmenter, **({"workers": 1} | settings))
         queue.start()
         try:
-            await asyncio.wait_for(work(queue, segmenter), 30)
+            await asyncio.wait_for(work(queue, segmenter), 120)
         finally:
             segmenter.unblocked.set()
             await queue.stop()
@@ -57,10 +58,16 @@ def submit(queue, name):
     return asyncio.ensure_future(queue.submit(lambda: scan(name), lambda scan, segmentation: segmentation))
 
 
+async def until(condition):
+    """Wait until a condition holds, however busy the machine is."""
+    while not condition():
+        await asyncio.sleep(0.01)
+
+
 def test_waiting_images_are_segmented_in_batches_and_each_gets_its_own_result():
     async def work(queue, segmenter):
         results = [submit(queue, str(i)) for i in range(6)]
-        await asyncio.sleep(0.1)
+        await until(lambda: segmenter.begun)
         segmenter.unblocked.set()
         assert await asyncio.gather(*results) == list("012345")
         assert [len(batch) for batch in segmenter.batches] == [4, 2]
@@ -87,7 +94,7 @@ def test_an_image_that_cannot_be_read_fails_alone():
 def test_an_image_that_cannot_be_segmented_fails_alone():
     async def work(queue, segmenter):
         good, bad = submit(queue, "good"), submit(queue, "shapeless")
-        await asyncio.sleep(0.1)
+        await until(lambda: segmenter.begun)
         segmenter.unblocked.set()
         with pytest.raises(SalusError, match="nothing to segment"):
             await bad
@@ -99,13 +106,13 @@ def test_an_image_that_cannot_be_segmented_fails_alone():
 def test_images_of_clients_that_have_gone_are_dropped():
     async def work(queue, segmenter):
         first = submit(queue, "first")
-        await asyncio.sleep(0.05)
+        await until(lambda: segmenter.begun)
         gone = [submit(queue, "gone") for _ in range(3)]
-        await asyncio.sleep(0.05)
+        await until(lambda: queue.depth == 3)
         for task in gone:
             task.cancel()
         last = submit(queue, "last")
-        await asyncio.sleep(0.05)
+        await until(lambda: queue.depth == 4 and all(task.done() for task in gone))
         segmenter.unblocked.set()
         assert (await first, await last) == ("first", "last")
         assert segmenter.batches == [["first"], ["last"]]
@@ -148,20 +155,40 @@ def test_a_full_server_answers_429_and_recovers(serve, png):
     assert queue.admitted == 0
 
 
-def test_an_image_that_takes_too_long_is_answered_with_504(serve, png, slow_files):
-    slow_files(0.4)
+@pytest.fixture
+def held_files(monkeypatch):
+    """Has no file decoded until the event is set that it gives."""
+    event = threading.Event()
+
+    class HeldFrames:
+        source, count, seconds = "held.png", 1, None
+
+        def scan(self, number):
+            event.wait(120)
+            return Scan(np.zeros((20, 20), np.float32), self.source)
+
+    monkeypatch.setattr("salus.serve.sessions.open_frames", lambda path: HeldFrames())
+    yield event
+    event.set()
+
+
+def test_an_image_that_takes_too_long_is_answered_with_504(serve, png, held_files):
     assert serve(timeout_seconds=0.05).post("/v1/segment", files={"file": ("a", png)}).status_code == 504
+    held_files.set()
 
 
-def test_a_client_that_disconnects_cancels_its_images(segmenter, png, slow_files):
-    slow_files(1)
+def test_a_client_that_disconnects_cancels_its_images(segmenter, png, held_files):
     with running(segmenter) as address:
+
+        def wait_for_metric(line):
+            for _ in range(600):
+                if line in httpx.get(f"{address}/v1/metrics", timeout=60).text:
+                    return
+                time.sleep(0.1)
+            pytest.fail(f"there is no {line}")
+
         with pytest.raises(httpx.ReadTimeout):
-            httpx.post(f"{address}/v1/segment", files={"file": ("a", png)}, timeout=0.5)
-        for _ in range(50):
-            metrics = httpx.get(f"{address}/v1/metrics").text
-            if "salus_images_dropped_total 1" in metrics:
-                break
-            time.sleep(0.1)
-        assert "salus_images_dropped_total 1" in metrics
-        assert "salus_requests_inside 0" in metrics
+            httpx.post(f"{address}/v1/segment", files={"file": ("a", png)}, timeout=httpx.Timeout(60, read=0.5))
+        wait_for_metric("salus_requests_inside 0")  # the server has noticed
+        held_files.set()
+        wait_for_metric("salus_images_dropped_total 1")

@@ -29,10 +29,10 @@ def test_uploads_are_removed_when_the_server_is_ended_if_nothing_is_to_be_kept(p
         preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # ignored behind nohup
     )  # fmt: skip
     address = re.search(r"http://\S+", server.stdout.readline())[0].rstrip("/")
-    assert httpx.post(f"{address}/v1/cases", files={"file": ("JaneDoe.png", png)}).status_code == 201
+    assert httpx.post(f"{address}/v1/cases", files={"file": ("JaneDoe.png", png)}, timeout=60).status_code == 201
     assert list(tmp_path.glob("salus-serve-*/*/*/source.png"))
     server.send_signal(number)
-    output = "".join(server.communicate(timeout=30))
+    output = "".join(server.communicate(timeout=120))
     assert server.returncode == code
     assert list(tmp_path.glob("salus-serve-*")) == []
     assert "JaneDoe" not in output

@@ -32,6 +32,43 @@ class Review:
 
 
 @dataclass(frozen=True)
+class Decision:
+    """That a reader accepted a lesion's outline as it is.
+
+    Attributes:
+        reader: the name as typed; "" where none was given.
+        saved: when, ISO 8601 in UTC.
+
+    Example:
+        >>> Decision("Jane Doe", "2030-01-01T10:00:00.000Z").person_name
+        'Jane Doe^'
+    """
+
+    reader: str
+    saved: str
+
+    @property
+    def person_name(self) -> str:
+        """The reader as a DICOM person name."""
+        return person_name(self.reader)
+
+
+@dataclass(frozen=True)
+class Rejection(Decision):
+    """That a reader rejected a lesion: it is none, and no longer outlined.
+
+    Attributes:
+        box: (top, left, height, width) in pixels of what was outlined.
+
+    Example:
+        >>> Rejection("", "2030-01-01T10:00:00.000Z", (10, 20, 30, 40)).person_name
+        'Unnamed reader^'
+    """
+
+    box: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
 class Description:
     """What a reader noted of an image.
 
@@ -40,6 +77,8 @@ class Description:
         mark: such as "unsure"; "" for none.
         comment: free text.
         lesions: of each lesion its descriptors in words of BI-RADS ultrasound, by name; empty for one without.
+        accepted: of each lesion who accepted its outline, and when; None for one that nobody accepted.
+        rejected: lesions that were rejected.
 
     Example:
         >>> Description("Jane Doe", lesions=({"shape": "oval"},)).person_name
@@ -50,6 +89,8 @@ class Description:
     mark: str = ""
     comment: str = ""
     lesions: tuple[Mapping[str, str], ...] = ()
+    accepted: tuple[Decision | None, ...] = ()
+    rejected: tuple[Rejection, ...] = ()
 
     @property
     def person_name(self) -> str:

@@ -9,7 +9,7 @@ queue       one network in memory, a bounded queue before it
 sessions    what a browser uploaded, in a temporary folder that is removed with the session
 frames      one frame of a case: image, maps and answer as files
 data_set    corrected cases as a data set
-notes       descriptors, accepted lesions, comment and mark of an image
+notes       descriptors, accepted and rejected lesions, comment and mark of an image
 worklist    the images of a folder to review
 state       what the routes share
 routes_*    the interface

@@ -1,4 +1,4 @@
-"""What a reader notes of an image: BI-RADS descriptors of a lesion, its acceptance, a comment, a mark such as "unsure".
+"""What a reader notes of an image: BI-RADS descriptors of a lesion, that it is accepted or rejected, a comment, a mark.
 
 The words are those of the ultrasound lexicon of the ACR BI-RADS Atlas, 5th edition (2013). Shape and orientation are
 proposed from measurements; no assessment category is, and none is stored.
@@ -7,7 +7,7 @@ proposed from measurements; no assessment category is, and none is stored.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,15 @@ from typing import Any
 from salus.atomic import write_text
 from salus.errors import SalusError
 from salus.measure.lesions import Lesion
-from salus.segmentation.review import Description
-from salus.serve.acceptance import AcceptedLesion, read_accepted, restore_accepted
+from salus.segmentation.review import Decision, Description, Rejection
+from salus.serve.acceptance import (
+    ReviewedLesion,
+    box_overlap,
+    find_accepted,
+    find_rejected,
+    read_accepted,
+    restore_accepted,
+)
 
 LEXICON: dict[str, tuple[str, ...]] = {
     "shape": ("oval", "round", "irregular"),
@@ -72,6 +79,7 @@ class Notes:
         reader: who noted it, as typed; "" where no name was given.
         saved: when, ISO 8601 in UTC; it also names this version of the notes.
         accepted: lesions whose outlines were accepted one by one, with who accepted each and when.
+        rejected: lesions that were rejected, likewise; those that are outlined again are among them.
     """
 
     mark: str = ""
@@ -79,15 +87,16 @@ class Notes:
     lesions: tuple[LesionDescriptors, ...] = ()
     reader: str = ""
     saved: str = ""
-    accepted: tuple[AcceptedLesion, ...] = ()
+    accepted: tuple[ReviewedLesion, ...] = ()
+    rejected: tuple[ReviewedLesion, ...] = ()
 
 
 def make_notes(content: Mapping[str, Any], reader: str, saved: str, earlier: Notes | None = None) -> Notes:
     """Check what a reader noted.
 
     Args:
-        content: mark, comment, lesions, a list of `LesionDescriptors` as JSON, and accepted, of each accepted lesion
-            box, area_px and centroid; without it those stay that were accepted before.
+        content: mark, comment, lesions, a list of `LesionDescriptors` as JSON, and accepted and rejected, of each such
+            lesion box, area_px and centroid; without it those stay that were accepted, or rejected, before.
         reader: the reader's name.
         saved: the time.
         earlier: the notes that these replace; None for none.
@@ -106,9 +115,12 @@ def make_notes(content: Mapping[str, Any], reader: str, saved: str, earlier: Not
     if len(comment) > MAX_COMMENT:
         raise SalusError(f"the comment has {len(comment)} characters; at most {MAX_COMMENT} are kept")
     lesions = tuple(_read_lesion(lesion) for lesion in content.get("lesions") or ())
-    accepted, before = content.get("accepted"), earlier.accepted if earlier else ()
-    accepted = before if accepted is None else read_accepted(accepted, before, reader, saved)
-    return Notes(mark, comment, tuple(one for one in lesions if any(one.words().values())), reader, saved, accepted)
+    described = tuple(one for one in lesions if any(one.words().values()))
+    reviewed = {}
+    for name in ("accepted", "rejected"):
+        given, before = content.get(name), getattr(earlier, name) if earlier else ()
+        reviewed[name] = before if given is None else read_accepted(given, before, reader, saved)
+    return Notes(mark, comment, described, reader, saved, **reviewed)
 
 
 def _read_lesion(content: Mapping[str, Any]) -> LesionDescriptors:
@@ -139,15 +151,19 @@ def restore_notes(content: Mapping[str, Any]) -> Notes:
     """
     lesions = tuple(LesionDescriptors(**one | {"box": tuple(one["box"])}) for one in content["lesions"])
     known = {field.name for field in fields(Notes)}
-    accepted = restore_accepted(content.get("accepted", ()))
+    reviewed = {name: restore_accepted(content.get(name, ())) for name in ("accepted", "rejected")}
     values = {name: value for name, value in content.items() if name in known}
-    return Notes(**values | {"lesions": lesions, "accepted": accepted})
+    return Notes(**values | {"lesions": lesions, **reviewed})
 
 
 def name_reader(notes: Notes, reader: str) -> Notes:
     """Give notes whose parts without a reader's name have this one."""
-    accepted = tuple(one if one.reader else replace(one, reader=reader) for one in notes.accepted)
-    return replace(notes, reader=notes.reader or reader, accepted=accepted)
+
+    def named(lesions: tuple[ReviewedLesion, ...]) -> tuple[ReviewedLesion, ...]:
+        return tuple(one if one.reader else replace(one, reader=reader) for one in lesions)
+
+    accepted, rejected = named(notes.accepted), named(notes.rejected)
+    return replace(notes, reader=notes.reader or reader, accepted=accepted, rejected=rejected)
 
 
 def write_notes(path: Path, notes: Notes) -> None:
@@ -170,7 +186,11 @@ def match_lesions(notes: Notes | None, lesions: Sequence[Lesion]) -> tuple[int |
     """
     described = list(notes.lesions) if notes else []
     pairs = sorted(
-        ((_overlap(lesion.box, one.box), i, k) for i, lesion in enumerate(lesions) for k, one in enumerate(described)),
+        (
+            (box_overlap(lesion.box, one.box), i, k)
+            for i, lesion in enumerate(lesions)
+            for k, one in enumerate(described)
+        ),
         reverse=True,
     )
     matched: dict[int, int] = {}
@@ -185,16 +205,10 @@ def describe_lesions(notes: Notes | None, lesions: Sequence[Lesion]) -> Descript
     if notes is None:
         return None
     words = tuple({} if place is None else notes.lesions[place].words() for place in match_lesions(notes, lesions))
-    return Description(notes.reader, notes.mark, notes.comment, words)
-
-
-def _overlap(first: Iterable[int], second: Iterable[int]) -> float:
-    """Compute the intersection over union of two boxes (top, left, height, width)."""
-    (top, left, height, width), (other_top, other_left, other_height, other_width) = first, second
-    rows = min(top + height, other_top + other_height) - max(top, other_top)
-    columns = min(left + width, other_left + other_width) - max(left, other_left)
-    shared = max(0, rows) * max(0, columns)
-    return shared / (height * width + other_height * other_width - shared) if shared else 0.0
+    found = (find_accepted(notes.accepted, lesion) for lesion in lesions)
+    accepted = tuple(Decision(one.reader, one.saved) if one else None for one in found)
+    rejected = tuple(Rejection(one.reader, one.saved, one.box) for one in find_rejected(notes.rejected, lesions))
+    return Description(notes.reader, notes.mark, notes.comment, words, accepted, rejected)
 
 
 def propose_descriptors(lesion: Lesion) -> dict[str, str]:

@@ -18,7 +18,7 @@ from salus.segmentation.postprocess import expected_confidence, measure_regions
 from salus.segmentation.region_results import AT_BORDER
 from salus.segmentation.result import FOUND, NONE, Segmentation, findings_of, restore_types
 from salus.segmentation.review import HandCalibration
-from salus.serve.acceptance import find_accepted
+from salus.serve.acceptance import find_accepted, find_rejected
 from salus.serve.notes import Notes, match_lesions
 from salus.write.tables import Record
 
@@ -162,7 +162,8 @@ def add_review(image: dict[str, Any], answer: FrameAnswer) -> None:
     """Add to an image of lesions.json who saved its outline and from what; its confidence becomes the agreement.
 
     An image that a reader calibrated has `calibrated_by_hand`, which says who did so and how; one with a reader's notes
-    has `notes`, and each of its lesions `descriptors`, and `accepted`: who accepted this very outline of it, and when.
+    has `notes`, `rejected`, the lesions that a reader rejected, who and when, and each of its lesions `descriptors` and
+    `accepted`: who accepted this very outline of it, and when.
 
     Args:
         image: of the answer, in the words of `salus segment`.
@@ -178,6 +179,7 @@ def add_review(image: dict[str, Any], answer: FrameAnswer) -> None:
         for lesion, measured in zip(image["lesions"], answer.lesions, strict=True):
             one = find_accepted(answer.notes.accepted, measured)
             lesion["accepted"] = None if one is None else {"reader": one.reader, "saved": one.saved}
+        image["rejected"] = [asdict(one) for one in find_rejected(answer.notes.rejected, answer.lesions)]
     if not answer.corrected:
         return
     image |= {

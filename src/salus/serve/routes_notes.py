@@ -1,4 +1,4 @@
-"""Routes of a reader's notes on an image: descriptors of lesions, which of them are accepted, a comment, a mark."""
+"""Routes of a reader's notes on an image: descriptors of lesions, which are accepted or rejected, a comment, a mark."""
 
 from __future__ import annotations
 
@@ -54,20 +54,24 @@ async def set_notes(
         list[dict[str, Any]] | None,
         Body(max_length=MAX_ACCEPTED, description="of each accepted lesion box, area_px, centroid; null for no change"),
     ] = None,
+    rejected: Annotated[
+        list[dict[str, Any]] | None,
+        Body(max_length=MAX_ACCEPTED, description="of each rejected lesion the same; null for no change"),
+    ] = None,
     replaced: Annotated[
         str | None,
         Body(max_length=40, description="`saved` of the notes that these replace, empty for none; null for any"),
     ] = None,
 ) -> Notes:
-    """Note descriptors, a comment or a mark of an image, and which lesions are accepted; for an image of the worklist,
-    into the output folder. A lesion that was accepted before keeps the reader and time of it.
+    """Note descriptors, a comment or a mark of an image, and which lesions are accepted or rejected; for one of the
+    worklist, into the output folder. A lesion that was accepted or rejected before keeps the reader and time of it.
 
     Refused with 409 where other notes were saved meanwhile.
     """
     case = session.case(key)
     if not case.frame(number).is_segmented:
         raise NotFound("this frame is not segmented yet")
-    content = {"mark": mark, "comment": comment, "lesions": lesions, "accepted": accepted}
+    content = {"mark": mark, "comment": comment, "lesions": lesions, "accepted": accepted, "rejected": rejected}
     return await asyncio.to_thread(_store, state, session, case, number, content, replaced)
 
 

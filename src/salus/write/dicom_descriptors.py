@@ -1,4 +1,5 @@
-"""What a reader noted of an image, as items of a DICOM structured report: descriptors of a lesion, a mark, a comment.
+"""What a reader noted of an image, as items of a DICOM structured report: descriptors of a lesion, whether it is
+accepted or rejected, a mark, a comment.
 
 The descriptors are coded in the words that DICOM has for breast ultrasound: context groups 6005, 6007, 6152, 6154 and
 6155 of PS3.16. "Heterogeneous", which came later, has a code of Salus.
@@ -7,9 +8,10 @@ The descriptors are coded in the words that DICOM has for breast ultrasound: con
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
-from salus.segmentation.review import Description
+from salus.segmentation.review import Decision, Description
 
 SCHEME = "99SALUS"
 """Coding scheme of what no standard names."""
@@ -83,9 +85,46 @@ def mark_evaluations(hd: Any, description: Description) -> Iterator[Any]:
 def add_comment(hd: Any, group: Any, description: Description) -> None:
     """Append a reader's comment to the first group of measurements of an image, as text."""
     if description.comment:
-        text = hd.sr.TextContentItem(
-            name=hd.sr.CodedConcept("121106", "DCM", "Comment"),
-            value=description.comment,
-            relationship_type=hd.sr.RelationshipTypeValues.CONTAINS,
-        )
-        group[0].ContentSequence.append(text)
+        group[0].ContentSequence.append(comment_item(hd, description.comment))
+
+
+def comment_item(hd: Any, text: str) -> Any:
+    """Make an item of free text."""
+    return hd.sr.TextContentItem(
+        name=hd.sr.CodedConcept("121106", "DCM", "Comment"),
+        value=text,
+        relationship_type=hd.sr.RelationshipTypeValues.CONTAINS,
+    )
+
+
+def decision_evaluation(hd: Any, word: str, decision: Decision) -> Any:
+    """Say that a lesion was accepted or rejected, as a qualitative evaluation that has its own time and person.
+
+    Args:
+        hd: highdicom.
+        word: "accepted" or "rejected".
+        decision: whose it is, and when.
+    """
+    item = hd.sr.QualitativeEvaluation(
+        hd.sr.CodedConcept("decision", SCHEME, "Decision of a reader on the lesion"),
+        hd.sr.CodedConcept(word, SCHEME, word.capitalize()),
+    )
+    evaluation = item[0]
+    evaluation.ObservationDateTime = dicom_time(decision.saved)
+    person = hd.sr.PnameContentItem(
+        name=hd.sr.CodedConcept("121008", "DCM", "Person Observer Name"),
+        value=decision.person_name,
+        relationship_type=hd.sr.RelationshipTypeValues.HAS_OBS_CONTEXT,
+    )
+    evaluation.ContentSequence = hd.sr.ContentSequence([person])
+    return item
+
+
+def dicom_time(text: str) -> str:
+    """Write a time of ISO 8601 as a DICOM date and time, in UTC.
+
+    Example:
+        >>> dicom_time("2030-01-01T10:00:00.250Z")
+        '20300101100000.250000+0000'
+    """
+    return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y%m%d%H%M%S.%f+0000")

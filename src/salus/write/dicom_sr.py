@@ -8,6 +8,7 @@ pixels are, in pixels elsewhere: never an invented mm. docs/reference/measuremen
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -19,8 +20,16 @@ from salus.atomic import write_whole
 from salus.measure.lesions import Lesion
 from salus.read.dicom import DicomFrames
 from salus.segmentation.result import Segmentation
+from salus.segmentation.review import Rejection
 from salus.write.dicom_deidentify import deidentify, deidentify_item
-from salus.write.dicom_descriptors import SCHEME, add_comment, descriptor_evaluations, mark_evaluations
+from salus.write.dicom_descriptors import (
+    SCHEME,
+    add_comment,
+    comment_item,
+    decision_evaluation,
+    descriptor_evaluations,
+    mark_evaluations,
+)
 from salus.write.dicom_items import encode_item, save_with_items
 from salus.write.dicom_source import (
     MANUFACTURER,
@@ -83,8 +92,11 @@ def _groups(hd: Any, header: Any, segmentation: Segmentation, deidentified: bool
     """Yield the groups of one image or frame; the first one has the reader's comment, which may name the patient."""
     description = segmentation.description
     groups: Iterator[Any] = (_lesion_group(hd, header, segmentation, *pair) for pair in lesion_masks(segmentation))
-    if description and not segmentation.lesions and (description.comment or description.mark):
-        groups = iter([_no_lesion_group(hd, header, segmentation)])
+    if description:
+        if not segmentation.lesions and (description.comment or description.mark or description.rejected):
+            groups = iter([_no_lesion_group(hd, header, segmentation)])
+        rejected = enumerate(description.rejected, 1)
+        groups = chain(groups, (_rejected_group(hd, header, segmentation.frame, *pair) for pair in rejected))
     for number, group in enumerate(groups):
         if description and number == 0 and not deidentified:
             add_comment(hd, group, description)
@@ -183,6 +195,26 @@ def _no_lesion_group(hd: Any, header: Any, segmentation: Segmentation | None = N
     )
 
 
+def _rejected_group(hd: Any, header: Any, frame: int | None, number: int, rejection: Rejection) -> Any:
+    """Say that a reader rejected a lesion; where it was stands in words, for no region is found there."""
+    from pydicom.sr.codedict import codes
+
+    top, left, height, width = rejection.box
+    place = f"Not outlined any more: rows {top + 1} to {top + height}, columns {left + 1} to {left + width}"
+    group = hd.sr.MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=hd.sr.TrackingIdentifier(uid=hd.UID(), identifier=f"Rejected lesion {number}"),
+        finding_sites=[hd.sr.FindingSite(codes.SCT.Breast)],
+        qualitative_evaluations=[decision_evaluation(hd, "rejected", rejection)],
+        source_images=[
+            hd.sr.SourceImageForMeasurementGroup(
+                header.SOPClassUID, header.SOPInstanceUID, None if frame is None else [frame]
+            )
+        ],
+    )
+    group[0].ContentSequence.append(comment_item(hd, place))
+    return group
+
+
 def _measurements(hd: Any, lesion: Lesion, reviewed: bool) -> Iterator[tuple[Any, float, Any]]:
     """Yield the coded name, value and coded unit of each measurement."""
     from pydicom.sr.codedict import codes
@@ -231,6 +263,9 @@ def _evaluations(hd: Any, segmentation: Segmentation, lesion: Lesion) -> Iterato
         yield from mark_evaluations(hd, segmentation.description)
         described = dict(zip(segmentation.lesions, segmentation.description.lesions, strict=False))
         yield from descriptor_evaluations(hd, described.get(lesion, {}))
+        accepted = dict(zip(segmentation.lesions, segmentation.description.accepted, strict=False)).get(lesion)
+        if accepted:
+            yield decision_evaluation(hd, "accepted", accepted)
 
 
 def _own_code(hd: Any, value: str, meaning: str) -> Any:

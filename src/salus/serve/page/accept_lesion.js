@@ -4,7 +4,7 @@
 import { announce, showToast } from "./messages.js";
 import { acceptanceOf, setAccepted } from "./notes.js";
 import { commitThreshold, measured } from "./outline_editor.js";
-import { lesionOfPart, pointedPart } from "./pointed_lesion.js";
+import { lesionOfPart, pointedPart, pointedPlace } from "./pointed_lesion.js";
 import { promptsDone } from "./prompts.js";
 import { emit, state } from "./state.js";
 
@@ -12,13 +12,13 @@ const WHICH = "Point at the lesion to accept, in the image or in the list.";
 
 // Accept a lesion by its number, or the one that is pointed at where that is null; one that is accepted is so no longer.
 export async function acceptLesion(viewer, number = null) {
-  const { current, frame } = state;
+  const { current, frame } = state, pointed = pointedPlace(viewer);
   if (!frame) return;
   await promptsDone();
   await commitThreshold();
   await measured(current, frame);
   if (frame !== state.frame) return;
-  const part = number === null ? pointedPart(viewer, frame) : null;
+  const part = number === null ? pointedPart(frame, pointed) : null;
   const lesion = number === null ? part && lesionOfPart(frame, part) : frame.answer.lesions.find((other) => other.number === number);
   if (!lesion) return showToast(frame.mask.includes(1) ? WHICH : "There is no lesion to accept.");
   const isAccepted = !acceptanceOf(current, frame, lesion);

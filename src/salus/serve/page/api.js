@@ -3,6 +3,7 @@
 export const NO_ANSWER = "The server does not answer. Is salus serve still running?";
 const MAX_RETRIES = 8; // of a request that a full queue refused
 
+let changing = Promise.resolve(); // the last change of the session, such as the reader's name, which stands in what is sent after it
 let recoverCase = null; // finds the new key of a case that the server forgot, or null
 
 export class RequestFailed extends Error {
@@ -16,10 +17,12 @@ export class RequestFailed extends Error {
 // Set what is done where the server forgot a case: called with its key, gives the new one or null.
 export const onForgotten = (recover) => (recoverCase = recover);
 
+const SESSION = "/v1/session";
 const FORGOTTEN = /no such case|no session/; // of the server's messages
 
 // Send a request, again where the queue is full; give its response, or throw an error with the server's message.
 async function request(method, path, body, signal, headers = {}) {
+  if (path !== SESSION) await changing;
   for (let attempt = 0; ; attempt++) {
     let response;
     try {
@@ -55,9 +58,9 @@ const requestJson = async (...args) => (await request(...args)).json();
 const framePath = (key, number) => `/v1/cases/${key}/frames/${number}`;
 
 export const info = () => requestJson("GET", "/v1/info");
-export const beginSession = () => request("POST", "/v1/session");
-export const session = () => requestJson("GET", "/v1/session");
-export const endSession = () => request("DELETE", "/v1/session");
+export const beginSession = () => request("POST", SESSION);
+export const session = () => requestJson("GET", SESSION);
+export const endSession = () => request("DELETE", SESSION);
 export const openCases = () => requestJson("GET", "/v1/cases");
 export const worklist = () => requestJson("GET", "/v1/worklist");
 export const openItem = (number) => requestJson("POST", `/v1/worklist/${number}`);
@@ -90,7 +93,11 @@ export const lexicon = () => requestJson("GET", "/v1/lexicon");
 export const setNotes = (key, number, notes) => requestJson("PUT", `${framePath(key, number)}/notes`, JSON.stringify(notes));
 // Which patient a pattern reads in each file name; null asks for the pattern in force.
 export const patients = (pattern) => requestJson("GET", `/v1/patients${pattern === null ? "" : `?pattern=${encodeURIComponent(pattern)}`}`);
-export const changeSession = (changes) => requestJson("PUT", "/v1/session", JSON.stringify(changes));
+export function changeSession(changes) {
+  const changed = requestJson("PUT", SESSION, JSON.stringify(changes));
+  changing = changed.catch(() => {});
+  return changed;
+}
 
 const etag = (version) => `"${version || "none"}"`;
 

@@ -2,7 +2,7 @@
 
 import { showToast } from "./messages.js";
 import { commitThreshold, undo } from "./outline_editor.js";
-import { partOfLesion, pointedPart } from "./pointed_lesion.js";
+import { partOfLesion, pointedPart, pointedPlace } from "./pointed_lesion.js";
 import { promptsDone } from "./prompts.js";
 import { state } from "./state.js";
 
@@ -10,20 +10,23 @@ const WHICH = "Point at the lesion to delete, in the image or in the list.";
 
 // Delete a lesion by its number, or the one that is pointed at where that is null; `tools` are the PointerTools.
 export async function deleteLesion(tools, number = null) {
-  const { viewer } = tools, { frame } = state;
+  const { frame } = state, pointed = pointedPlace(tools.viewer);
   if (!frame) return;
   await promptsDone();
   await commitThreshold();
   if (frame !== state.frame) return;
-  const pixels = number === null
-    ? pointedPart(viewer, frame)
-    : partOfLesion(frame, number);
+  const pixels = number === null ? pointedPart(frame, pointed) : partOfLesion(frame, number);
   if (!pixels) return showToast(frame.mask.includes(1) ? WHICH : "There is no lesion to delete.");
+  removeLesion(tools, pixels, "The lesion is deleted.");
+}
+
+// Clear the pixels of a lesion, and say so.
+export function removeLesion(tools, pixels, text) {
   tools.filter((mask) => {
     const changed = mask.slice();
     for (const pixel of pixels) changed[pixel] = 0;
     return changed;
   });
-  viewer.highlighted = viewer.selected = null;
-  showToast("The lesion is deleted.", false, { label: "Undo", run: undo });
+  tools.viewer.highlighted = tools.viewer.selected = null;
+  showToast(text, false, { label: "Undo", run: undo });
 }

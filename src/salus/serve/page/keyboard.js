@@ -15,6 +15,7 @@ export function initKeyboard(actions) {
     ["Enter", "point at the cross; with Alt outside", {}, "prompt-only"],
     ["Ctrl click", "point at a lesion, with any tool", {}, "prompt-only"],
     ["Enter", "accept the lesion under the pointer, or no longer", { Enter: actions.enter }],
+    ["⇧ Enter", "reject the lesion under the pointer: it is none", {}],
     ["D", "delete the lesion under the pointer", { d: actions.deleteLesion }],
     ["V", "move the image", { v: actions.tool("pan") }],
     ["↑ ↓ Home End", "previous, next, first, last image", {

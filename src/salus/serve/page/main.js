@@ -29,6 +29,7 @@ import { initPrint } from "./print.js";
 import { initPrompts, pointByKey, promptsDone, toggleOutside } from "./prompts.js";
 import { initPropagation, propagate } from "./propagate.js";
 import { initReader, tellReader } from "./reader.js";
+import { rejectLesion } from "./reject_lesion.js";
 import { initRulerProposal } from "./ruler_proposal.js";
 import { initSecondView, toggleSecondView } from "./second_view.js";
 import { emit, on, state } from "./state.js";
@@ -107,7 +108,9 @@ on("failed", (error) => showToast(error.message, true));
 on("brush-turned", (larger) => resizeBrush(stepBrush(larger)));
 
 on("mask-changed", () => viewer.invalidate("outline"));
-on("delete-lesion", (number) => (byId("canvas").focus({ preventScroll: true, focusVisible: false }), deleteLesion(tools, number)));
+for (const [name, act] of [["delete-lesion", deleteLesion], ["reject-lesion", rejectLesion]]) {
+  on(name, (number) => (byId("canvas").focus({ preventScroll: true, focusVisible: false }), act(tools, number)));
+}
 on("accept-lesion", (number) => acceptLesion(viewer, number));
 on("notes-saved", () => viewer.draw());
 on("drawing-done", (before) => outline.commitDrawing(before));
@@ -225,7 +228,7 @@ initKeyboard({
     tools.spaceHeld = down;
   },
   leave: () => (tools.spaceHeld = false),
-  enter: () => (viewer.polygon ? tools.closePolygon() : acceptLesion(viewer)),
+  enter: (event) => (viewer.polygon ? tools.closePolygon() : event.shiftKey ? rejectLesion(tools) : acceptLesion(viewer)),
   escape: () => {
     if (!viewer.polygon) return closeToast();
     viewer.polygon = null;

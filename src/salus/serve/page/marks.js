@@ -1,9 +1,9 @@
-// What the reader measured in an image: calipers; and the calibration and the notes, in case the server forgets them; kept in this browser
-// until the session ends.
+// What the reader measured in an image: calipers; a polygon that is not closed yet; and the calibration and the notes, in case the
+// server forgets them; kept in this browser until the session ends.
 
 import { emit } from "./state.js";
 
-const STORAGE_KEY = "salus-calipers"; // id of a case -> { lines: { frame: [[x0, y0, x1, y1], ...] }, calibration: as the server takes it, or null, notes: { frame: ... } }
+const STORAGE_KEY = "salus-calipers"; // id of a case -> { lines: { frame: [[x0, y0, x1, y1], ...] }, sketches: { frame: [[x, y], ...] }, calibration: as the server takes it, or null, notes: { frame: ... } }
 const MAX_STORED = 500; // cases
 const NOTHING = Object.freeze({ lines: {}, calibration: null });
 let stored = null;
@@ -25,6 +25,10 @@ const marks = (openCase) => (openCase && load()[openCase.id]) || NOTHING;
 
 // Calipers of a frame, [[x0, y0, x1, y1], ...] in pixels of the image.
 export const handCalipers = (openCase, number) => marks(openCase).lines[number] ?? [];
+
+// The corners of a polygon that is being drawn in a frame, [[x, y], ...] in pixels of the image; null for none.
+export const keptSketch = (openCase, number) => marks(openCase).sketches?.[number] ?? null;
+export const keepSketch = (openCase, number, points) => change(openCase, { sketches: { ...marks(openCase).sketches, [number]: points ?? undefined } }, false);
 
 // The calibration that this browser's reader sent, or null.
 export const sentCalibration = (openCase) => marks(openCase).calibration ?? null;

@@ -4,7 +4,7 @@ import { byId, createElement } from "./dom.js";
 
 const live = byId("live");
 const notes = byId("toast");
-const NOTE_MS = 3500; // that a note stays which is no error; errors stay until they are closed
+const NOTE_MS = 3500, BUTTON_NOTE_MS = 7500; // that a note stays which is no error, one with a button longer; errors stay until they are closed
 
 // Have a screen reader read a text.
 export function announce(text) {
@@ -22,7 +22,7 @@ export function showToast(text, bad = false, action = null) {
   if (same) {
     const count = (same.dataset.count = Number(same.dataset.count) + 1);
     same.querySelector("span").textContent = `${text} (${count} times)`;
-    if (!bad && !action?.stays) hideLater(same, action ? 2 * NOTE_MS : NOTE_MS);
+    if (!bad && !action?.stays) hideLater(same, action ? BUTTON_NOTE_MS : NOTE_MS);
     return;
   }
   if (!bad) for (const note of notes.querySelectorAll(".toast:not(.bad)")) if (["", action?.label].includes(note.dataset.button)) note.remove();
@@ -36,7 +36,7 @@ export function showToast(text, bad = false, action = null) {
   note.append(closeButton);
   notes.append(note);
   arrange();
-  if (!bad && !action?.stays) hideLater(note, action ? 2 * NOTE_MS : NOTE_MS);
+  if (!bad && !action?.stays) hideLater(note, action ? BUTTON_NOTE_MS : NOTE_MS);
 }
 
 function hideLater(note, delay = NOTE_MS) {

@@ -1,5 +1,5 @@
-// What the reader notes of an image: a mark, a comment, BI-RADS descriptors of each lesion, and which are accepted. Every change is sent at once;
-// what the server does not have yet is kept in this browser and sent when the image is shown again.
+// What the reader notes of an image: a mark, a comment, BI-RADS descriptors of each lesion, and which are accepted or rejected. Every
+// change is sent at once; what the server does not have yet is kept in this browser and sent when the image is shown again.
 
 import * as api from "./api.js";
 import { byId, createElement } from "./dom.js";
@@ -8,6 +8,7 @@ import { announce, showToast } from "./messages.js";
 import { emit, on, state } from "./state.js";
 
 export const TITLES = { shape: "Shape", orientation: "Orientation", margin: "Margin", echo_pattern: "Echo pattern", posterior_features: "Posterior features" };
+const SAME_LESION = 0.5; // overlap of two boxes from which on a rejected lesion is outlined again, as the server has it
 const WAIT_MS = 800; // from the last key in the comment until it is sent
 const open = new Set(); // numbers of the lesions whose descriptors are open
 let lexicon = null, shown = null, timer;
@@ -30,7 +31,7 @@ export async function initNotes() {
 // The notes of a frame as the page has them: what is not sent yet, else the server's.
 export function notesOf(openCase, { number, answer }) {
   const kept = keptNotes(openCase, number);
-  return kept?.pending ? kept : answer.notes ?? { mark: "", comment: "", lesions: [], accepted: [] };
+  return kept?.pending ? kept : answer.notes ?? { mark: "", comment: "", lesions: [], accepted: [], rejected: [] };
 }
 
 // The descriptors of each lesion of an answer, {} for none.
@@ -116,10 +117,30 @@ const isSameOutline = (one, lesion) => one.area_px === lesion.area_px && `${one.
 // Accept a lesion's outline, or take that back; false where the server does not have it yet.
 export function setAccepted(openCase, frame, lesion, isAccepted) {
   const notes = notesOf(openCase, frame), others = (notes.accepted ?? []).filter((one) => !isSameOutline(one, lesion));
-  const { box, area_px, centroid } = lesion;
-  const sent = send(openCase, frame, { ...notes, accepted: isAccepted ? [...others, { box, area_px, centroid }] : others });
+  const sent = send(openCase, frame, { ...notes, accepted: isAccepted ? [...others, outlineOf(lesion)] : others });
   emit("answer-changed");
   return sent;
+}
+
+const outlineOf = ({ box, area_px, centroid }) => ({ box, area_px, centroid });
+
+// The lesions of a frame that a reader rejected, without those that are outlined again.
+export const rejectedOf = (openCase, frame) => (notesOf(openCase, frame).rejected ?? [])
+  .filter((one) => frame.answer.lesions.every(({ box }) => overlap(one.box, box) < SAME_LESION));
+
+// Note that a lesion is rejected, or no longer; false where the server did not take it.
+export function setRejected(openCase, frame, lesion, isRejected) {
+  const notes = notesOf(openCase, frame), accepted = (notes.accepted ?? []).filter((one) => !isSameOutline(one, lesion));
+  const others = (notes.rejected ?? []).filter((one) => overlap(one.box, lesion.box) < SAME_LESION);
+  return send(openCase, frame, { ...notes, accepted, rejected: isRejected ? [...others, outlineOf(lesion)] : others });
+}
+
+// Intersection over union of two boxes [top, left, height, width].
+function overlap([top, left, height, width], [otherTop, otherLeft, otherHeight, otherWidth]) {
+  const rows = Math.min(top + height, otherTop + otherHeight) - Math.max(top, otherTop);
+  const columns = Math.min(left + width, otherLeft + otherWidth) - Math.max(left, otherLeft);
+  const shared = Math.max(0, rows) * Math.max(0, columns);
+  return shared ? shared / (height * width + otherHeight * otherWidth - shared) : 0;
 }
 
 // Set a mark, or take it away where it is set. Gives whether the image needs no outline by it.
@@ -140,9 +161,11 @@ function sendComment() {
   if (comment !== (frame.answer.notes?.comment ?? "")) send(openCase, frame, { ...notes, comment });
 }
 
+// What is sent of notes. Those that an older page kept say nothing of rejected lesions.
+export const notesContent = ({ mark, comment, lesions, accepted = [], rejected = [] }) => ({ mark, comment, lesions, accepted, rejected });
+
 // Keep notes in this browser, as not sent yet.
-const keep = (openCase, frame, { mark, comment, lesions, accepted = [] }) =>
-  keepNotes(openCase, frame.number, { mark, comment, lesions, accepted, pending: true });
+const keep = (openCase, frame, notes) => keepNotes(openCase, frame.number, { ...notesContent(notes), pending: true });
 
 // Keep notes in this browser and send them; false where the server did not take them.
 function send(openCase, frame, notes) {
@@ -155,9 +178,8 @@ function send(openCase, frame, notes) {
 async function flush(openCase, frame, force = false) {
   const kept = keptNotes(openCase, frame.number);
   if (!kept?.pending) return true;
-  const { mark, comment, lesions, accepted } = kept, body = { mark, comment, lesions, accepted };
   try {
-    takeNotes(openCase, frame, await api.setNotes(openCase.key, frame.number, { ...body, replaced: force ? null : frame.answer.notes?.saved ?? "" }), kept);
+    takeNotes(openCase, frame, await api.setNotes(openCase.key, frame.number, { ...notesContent(kept), replaced: force ? null : frame.answer.notes?.saved ?? "" }), kept);
     return true;
   } catch (error) {
     if (error.status === 409) {
@@ -179,7 +201,7 @@ function takeNotes(openCase, frame, notes, sent, described) {
   frame.answer.described = described ?? places.map((place) => (place < 0 ? null : place));
   openCase.answers[frame.number - 1] = frame.answer;
   if (!sent || JSON.stringify(keptNotes(openCase, frame.number)) === JSON.stringify(sent)) {
-    keepNotes(openCase, frame.number, notes && { mark: notes.mark, comment: notes.comment, lesions: notes.lesions, accepted: notes.accepted, pending: false });
+    keepNotes(openCase, frame.number, notes && { ...notesContent(notes), pending: false });
   }
   emit("notes-saved", openCase);
   render();

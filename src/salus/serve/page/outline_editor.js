@@ -7,6 +7,7 @@ import { keepDraft, setSaved } from "./drafts.js";
 import { networkMask, promptedOf, referenceMask, withNumbers } from "./frames.js";
 import { clearOutsideRegions } from "./mask_filters.js";
 import { announce, describeAnswer, dropToast, sentence, showToast } from "./messages.js";
+import { setRejected } from "./notes.js";
 import { decodeGrey, encodeMask } from "./pixels.js";
 import { keepDrawn } from "./prompt_outline.js";
 import { emit, state } from "./state.js";
@@ -94,6 +95,7 @@ export async function stepIn(current, frame, which) {
   const change = frame.history[which](frame);
   if (!change) return;
   markChanged(current, frame);
+  if (change.rejected) setRejected(current, frame, change.rejected, which === "redo");
   if (change.tookBack && which === "undo") await store(current, frame);
   else if (change.tookBack) await takeBack(current, frame);
   else await remeasure(current, frame);
@@ -139,16 +141,20 @@ function showAnswer(openCase, frame, answer) {
 export async function saveOutline({ frame, current } = state) {
   await commitThreshold();
   const button = byId("save");
-  if (!frame || frame.saving) return false;
-  frame.saving = button.disabled = true;
+  if (!frame) return false;
+  while (frame.saving) {
+    await frame.saving;
+    if (!frame.edited) return false; // that save has all of it
+  }
+  button.disabled = true;
   button.textContent = "Saving…";
   try {
-    if (!(await store(current, frame))) return false;
+    if (!(await (frame.saving = store(current, frame)))) return false;
     showToast("Saved.");
     emit("outline-kept");
     return true;
   } finally {
-    frame.saving = false;
+    frame.saving = null;
     emit("mask-changed");
   }
 }

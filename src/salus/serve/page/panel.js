@@ -2,7 +2,7 @@
 
 import { byId, createElement } from "./dom.js";
 import { describeAnswer, formatNumber, formatPercent, formatSize, sentence, summarise } from "./messages.js";
-import { acceptanceOf } from "./notes.js";
+import { acceptanceOf, rejectedOf } from "./notes.js";
 import { emit, on, state } from "./state.js";
 
 export function initPanel(viewer) {
@@ -25,7 +25,7 @@ function render(viewer) {
   if (!frame) {
     byId("finding").textContent = current ? (current.status === "failed" ? "Cannot be read" : "Looking…") : "No image open";
     byId("finding-more").textContent = current?.status === "failed" ? current.statusText : "";
-    for (const id of ["flags", "lesions"]) byId(id).replaceChildren();
+    for (const id of ["flags", "lesions", "rejected"]) byId(id).replaceChildren();
     byId("confidence").hidden = byId("unit").hidden = true;
     viewer.canvas.setAttribute("aria-label", current ? `${current.label}: ${byId("finding").textContent}` : "No image is open");
     return;
@@ -53,7 +53,13 @@ function renderLesions({ lesions, corrected }, viewer) {
   const place = rows.indexOf(row), which = row ? [...row.children].indexOf(document.activeElement) : -1;
   list.replaceChildren(...lesions.map((lesion) => lesionRow(lesion, corrected, viewer)));
   list.children[place]?.children[which]?.focus({ preventScroll: true });
+  byId("rejected").replaceChildren(...rejectedOf(state.current, state.frame).map(rejectedRow));
 }
+
+// In words which lesion was rejected, and by whom; where the server does not know it yet, nobody is named.
+export const rejectedBy = ({ box: [, , height, width], reader, saved }) => `${width} × ${height} px${saved ? `, by ${reader || "an unnamed reader"}` : ""}`;
+
+const rejectedRow = (one) => createElement("li", { textContent: `Rejected: ${rejectedBy(one)}` });
 
 // Say whose outline it is.
 function describeOutline() {
@@ -88,9 +94,11 @@ function lesionRow(lesion, corrected, viewer) {
   const accept = iconButton("accept", "#i-check", by ? "Accepted; take that back (Enter)" : "Accept its outline (Enter)", `Accept lesion ${lesion.number}`);
   accept.setAttribute("aria-pressed", String(Boolean(by)));
   accept.addEventListener("click", () => emit("accept-lesion", lesion.number));
+  const reject = iconButton("reject", "#i-none", "Reject it: it is no lesion (Shift Enter)", `Reject lesion ${lesion.number}`);
+  reject.addEventListener("click", () => emit("reject-lesion", lesion.number));
   const remove = iconButton("close", "#i-close", "Delete it (D)", `Delete lesion ${lesion.number}`);
   remove.addEventListener("click", () => emit("delete-lesion", lesion.number));
-  return createElement("li", { className: by ? "accepted" : "" }, button, accept, remove);
+  return createElement("li", { className: by ? "accepted" : "" }, button, accept, reject, remove);
 }
 
 function iconButton(className, icon, title, label) {

@@ -3,9 +3,12 @@
 
 import { eachComponent } from "./pixels.js";
 
-// The pixels of the lesion that a viewer's pointer means; null where it means none.
-export const pointedPart = (viewer, frame) =>
-  partAt(frame, viewer.pointer) ?? partOfLesion(frame, viewer.highlighted ?? viewer.selected) ?? onlyPart(frame);
+// Where a viewer's pointer is, and the number of the lesion that the list points at or was chosen there; to be read when the key
+// is pressed, since the pointer moves on while the page waits for measurements.
+export const pointedPlace = ({ pointer, highlighted, selected }) => ({ place: pointer, number: highlighted ?? selected });
+
+// The pixels of the lesion that is meant by such a place; null where it means none.
+export const pointedPart = (frame, { place, number }) => partAt(frame, place) ?? partOfLesion(frame, number) ?? onlyPart(frame);
 
 // The connected parts of a frame's outline, each an array of pixels.
 function partsOf({ mask, width, height }) {

@@ -3,8 +3,8 @@
 
 import { calibratedBy } from "./hand_calipers.js";
 import { byId, createElement } from "./dom.js";
-import { acceptanceOf, descriptorsOf, notesOf, TITLES } from "./notes.js";
-import { acceptedBy } from "./panel.js";
+import { acceptanceOf, descriptorsOf, notesOf, rejectedOf, TITLES } from "./notes.js";
+import { acceptedBy, rejectedBy } from "./panel.js";
 import { formatNumber, formatPercent } from "./messages.js";
 import { state } from "./state.js";
 
@@ -42,6 +42,7 @@ function makeReport() {
     ["Reader", reader || "not named"],
     ["Outline", frame.edited ? "drawn, not saved" : answer.corrected ? `saved ${formatTime(answer.saved)}` : "of the network, not reviewed"],
     ["Lengths", lengths(answer)],
+    ["Rejected", rejectedOf(current, frame).map(rejectedBy).join("; ")],
     ["Mark", notes.mark],
     ["Comment", notes.comment],
   ].filter(([, text]) => text);

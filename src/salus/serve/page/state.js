@@ -25,7 +25,7 @@ const listeners = new Map();
 //   tool-changed                   another tool               zoom-changed(scale)
 //   calipers-changed               set, or calibrated         brush-turned(larger)   the wheel was turned with Shift
 //   prompts-changed                something was pointed at
-//   delete-lesion(number)          of the list            accept-lesion(number)  of the list
+//   delete-lesion(number)          of the list            accept-lesion(number), reject-lesion(number)  of the list
 //   notes-saved(case)              a description, a mark      image-handled(case)  it needs no outline
 //   failed(error)                  a request of the viewer    outline-kept        an outline was saved
 

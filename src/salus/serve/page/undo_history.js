@@ -1,5 +1,5 @@
 // Undo and redo for a mask. Of each change the rectangle that differs, the threshold and what was pointed at are kept,
-// before and after; and whether it took a saved outline back.
+// before and after; whether it took a saved outline back; and the lesion of an answer that it rejected.
 
 const MAX_CHANGES = 200;
 
@@ -29,6 +29,11 @@ export class UndoHistory {
     if (this.past.length > MAX_CHANGES) this.past.shift();
     this.future = [];
     return true;
+  }
+
+  // Note that the last change rejected a lesion.
+  markRejection(lesion) {
+    this.past.at(-1).rejected = lesion;
   }
 
   // Undo or redo the last change of a frame; gives the change, null where there is none.

@@ -6,6 +6,7 @@ import { makeThumbnail, updateStatus } from "./case_list.js";
 import { byId } from "./dom.js";
 import { allKeptNotes, sentCalibration } from "./marks.js";
 import { showToast } from "./messages.js";
+import { notesContent } from "./notes.js";
 import { encodeMask } from "./pixels.js";
 import { tellReader } from "./reader.js";
 import { emit, makeCase, on, state } from "./state.js";
@@ -211,9 +212,9 @@ async function restoreOutlines(openCase) {
     await api.answer(openCase.key, 1); // has it segmented
     await api.calibrate(openCase.key, { ...calibration, replaced: "" }).catch(() => {}); // someone else did meanwhile
   }
-  for (const [number, { mark, comment, lesions, accepted }] of allKeptNotes(openCase)) {
+  for (const [number, notes] of allKeptNotes(openCase)) {
     await api.answer(openCase.key, Number(number));
-    await api.setNotes(openCase.key, Number(number), { mark, comment, lesions, accepted, replaced: "" }).catch(() => {});
+    await api.setNotes(openCase.key, Number(number), { ...notesContent(notes), replaced: "" }).catch(() => {});
   }
   const kept = await store.outlinesOf(openCase.id), newest = new Map(kept.filter(({ savedMask }) => savedMask).map((record) => [record.number, record]));
   for (const { number, savedMask, threshold, version, savedPrompts, savedFrom } of newest.values()) {

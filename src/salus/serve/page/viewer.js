@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { spacing } from "./calibration.js";
 import { contour } from "./contour.js";
 import { greyLayer, heatLayer } from "./layers.js";
+import { keepSketch, keptSketch } from "./marks.js";
 import { findLoops } from "./outline_points.js";
 import * as overlays from "./overlays.js";
 import { decodeGrey } from "./pixels.js";
@@ -53,13 +54,13 @@ export class Viewer {
     this.draw();
   }
 
-  // A polygon that is being drawn, [[x, y], ...]; it stays with its frame until it is closed or dropped.
+  // A polygon that is being drawn, [[x, y], ...]; it stays with its frame, also after a reload, until it is closed or dropped.
   get polygon() {
-    return this.frame?.sketch ?? null;
+    return this.frame && keptSketch(this.openCase, this.frame.number);
   }
 
   set polygon(points) {
-    if (this.frame) this.frame.sketch = points;
+    if (this.frame) keepSketch(this.openCase, this.frame.number, points);
   }
 
   // Have a layer made again: "grey", "probability", "saliency", or "outline" where the mask changed.
