@@ -39,7 +39,7 @@ class Firefox:
         self._number = 0
         self._read()  # it greets
         self.send("WebDriver:NewSession", capabilities={"alwaysMatch": {"unhandledPromptBehavior": "accept"}})
-        self.send("WebDriver:SetTimeouts", script=60_000, pageLoad=60_000)
+        self.send("WebDriver:SetTimeouts", script=100_000, pageLoad=100_000)
         self.send("WebDriver:SetWindowRect", width=1440, height=900)
 
     def send(self, command, **parameters):
@@ -75,7 +75,7 @@ class Firefox:
     def wait_for(self, expression):
         """Wait until an expression in JavaScript is true."""
         pause = "await new Promise((next) => setTimeout(next, 100));"
-        wait = f"for (let i = 0; i < 550; i++) {{ if ({expression}) return true; {pause} }} return false;"
+        wait = f"for (let i = 0; i < 900; i++) {{ if ({expression}) return true; {pause} }} return false;"
         assert self.run(wait) is True, expression
 
     def choose_files(self, selector, *paths):

@@ -59,6 +59,10 @@ def test_the_strokes_of_closed_tabs_are_all_found_again(page, other_tab):
     expect(page.locator("#lesions li")).to_have_count(2)
     wait_until_kept(other_tab)
     other_tab.close()
+    page.wait_for_function(  # the browser has noticed
+        """navigator.locks.query().then(({ held }) =>
+        held.filter(({ name }) => name.startsWith('salus-tab-')).length === 1)"""
+    )
     reload(page)
     expect(page.locator("#finding-more")).to_have_text("Drawn by you, not saved")
     expect(page.locator("#lesions li")).to_have_count(2)

@@ -2,7 +2,8 @@
 // Browsers have no locks where the page comes over plain HTTP from another computer; all other tabs then count as closed.
 
 const STORAGE_KEY = "salus-tab";
-const RELOAD_MS = 1000; // that the lock of a page which is being reloaded may take to end
+const NAVIGATION_MS = 1000; // that the lock of the page which was in this tab before may take to end
+const RELOAD_MS = 10000; // the same after a reload: there is no other tab of that name, so that only a slow computer needs it
 const lockName = (tab) => `salus-tab-${tab}`;
 
 let ownTab = null;
@@ -20,12 +21,14 @@ async function nameTab() {
 
 const newName = () => Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
+const isReload = () => performance.getEntriesByType("navigation")[0]?.type === "reload";
+
 // Hold the lock of a tab until the page ends; false where another tab holds it.
 function hold(tab) {
   if (!navigator.locks) return true;
   return new Promise((resolve) => {
     const held = () => (resolve(true), new Promise(() => {}));
-    navigator.locks.request(lockName(tab), { signal: AbortSignal.timeout(RELOAD_MS) }, held).catch(() => resolve(false));
+    navigator.locks.request(lockName(tab), { signal: AbortSignal.timeout(isReload() ? RELOAD_MS : NAVIGATION_MS) }, held).catch(() => resolve(false));
   });
 }
 
