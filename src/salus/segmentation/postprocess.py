@@ -76,8 +76,8 @@ def best_threshold(probability: np.ndarray) -> tuple[float, float]:
         >>> threshold, round(dice, 3)
         (0.4, 0.776)
     """
-    descending = np.sort(np.asarray(probability, np.float64), axis=None)[::-1]
-    inside = np.cumsum(descending)
+    descending = np.sort(probability, axis=None)[::-1]  # in float32 where the map is: twice as fast
+    inside = np.cumsum(descending, dtype=np.float64)
     total = inside[-1]
     if total <= 0:
         return 0.0, 0.0
@@ -121,7 +121,8 @@ def threshold_and_clean(probability: np.ndarray, threshold: float, smallest: flo
     if count:
         too_small = np.bincount(labels.ravel()) < smallest * mask.size
         too_small[0] = False  # the background
-        mask &= ~too_small[labels]
+        if too_small.any():
+            mask &= ~too_small[labels]
     return mask
 
 
