@@ -35,7 +35,7 @@ from salus.lab.training.unlabelled import read_unlabelled
 from salus.prompts.prompt import Prompt
 from salus.segmentation.postprocess import best_threshold
 
-FIRST = SegmentationRecipe(early_steps=0, learning_rate=6e-4, attention=False, prompted=0.0)
+FIRST = SegmentationRecipe(early_steps=0, learning_rate=6e-4, prompted=0.0)
 """Real images alone, proportions kept, light augmentation, Dice of images with a tumour alone, no attention."""
 
 FIRST_NAME, SELF_TRAINING = "first", "images without masks too"
@@ -50,22 +50,15 @@ STRONG_GEOMETRY = replace(
 
 def variants(base: SegmentationRecipe) -> dict[str, SegmentationRecipe]:
     """Return each recipe by name."""
-    synthetic: dict[str, Any] = {"synthetic_free": True, "free_share": 0.3}
     half, rate = base.steps // 2, base.learning_rate
     halves: dict[str, Any] = {"steps": half, "early_steps": half, "early_size": base.size, "early_rate": rate}
     return {
         FIRST_NAME: base,
-        "tumour-free images made": replace(base, **synthetic),
-        "lesions pasted": replace(base, pasted=0.2),
-        "both as in salus-4": replace(base, pasted=0.2, **synthetic),
-        "Dice of empty masks too": replace(base, empty_dice=True),
         "squashed": replace(base, keep_aspect=False),
         "strong augmentation": replace(base, augmentation=STRONG),
         "only the geometry strong": replace(base, augmentation=STRONG_GEOMETRY),
-        "batch norm trained": replace(base, folded=False),
         "half the learning rate": replace(base, learning_rate=base.learning_rate / 2),
         "twice the steps": replace(base, steps=2 * base.steps),
-        "attention by its own saliency as in salus-4": replace(base, attention=True),
         "prompts": replace(base, prompted=0.7, paired=0.0),
         "prompts and two scans side by side": replace(base, prompted=0.7, paired=0.45),
         "the same in the second half alone": replace(base, prompted=0.7, paired=0.45, **halves),

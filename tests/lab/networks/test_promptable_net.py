@@ -6,7 +6,10 @@ import pytest
 from salus.engine import open_network
 from salus.lab.networks.efficientnet_lite import IMAGENET
 from salus.lab.networks.promptable_net import promptable_net
+from salus.lab.networks.segment_net import in_file_order
+from salus.lab.onnx.weights import load_onnx_weights
 from salus.lab.segmentation.export import EXPORTED, add_strangeness_output, export_segmenter
+from salus.weights import SHIPPED_NETWORK
 
 SIDE = 64
 
@@ -66,3 +69,16 @@ def test_the_onnx_file_computes_what_the_network_does(model, tmp_path):
     computed = network.run(given)
     for name in ("probability", "saliency", "presence"):
         np.testing.assert_allclose(computed[name], expected[name], atol=1e-4)
+
+
+@pytest.mark.slow
+def test_fine_tuning_starts_from_the_shipped_network():
+    shipped = open_network(SHIPPED_NETWORK)
+    size = shipped.inputs["image"][1]
+    model = promptable_net(size)
+    load_onnx_weights(in_file_order(model), SHIPPED_NETWORK)
+    image, prompt = np.random.default_rng(3).random((2, 1, size, size, 1), np.float32)
+    inputs = {"image": image, "prompt": prompt}
+    ours, theirs = model.predict(inputs, verbose=0), shipped.run(inputs)
+    for name in ("probability", "saliency", "presence"):
+        np.testing.assert_allclose(ours[name], theirs[name], atol=5e-3)

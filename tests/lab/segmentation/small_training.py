@@ -7,7 +7,7 @@ from salus.lab.training.augment.settings import LIGHT
 
 SMALL = SegmentationRecipe(
     steps=4, early_steps=0, batch=2, passes=100, size=64, pretrained=False, augmentation=LIGHT, prompted=0.0,
-    synthetic_free=True, free_share=0.3, pasted=0.2, empty_dice=True, keep_aspect=False,
+    free_share=0.3, keep_aspect=False,
 )  # fmt: skip
 
 
@@ -24,8 +24,8 @@ def discs(n, seed=0, free=0):
     return images, masks
 
 
-def tiny_net(size, weights, dropout, *_):
-    """The outputs of `segment_net` from seven layers; one has a value for each place, as the saliency network has."""
+def tiny_net(size, weights, dropout):
+    """The outputs of `segment_net` from seven layers, of which one has a value for each place."""
     import keras
     from keras import layers
 

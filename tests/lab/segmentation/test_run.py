@@ -178,11 +178,23 @@ def test_the_final_network_goes_on_from_the_first_folds(run, tmp_path):
         resume(grown, silent, final_steps=2)
 
 
+def test_a_run_with_settings_of_before_that_changed_nothing_goes_on_and_others_are_refused(run, tmp_path):
+    settings = json.loads((run / "run.json").read_text())
+    recipe = settings["recipe"]
+    recipe |= {"pasted": 0.0, "synthetic_free": False}
+    (tmp_path / "run.json").write_text(json.dumps(settings))
+    assert load_config(tmp_path)[0] == load_config(run)[0]
+    recipe["pasted"] = 0.2
+    (tmp_path / "run.json").write_text(json.dumps(settings))
+    with pytest.raises(SalusError, match="pasted"):
+        load_config(tmp_path)
+
+
 def test_weights_are_loaded_back_from_the_network_file(run):
-    from salus.lab.networks.segment_net import segment_net
+    from salus.lab.networks.segment_net import in_file_order, segment_net
 
     model = segment_net(64)
-    load_onnx_weights(model, run / NETWORK)
+    load_onnx_weights(in_file_order(model), run / NETWORK)
     images = np.random.default_rng(1).random((2, 64, 64, 1), np.float32)
     outputs = open_network(run / "fold-1" / NETWORK).run({"image": images})
     np.testing.assert_allclose(model.predict(images, verbose=0)["probability"], outputs["probability"], atol=1e-4)

@@ -6,7 +6,6 @@ import numpy as np
 from tests.lab.segmentation.small_training import SMALL, discs
 
 from salus.lab.segmentation.samples import (
-    crop_beside_tumour,
     crop_columns,
     join_halves,
     sample_batch,
@@ -37,20 +36,9 @@ def test_the_targets_of_the_outputs_agree():
     assert 0.2 < 1 - targets["presence"].mean() < 0.8
 
 
-def test_windows_beside_tumours_hold_none_and_come_from_the_image():
-    images, masks = discs(6)
-    rng = np.random.default_rng(0)
-    windows = [crop_beside_tumour(images, masks, np.arange(6), rng) for _ in range(40)]
-    windows = [window for window in windows if window is not None]
-    assert len(windows) > 10  # the rest found no room in ten tries
-    assert not any(mask.any() for _, mask in windows)
-    assert max(np.mean(image < 60) for image, _ in windows) < 0.01  # discs are below 57, the rest is 90 or more
-    assert crop_beside_tumour(images, np.ones_like(masks), np.arange(6), rng) is None
-
-
 def test_prompts_come_with_the_lesion_that_they_mean():
     images, masks = discs(8, free=2)
-    recipe = replace(SMALL, prompted=1.0, free_share=0.3, synthetic_free=False, batch=24)
+    recipe = replace(SMALL, prompted=1.0, free_share=0.3, batch=24)
     batch = sample_batch(images, masks, masks.any(axis=(1, 2)), recipe, 0)
     assert batch.prompts.shape == batch.masks.shape == batch.targets.shape
     assert batch.prompts.min() >= -1
@@ -65,15 +53,15 @@ def test_prompts_come_with_the_lesion_that_they_mean():
     np.testing.assert_array_equal(again.prompts, batch.prompts)
 
 
-def test_without_normal_images_and_synthetic_ones_every_image_shows_a_tumour():
+def test_without_normal_images_every_image_shows_a_tumour():
     images, masks = discs(6)
-    recipe = replace(SMALL, free_share=0.9, synthetic_free=False, batch=16)
+    recipe = replace(SMALL, free_share=0.9, batch=16)
     assert sample_batch(images, masks, masks.any(axis=(1, 2)), recipe, 0).masks.any(axis=(1, 2)).all()
 
 
 def test_paired_images_show_two_scans_of_which_the_prompt_means_one():
     images, masks = discs(8)
-    recipe = replace(SMALL, prompted=1.0, paired=1.0, free_share=0.0, pasted=0.0, batch=32)
+    recipe = replace(SMALL, prompted=1.0, paired=1.0, free_share=0.0, batch=32)
     batch = sample_batch(images, masks, masks.any(axis=(1, 2)), recipe, 0)
     left, right = batch.masks[:, :, :32].any(axis=(1, 2)), batch.masks[:, :, 32:].any(axis=(1, 2))
     assert np.mean(left & right) > 0.9  # an augmented disc may lie at the border

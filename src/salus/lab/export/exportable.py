@@ -117,12 +117,12 @@ class _SegmentationNetwork:
         import keras
 
         from salus.lab.networks.promptable_net import promptable_net
-        from salus.lab.networks.segment_net import OUTPUTS, segment_net
+        from salus.lab.networks.segment_net import in_file_order, segment_net
         from salus.lab.onnx.weights import load_layer, load_onnx_weights
         from salus.lab.segmentation.export import EXPORTED, WHITENED, join_strangeness
 
         model = (promptable_net if len(self.input_names) > 1 else segment_net)(self.size)
-        load_onnx_weights(keras.Model(model.input, [model.output[name] for name in OUTPUTS]), self.path)
+        load_onnx_weights(in_file_order(model), self.path)
         joined = join_strangeness(model, *load_layer(self.path, WHITENED))
         return keras.Model(joined.input, {name: joined.output[name] for name in EXPORTED})
 

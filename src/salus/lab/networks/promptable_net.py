@@ -29,13 +29,10 @@ import keras
 from keras import layers
 
 from salus.lab.networks.efficientnet_lite import efficientnet_lite0, load_encoder
-from salus.lab.networks.segment_net import OUTPUTS, SIZE, decode, pool_stages
+from salus.lab.networks.segment_net import SIZE, add_outputs
 
 FILTERS = 32
 """k of the attention blocks."""
-
-SALIENCY_STRIDE = 4
-"""Size of the image over that of the saliency output."""
 
 
 def attention(features: keras.KerasTensor, maps: keras.KerasTensor, stride: int) -> keras.KerasTensor:
@@ -67,9 +64,8 @@ def promptable_net(size: int = SIZE, weights: Path | None = None, dropout: float
         dropout: rate at the deepest features while training.
 
     Returns:
-        A model of {"image": (n, size, size, 1) in [0, 1], "prompt": (n, size, size, 1) in [-1, 1]} to a dict:
-        "probability" (n, size, size, 1), "saliency" (n, size/4, size/4, 1) and "presence" (n, 1), each in [0, 1], and
-        "features" (n, 512), the means of all stages.
+        A model of {"image": (n, size, size, 1) in [0, 1], "prompt": (n, size, size, 1) in [-1, 1]} to a dict, see
+        `salus.lab.networks.segment_net.add_outputs`.
     """
     image = keras.Input((size, size, 1), name="image")
     prompt = keras.Input((size, size, 1), name="prompt")
@@ -81,10 +77,7 @@ def promptable_net(size: int = SIZE, weights: Path | None = None, dropout: float
         return attention(features, layers.MaxPooling2D(stride, name=f"prompt{stride}")(maps), stride)
 
     skips = efficientnet_lite0(image, folded=True, between=attend)
-    features, presence = pool_stages(skips)
-    probability, decoded = decode(skips, dropout)
-    saliency = layers.Conv2D(1, 1, activation="sigmoid", dtype="float32", name="saliency")(decoded[SALIENCY_STRIDE])
-    outputs = dict(zip(OUTPUTS, (probability, saliency, presence, features), strict=True))
+    outputs = add_outputs(skips, dropout)
     model = keras.Model({"image": image, "prompt": prompt}, outputs, name="promptable_net")
     if weights is not None:
         load_encoder(model, weights)

@@ -23,6 +23,10 @@ FINAL = "final"
 """Folder of the training on every image."""
 
 
+RETIRED = {"synthetic_free": False, "pasted": 0.0, "folded": True, "empty_dice": False}
+"""Settings of earlier recipes that are gone, with the values by which a run is still the same."""
+
+
 @dataclass(frozen=True)
 class TrainingConfig:
     """Settings of a run.
@@ -83,6 +87,9 @@ def load_config(run: Path) -> tuple[TrainingConfig, dict[str, str]]:
     settings, fingerprints = read_settings(run)
     try:
         recipe = {"keep_aspect": False} | settings.pop("recipe")  # runs of before squashed images
+        recipe = {name: value for name, value in recipe.items() if name not in RETIRED or value != RETIRED[name]}
+        if recipe.get("prompted"):
+            recipe.pop("attention", None)  # it was of networks without prompts alone, which are others now
         augmentation: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in recipe.pop("augmentation").items()

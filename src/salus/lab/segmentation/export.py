@@ -89,7 +89,7 @@ def export_segmenter(model: keras.Model, path: Path, settings: dict[str, Any]) -
     """
     import keras
 
-    from salus.lab.networks.segment_net import OUTPUTS
+    from salus.lab.networks.segment_net import in_file_order
     from salus.lab.onnx.export import export_onnx
 
     side = model.inputs[0].shape[1]
@@ -99,6 +99,6 @@ def export_segmenter(model: keras.Model, path: Path, settings: dict[str, Any]) -
         EXPORTED,
         settings | {"preprocessing": asdict(Preprocessing(side, side, settings.get("keep_aspect", False)))},
         PARITY,
-        weights_of=keras.Model(model.input, [model.output[name] for name in OUTPUTS]),
+        weights_of=in_file_order(model),
         unchecked=("strangeness",),
     )

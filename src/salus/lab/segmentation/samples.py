@@ -1,4 +1,4 @@
-"""Sample the training batches of the segmentation network: images with and without a tumour, real or made, augmented.
+"""Sample the training batches of the segmentation network: images with and without a tumour, augmented.
 
 A batch depends on the recipe's seed and the number of its step alone, so that a resumed training sees the batches of an
 uninterrupted one.
@@ -12,16 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from salus.lab.training.augment.compose import augment
-from salus.lab.training.augment.lesions import cover_lesion, paste_lesion
 from salus.lab.training.simulated_prompts import DEFAULT_SIMULATION, draw_simulated, simulate_prompt
-from salus.preprocess import resize
 from salus.prompts.prompt import NO_PROMPT
 
 if TYPE_CHECKING:
     from salus.lab.segmentation.recipe import SegmentationRecipe
-
-WINDOW = (0.4, 0.85)
-"""Smallest and largest side of a window beside a tumour, as shares of the image's side."""
 
 ALWAYS = replace(DEFAULT_SIMULATION, none=0.0)
 """How prompts are simulated for the images that were chosen to have one."""
@@ -61,19 +56,16 @@ def sample_batch(
     rng = np.random.default_rng((recipe.seed, step))
     with_tumour, free = np.flatnonzero(lesion), np.flatnonzero(~lesion)
 
-    def sample(pasted: float) -> tuple[np.ndarray, np.ndarray]:
-        return augment(*sample_tumour(images, masks, with_tumour, free, pasted, rng), rng, recipe.augmentation)
+    def sample(indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        i = int(rng.choice(indices))
+        return augment(images[i], masks[i], rng, recipe.augmentation)
 
     x, y, prompts, targets = [], [], [], []
     for _ in range(recipe.batch):
         prompted = rng.random() < recipe.prompted
-        if rng.random() < recipe.free_share and (recipe.synthetic_free or len(free)):
-            free_image = sample_tumour_free(images, masks, with_tumour, free, recipe.synthetic_free, rng)
-            image, mask = augment(*free_image, rng, recipe.augmentation)
-        else:
-            image, mask = sample(recipe.pasted)
+        image, mask = sample(free if len(free) and rng.random() < recipe.free_share else with_tumour)
         if prompted and rng.random() < recipe.paired:
-            image, mask = join_halves((image, mask), sample(0.0), rng)
+            image, mask = join_halves((image, mask), sample(with_tumour), rng)
         prompt, target = simulate_prompt(mask, rng, ALWAYS) if prompted else (NO_PROMPT, mask)
         x.append(image)
         y.append(mask)
@@ -105,64 +97,6 @@ def to_inputs_and_targets(batch: Batch) -> tuple[np.ndarray | dict[str, np.ndarr
     if batch.prompts is None:
         return image, targets
     return {"image": image, "prompt": batch.prompts[..., None].astype(np.float32)}, targets
-
-
-def sample_tumour_free(
-    images: np.ndarray,
-    masks: np.ndarray,
-    with_tumour: np.ndarray,
-    free: np.ndarray,
-    synthetic: bool,
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Sample a tumour-free image: with equal probability a window beside a tumour, a covered tumour, or a normal image.
-
-    Args:
-        images: (n, s, s) uint8.
-        masks: (n, s, s) bool.
-        with_tumour: indices of images with a tumour.
-        free: indices of images without one.
-        synthetic: whether windows and covered tumours are made; else a normal image is taken.
-        rng: source of all random choices.
-
-    Returns:
-        (s, s) uint8 and its mask; with a tumour where no tumour-free image can be had.
-    """
-    kind = rng.random() * 3 if synthetic else 3.0
-    i = int(rng.choice(with_tumour))
-    pair = None
-    if kind < 1:
-        pair = crop_beside_tumour(images, masks, with_tumour, rng)
-    elif kind < 2:
-        donors = [i, *rng.choice(len(images), 3)]  # its own tissue looks best, but few images have enough of it
-        covered = (cover_lesion(images[i], masks[i], images[j], masks[j], rng) for j in donors)
-        pair = next((pair for pair in covered if pair is not None), None)
-    if pair is None and len(free):
-        i = int(rng.choice(free))
-    return (images[i], masks[i]) if pair is None else pair
-
-
-def sample_tumour(
-    images: np.ndarray,
-    masks: np.ndarray,
-    with_tumour: np.ndarray,
-    free: np.ndarray,
-    pasted: float,
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Sample an image with a tumour, its own, or with probability `pasted` one from another image.
-
-    The other arguments are those of `sample_tumour_free`.
-
-    Returns:
-        (s, s) uint8 and its mask.
-    """
-    i = int(rng.choice(with_tumour))
-    if rng.random() >= pasted:
-        return images[i], masks[i]
-    background = int(rng.choice(free)) if len(free) and rng.random() < 0.5 else int(rng.choice(with_tumour))
-    pair = paste_lesion(images[background], masks[background], images[i], masks[i], rng)
-    return (images[i], masks[i]) if pair is None else pair
 
 
 def join_halves(
@@ -208,28 +142,3 @@ def crop_columns(
             lowest = highest = (lowest + highest) // 2
     left = int(rng.integers(min(max(lowest, 0), last), min(max(highest, 0), last) + 1))
     return image[:, left : left + width], mask[:, left : left + width]
-
-
-def crop_beside_tumour(
-    images: np.ndarray, masks: np.ndarray, with_tumour: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """Crop a window beside the tumour of a random image and enlarge it to full size.
-
-    Args:
-        images: (n, s, s) uint8.
-        masks: (n, s, s) bool.
-        with_tumour: indices of images with a tumour.
-        rng: source of all random choices.
-
-    Returns:
-        (s, s) uint8 and an empty mask; None where no window was found in ten tries.
-    """
-    side = images.shape[1]
-    for _ in range(10):
-        i = int(rng.choice(with_tumour))
-        h, w = np.rint(rng.uniform(*WINDOW, 2) * side).astype(int).tolist()
-        top, left = int(rng.integers(side - h + 1)), int(rng.integers(side - w + 1))
-        if not masks[i, top : top + h, left : left + w].any():
-            window = resize(images[i, top : top + h, left : left + w].astype(np.float32), (side, side))
-            return np.clip(np.rint(window), 0, 255).astype(np.uint8), np.zeros((side, side), bool)
-    return None

@@ -58,7 +58,7 @@ def train_segmenter(
 
     from salus.lab.networks.efficientnet_lite import IMAGENET
     from salus.lab.networks.promptable_net import promptable_net
-    from salus.lab.networks.segment_net import segment_net
+    from salus.lab.networks.segment_net import in_file_order, segment_net
     from salus.lab.onnx.weights import load_onnx_weights
     from salus.lab.training.backend import set_up
 
@@ -86,7 +86,7 @@ def train_segmenter(
     def build(encoder: Path | None = None) -> keras.Model:
         if recipe.prompted:
             return promptable_net(recipe.size, encoder, recipe.dropout)
-        return segment_net(recipe.size, encoder, recipe.dropout, recipe.attention, recipe.folded)
+        return segment_net(recipe.size, encoder, recipe.dropout)
 
     if final.exists():
         model = build()
@@ -97,7 +97,7 @@ def train_segmenter(
         if early_weights is not None:
             set_resized_weights(model, early_weights)
         elif start_from is not None:
-            load_onnx_weights(model, start_from)
+            load_onnx_weights(in_file_order(model), start_from)
             if unlabelled is not None:
                 images, masks = add_unlabelled(images, masks, unlabelled, model, folder, log)
         devices.shard_batches(model)
@@ -126,8 +126,7 @@ def compile_segmenter(model: keras.Model, recipe: SegmentationRecipe, steps: int
     """Compile a network with the losses and the optimiser of a recipe, for so many steps."""
     from salus.lab.training.losses import outline_loss, saliency_loss
 
-    outline = saliency_loss if recipe.empty_dice else outline_loss
-    loss = {"probability": outline, "saliency": saliency_loss, "presence": "binary_crossentropy"}
+    loss = {"probability": outline_loss, "saliency": saliency_loss, "presence": "binary_crossentropy"}
     compile_model(
         model, recipe, steps, loss={**loss, "features": None}, loss_weights={**recipe.weights, "features": 0.0}
     )
