@@ -122,6 +122,10 @@ def test_no_state_of_the_page_has_a_violation(browser, address, files, size, sch
     page.click("#versions summary")
     expect(page.locator("#versions li")).to_have_count(1)
     assert violations(page) == [], "saved and accepted, with its versions"
+    page.get_by_role("button", name="Reject lesion 2").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#rejected li")).to_have_count(1)
+    assert violations(page) == [], "a rejected lesion"
     page.locator("#canvas").focus()
     page.click("#download-all")
     expect(page.locator("#all-dialog [name=format]")).not_to_have_count(0)
