@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 DEMO   ?= demo
 
-.PHONY: install demo test quick lint docs figures fuzz wheel-check napari-check clean
+.PHONY: install demo test quick lint docs figures fuzz wheel-check container-check napari-check clean
 .DEFAULT_GOAL := test
 
 install: $(VENV)/.installed
@@ -52,6 +52,9 @@ docs: install
 
 wheel-check: install
 	PYTHON=$(abspath $(BIN))/python .ci/wheel-check
+
+container-check: # builds the image and runs it, where podman or docker can
+	.ci/container-check
 
 napari-check: # the plugin in napari's test viewer; on Linux without a screen, xvfb-run gives a display in memory
 	$(PYTHON) -m venv build/napari

@@ -43,6 +43,15 @@ def test_the_description_of_containers_in_the_docs_has_the_form_of_the_compose_s
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
+def test_the_check_of_the_image_says_where_nothing_can_build_it():
+    """`make container-check` builds and runs the image; here it gets a builder that cannot."""
+    environment = {**os.environ, "BUILDER": "false"}
+    command = [str(ROOT / ".ci" / "container-check")]
+    checked = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert checked.returncode == 0
+    assert "python:3.12-slim; the image was not built" in checked.stdout
+
+
 @pytest.mark.slow
 def test_the_server_starts_as_in_the_container_and_its_health_check_passes(tmp_path):
     pytest.importorskip("fastapi")
