@@ -7,6 +7,7 @@ before Keras is imported.
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import platform
 import sys
@@ -62,6 +63,7 @@ def use_backend(name: str | None = None) -> str:
     os.environ.setdefault(ONEDNN, "1")
     with silence_framework_logs():
         importlib.import_module("keras")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # its warnings of retracing say nothing to a user
     return chosen
 
 
