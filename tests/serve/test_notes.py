@@ -127,14 +127,19 @@ def test_a_worklist_keeps_notes_for_all_readers_and_marked_images_need_no_outlin
     assert [(line["action"], line["reader"]) for line in log] == [("noted", "Ann"), ("noted", "Ben"), ("saved", "Ann")]
 
 
-def test_descriptors_and_comment_are_in_the_dicom_report_of_a_download(serve, phantom, tmp_path):
-    highdicom = pytest.importorskip("highdicom")
+def open_dicom(client, phantom, path):
+    """Have Ann Lee open the phantom as a calibrated DICOM file; the client, the address of the case and its lesion."""
     height, width = phantom.image.shape
-    path = wrap_dicom(tmp_path / "a.dcm", phantom.image, regions=[region(0, 0, height, width, (0.1, 0.1))])
-    client = serve()
+    wrap_dicom(path, phantom.image, regions=[region(0, 0, height, width, (0.1, 0.1))])
     client.put("/v1/session", json={"reader": "Ann Lee"})
     case = f"/v1/cases/{upload(client, path.read_bytes(), 'a.dcm').json()['key']}"
     (lesion,) = client.get(f"{case}/frames/1").json()["lesions"]
+    return client, case, lesion
+
+
+def test_descriptors_and_comment_are_in_the_dicom_report_of_a_download(serve, phantom, tmp_path):
+    highdicom = pytest.importorskip("highdicom", reason="the extra dicom is not installed")
+    client, case, lesion = open_dicom(serve(), phantom, tmp_path / "a.dcm")
     described = {"box": lesion["box"], "shape": "oval", "margin": "spiculated"}
     client.put(f"{case}/frames/1/notes", json={"comment": "Grew since May.", "lesions": [described]})
     (tmp_path / "sr.dcm").write_bytes(client.get(f"{case}/sr.dcm").content)
@@ -175,13 +180,8 @@ def test_a_rejected_lesion_is_recorded_with_its_reader_until_it_is_outlined_agai
 
 
 def test_decisions_on_lesions_are_in_the_dicom_report_with_person_and_time(serve, phantom, tmp_path):
-    highdicom = pytest.importorskip("highdicom")
-    height, width = phantom.image.shape
-    path = wrap_dicom(tmp_path / "a.dcm", phantom.image, regions=[region(0, 0, height, width, (0.1, 0.1))])
-    client = serve()
-    client.put("/v1/session", json={"reader": "Ann Lee"})
-    case = f"/v1/cases/{upload(client, path.read_bytes(), 'a.dcm').json()['key']}"
-    (lesion,) = client.get(f"{case}/frames/1").json()["lesions"]
+    highdicom = pytest.importorskip("highdicom", reason="the extra dicom is not installed")
+    client, case, lesion = open_dicom(serve(), phantom, tmp_path / "a.dcm")
     outline = {name: lesion[name] for name in ("box", "area_px", "centroid")}
     other = {"box": [400, 10, 20, 30], "area_px": 600, "centroid": [409.5, 24.5]}
     notes = client.put(f"{case}/frames/1/notes", json={"accepted": [outline], "rejected": [other]}).json()

@@ -33,7 +33,7 @@ class Review:
 
 @dataclass(frozen=True)
 class Decision:
-    """That a reader accepted a lesion's outline as it is.
+    """Who decided on a lesion, and when: that its outline is accepted as it is, or (`Rejection`) that it is no lesion.
 
     Attributes:
         reader: the name as typed; "" where none was given.

@@ -10,7 +10,7 @@ from typing import Any
 from salus.errors import SalusError
 from salus.measure.lesions import Lesion
 
-MAX_ACCEPTED = 200
+MAX_REVIEWED = 200
 """Accepted lesions that are kept of an image, those of earlier outlines among them; and as many rejected ones."""
 
 SAME_LESION = 0.5
@@ -46,7 +46,7 @@ class ReviewedLesion:
         return same and dist(self.centroid, lesion.centroid) <= SAME_CENTROID
 
 
-def read_accepted(
+def read_reviewed(
     content: Iterable[Mapping[str, Any]], earlier: Sequence[ReviewedLesion], reader: str, saved: str
 ) -> tuple[ReviewedLesion, ...]:
     """Check which lesions a reader accepts, or rejects; those that were accepted before keep their reader and time.
@@ -62,8 +62,8 @@ def read_accepted(
 
     Example:
         >>> lesion = {"box": [1, 2, 3, 4], "area_px": 12, "centroid": [2.0, 3.5]}
-        >>> (ann,) = read_accepted([lesion], (), "Ann", "2030-01-01T10:00:00.000Z")
-        >>> read_accepted([lesion], [ann], "Ben", "2030-01-02T10:00:00.000Z")[0].reader
+        >>> (ann,) = read_reviewed([lesion], (), "Ann", "2030-01-01T10:00:00.000Z")
+        >>> read_reviewed([lesion], [ann], "Ben", "2030-01-02T10:00:00.000Z")[0].reader
         'Ann'
     """
     accepted: list[ReviewedLesion] = []
@@ -71,7 +71,7 @@ def read_accepted(
         one = replace(_read(lesion), reader=reader, saved=saved)
         if not any(one.is_of(other) for other in accepted):
             accepted.append(next((before for before in earlier if one.is_of(before)), one))
-    return tuple(accepted[-MAX_ACCEPTED:])
+    return tuple(accepted[-MAX_REVIEWED:])
 
 
 def _read(content: Mapping[str, Any]) -> ReviewedLesion:
@@ -83,7 +83,7 @@ def _read(content: Mapping[str, Any]) -> ReviewedLesion:
         raise SalusError("an accepted or rejected lesion needs its box, area_px and centroid, as answered") from None
 
 
-def restore_accepted(content: Iterable[Mapping[str, Any]]) -> tuple[ReviewedLesion, ...]:
+def restore_reviewed(content: Iterable[Mapping[str, Any]]) -> tuple[ReviewedLesion, ...]:
     """Make accepted or rejected lesions of the JSON of `dataclasses.asdict`.
 
     Raises:

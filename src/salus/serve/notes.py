@@ -21,8 +21,8 @@ from salus.serve.acceptance import (
     box_overlap,
     find_accepted,
     find_rejected,
-    read_accepted,
-    restore_accepted,
+    read_reviewed,
+    restore_reviewed,
 )
 
 LEXICON: dict[str, tuple[str, ...]] = {
@@ -119,7 +119,7 @@ def make_notes(content: Mapping[str, Any], reader: str, saved: str, earlier: Not
     reviewed = {}
     for name in ("accepted", "rejected"):
         given, before = content.get(name), getattr(earlier, name) if earlier else ()
-        reviewed[name] = before if given is None else read_accepted(given, before, reader, saved)
+        reviewed[name] = before if given is None else read_reviewed(given, before, reader, saved)
     return Notes(mark, comment, described, reader, saved, **reviewed)
 
 
@@ -151,7 +151,7 @@ def restore_notes(content: Mapping[str, Any]) -> Notes:
     """
     lesions = tuple(LesionDescriptors(**one | {"box": tuple(one["box"])}) for one in content["lesions"])
     known = {field.name for field in fields(Notes)}
-    reviewed = {name: restore_accepted(content.get(name, ())) for name in ("accepted", "rejected")}
+    reviewed = {name: restore_reviewed(content.get(name, ())) for name in ("accepted", "rejected")}
     values = {name: value for name, value in content.items() if name in known}
     return Notes(**values | {"lesions": lesions, **reviewed})
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body
 
 from salus.errors import SalusError
-from salus.serve.acceptance import MAX_ACCEPTED
+from salus.serve.acceptance import MAX_REVIEWED
 from salus.serve.audit import append_line, now
 from salus.serve.notes import LEXICON, MARKS, Notes, make_notes, read_notes, write_notes
 from salus.serve.open_case import NotFound, OpenCase
@@ -52,11 +52,11 @@ async def set_notes(
     ] = None,
     accepted: Annotated[
         list[dict[str, Any]] | None,
-        Body(max_length=MAX_ACCEPTED, description="of each accepted lesion box, area_px, centroid; null for no change"),
+        Body(max_length=MAX_REVIEWED, description="of each accepted lesion box, area_px, centroid; null for no change"),
     ] = None,
     rejected: Annotated[
         list[dict[str, Any]] | None,
-        Body(max_length=MAX_ACCEPTED, description="of each rejected lesion the same; null for no change"),
+        Body(max_length=MAX_REVIEWED, description="of each rejected lesion the same; null for no change"),
     ] = None,
     replaced: Annotated[
         str | None,
