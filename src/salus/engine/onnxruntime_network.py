@@ -12,7 +12,8 @@ from salus.processor import processor_cores
 if TYPE_CHECKING:
     import numpy as np
 
-GPU_PROVIDERS = ("CUDAExecutionProvider", "ROCMExecutionProvider", "DmlExecutionProvider", "CoreMLExecutionProvider")
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+GPU_PROVIDERS = (CUDA, "ROCMExecutionProvider", "DmlExecutionProvider", "CoreMLExecutionProvider")
 
 
 class OnnxRuntimeNetwork:
@@ -34,6 +35,8 @@ class OnnxRuntimeNetwork:
         import onnxruntime
 
         providers = _providers(device, onnxruntime.get_available_providers())
+        if providers[0] != CPU:
+            onnxruntime.preload_dlls()  # NVIDIA's libraries, where they are Python packages
         if streams > 1:
             threads = max(1, (threads or processor_cores()) // streams)
         options = onnxruntime.SessionOptions()
@@ -69,14 +72,18 @@ def _providers(device: str, available: list[str]) -> list[Any]:
         SalusError: ONNX Runtime has no provider for it.
     """
     if device == "cpu":
-        return ["CPUExecutionProvider"]
+        return [CPU]
     kind, _, number = device.partition(":")
-    wanted = GPU_PROVIDERS if kind == "gpu" else ("CUDAExecutionProvider",)
+    wanted = GPU_PROVIDERS if kind == "gpu" else (CUDA,)
     usable = [name for name in wanted if name in available]
     if not usable:
-        raise SalusError("onnxruntime sees no GPU here; install onnxruntime-gpu, or use the device cpu")
-    first: Any = (usable[0], {"device_id": int(number)}) if number else usable[0]
-    return [first, "CPUExecutionProvider"]
+        raise SalusError(
+            'onnxruntime sees no GPU; pip uninstall onnxruntime, then pip install "salus[gpu]", or use the device cpu'
+        )
+    if usable[0] != CUDA:
+        return [usable[0], CPU]
+    in_float32 = {"device_id": int(number or 0), "use_tf32": 0}  # else products of matrices are rounded to ten bits
+    return [(CUDA, in_float32), CPU]
 
 
 def _provider_name(provider: Any) -> str:

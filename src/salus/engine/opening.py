@@ -91,11 +91,11 @@ def _choose_engine(engine: str, on_gpu: bool) -> str:
         usable = ("onnxruntime",) if on_gpu else ENGINES
         installed = [name for name in usable if importlib.util.find_spec(name) is not None]
         if not installed:
-            package = "onnxruntime-gpu" if on_gpu else "openvino"
+            package = '"salus[gpu]"' if on_gpu else "openvino"
             raise SalusError(f"no engine is installed that runs networks here; pip install {package}")
         engine = installed[0]
     if importlib.util.find_spec(engine) is None:
         raise SalusError(f"{engine} is not installed; pip install {engine}")
     if on_gpu and engine != "onnxruntime":
-        raise SalusError("a GPU is used through onnxruntime; give --runtime onnxruntime (pip install onnxruntime-gpu)")
+        raise SalusError('a GPU is used through onnxruntime; give --runtime onnxruntime (pip install "salus[gpu]")')
     return engine
