@@ -149,6 +149,17 @@ def test_a_destination_that_is_added_gets_what_is_not_done_and_one_that_is_remov
     assert (queue.unsent("a"), queue.results(KEY), queue.knows(KEY)) == ([], [], True)
 
 
+def test_an_object_without_results_is_done_and_no_destination_waits_for_it(tmp_path):
+    queue = open_queue(tmp_path)
+    receive(queue)
+    queue.store(queue.take(0), [])
+    assert [queue.unsent(name) for name in "ab"] == [[], []]
+    assert queue.counts() == {"waiting": 0, "segmenting": 0, "sending": 0, "failed": 0}
+    assert queue.knows(KEY)
+    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
+    assert left == [".lock", f"done/{KEY}"]
+
+
 def test_objects_that_were_done_long_ago_are_forgotten_and_no_others(tmp_path):
     queue = open_queue(tmp_path, ())
     for name, age in (("old", 3 * 86400), ("new", 3600)):

@@ -164,20 +164,22 @@ class ObjectQueue:
         Raises:
             OSError: they cannot be stored.
         """
-        part = self.folder / "results" / f".{key}.part"
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(mode=0o700)
-        for number, file in enumerate(files, 1):
-            _sync(shutil.move(file, part / f"{number:05}.dcm"))
-        _sync(part)
-        os.replace(part, part.with_name(key))
-        _sync(part.parent)
+        if files:
+            part = self.folder / "results" / f".{key}.part"
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir(mode=0o700)
+            for number, file in enumerate(files, 1):
+                _sync(shutil.move(file, part / f"{number:05}.dcm"))
+            _sync(part)
+            os.replace(part, part.with_name(key))
+            _sync(part.parent)
         with self._changed:
             self._busy.discard(key)
             (self.folder / "tries" / key).unlink(missing_ok=True)
-            for name in self.destinations:
-                self._unsent[name][key] = None
-            if not files:
+            if files:
+                for name in self.destinations:
+                    self._unsent[name][key] = None
+            else:
                 self._finish(key)
             self._changed.notify_all()
 
