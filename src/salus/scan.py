@@ -69,6 +69,20 @@ def mask_outside_regions(pixels: np.ndarray, regions: Sequence[Region]) -> np.nd
     return masked
 
 
+def split_mask(mask: np.ndarray, regions: Sequence[Region]) -> list[np.ndarray]:
+    """Copy the part of a mask in each region; a pixel that lies in several regions goes to the first of them.
+
+    Example:
+        >>> [part.tolist() for part in split_mask(np.ones((1, 3), bool), [Region(0, 0, 1, 2), Region(0, 1, 1, 2)])]
+        [[[True, True]], [[False, True]]]
+    """
+    left, parts = mask.copy(), []
+    for region in regions:
+        parts.append(region.crop(left).copy())
+        region.crop(left)[...] = False
+    return parts
+
+
 @dataclass(frozen=True, eq=False)
 class Scan:
     """One grey ultrasound image, or one frame of a cine.

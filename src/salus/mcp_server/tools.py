@@ -28,8 +28,8 @@ from salus.read.frames import open_frames
 from salus.read.image import read_mask
 from salus.read.limits import check_frame_number
 from salus.read.mask_values import AUTO
-from salus.scan import Scan
-from salus.segmentation.postprocess import measure_regions
+from salus.scan import Scan, mask_outside_regions
+from salus.segmentation.region_results import measure_mask
 from salus.segmentation.segmenter import Segmenter
 from salus.write.tables import FAILED, records_json
 
@@ -173,13 +173,9 @@ class Tools:
                 f"{path}: has {drawn.shape[0]} x {drawn.shape[1]} pixels, its image {scan.shape[0]} x {scan.shape[1]}; "
                 "give the mask of this image"
             )
-        outside = drawn.copy()
-        parts = []
-        for region in scan.parts:
-            inside = region.crop(drawn)
-            region.crop(outside)[...] = False
-            parts.append((region, inside, inside.astype(np.float32), region.crop(scan.pixels)))
-        lesions = [asdict(lesion) for lesion in measure_regions(parts)]
+        outside = drawn & ~mask_outside_regions(drawn, scan.regions)
+        measured = measure_mask(scan.parts, drawn, drawn.astype(np.float32), scan.pixels)
+        lesions = [asdict(lesion) for lesion in measured]
         for lesion in lesions:
             del lesion["confidence"]  # of a network's probabilities; here there are none
         remarks = [f"{outside.sum()} pixels outside the ultrasound regions are not measured"] if outside.any() else []

@@ -12,17 +12,20 @@ import numpy as np
 
 from salus.atomic import write_json
 from salus.errors import SalusError
-from salus.measure.lesions import measure_lesions
 from salus.prompts.prompt import Prompt, make_prompt
 from salus.read.frames import open_frames
 from salus.read.inputs import as_scan
-from salus.scan import Scan
+from salus.scan import Scan, mask_outside_regions
 from salus.segmentation.lesion_masks import lesion_masks
+from salus.segmentation.region_results import measure_mask
 from salus.segmentation.result import Segmentation
 from salus.segmentation.review import Review
 
 HALF = 0.5
 """napari names a pixel by its middle; from the image's corner, as prompts count, that lies half a pixel further."""
+
+LEFT_OUT = "what was drawn outside the ultrasound image was left out"
+"""The flag of a correction that went beyond the image's regions."""
 
 
 class LayerImage:
@@ -88,14 +91,17 @@ def correct(result: Segmentation, labels: np.ndarray, scan: Scan, saved: str = "
         saved: when, ISO 8601; "" is now.
 
     Returns:
-        The same result where the mask is the same; else one whose lesions are measured anew, and whose review says
-        that a person drew or corrected them.
+        The same result where the mask is the same; else one whose lesions are measured anew, in each region with its
+        own pixel size, and whose review says that a person drew or corrected them. What lies outside the regions is
+        left out, and flagged.
     """
-    mask = np.asarray(labels) > 0
+    drawn = np.asarray(labels) > 0
+    mask = mask_outside_regions(drawn, scan.regions)
     if np.array_equal(mask, result.mask):
         return result
-    lesions = measure_lesions(mask, result.probability, scan.spacing, scan.pixels)
-    changed = replace(result, mask=mask, lesions=lesions, pixels=scan.pixels)
+    lesions = measure_mask(scan.parts, mask, result.probability, scan.pixels)
+    flags = result.flags if np.array_equal(mask, drawn) else (*result.flags, LEFT_OUT)
+    changed = replace(result, mask=mask, lesions=lesions, flags=flags, pixels=scan.pixels)
     methods = tuple(
         "SEMIAUTOMATIC" if (lesion & result.mask).any() else "MANUAL" for _, lesion in lesion_masks(changed)
     )

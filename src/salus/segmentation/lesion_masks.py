@@ -9,6 +9,7 @@ import numpy as np
 from scipy.ndimage import find_objects, label
 
 from salus.measure.lesions import EIGHT_CONNECTED, Lesion
+from salus.scan import Region, split_mask
 
 if TYPE_CHECKING:
     from salus.segmentation.result import Segmentation
@@ -35,8 +36,18 @@ def lesion_masks(segmentation: Segmentation) -> Iterator[tuple[Lesion, np.ndarra
 
 
 def _find_components(segmentation: Segmentation) -> tuple[np.ndarray, list[int]]:
-    """Label the mask's components, and find that of each lesion by its box and area; -1 for one that is not there."""
-    components, count = label(segmentation.mask, EIGHT_CONNECTED)
+    """Label the mask's components, and find that of each lesion by its box and area; -1 for one that is not there.
+
+    Components end at the border of their region, as they do where they are measured.
+    """
+    mask = segmentation.mask
+    regions = segmentation.regions or (Region(0, 0, *mask.shape),)
+    components = np.zeros(mask.shape, np.int32)
+    count = 0
+    for region, part in zip(regions, split_mask(mask, regions), strict=True):
+        labels, found = label(part, EIGHT_CONNECTED)
+        region.crop(components)[part] = labels[part] + count
+        count += found
     sizes = np.bincount(components.ravel(), minlength=count + 1)
     indices = {
         (rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start, int(sizes[index])): index

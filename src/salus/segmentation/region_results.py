@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from salus.scan import Region, Scan
+from salus.measure.lesions import Lesion
+from salus.scan import Region, Scan, split_mask
 from salus.segmentation.network import NetworkSettings
 from salus.segmentation.postprocess import (
     clipped_logit,
@@ -39,7 +40,6 @@ class RegionResult:
     """The network's result for one region of a scan; arrays are of the region's size."""
 
     region: Region
-    pixels: np.ndarray
     mask: np.ndarray
     probability: np.ndarray
     saliency: np.ndarray
@@ -70,14 +70,37 @@ def interpret_outputs(
         presence, strangeness = (float(output[name].item()) for name in ("presence", "strangeness"))
         probability, mask = outline(logit, presence, shape, settings, threshold)
         saliency = resize_map(output["saliency"][0, ..., 0], shape, settings.keep_aspect)
-        pixels = region.crop(scan.pixels)
-        results.append(RegionResult(region, pixels, mask, probability, saliency, presence, strangeness))
+        results.append(RegionResult(region, mask, probability, saliency, presence, strangeness))
     return _combine(scan, results, settings, threshold)
 
 
+def measure_mask(
+    regions: Sequence[Region], mask: np.ndarray, probability: np.ndarray, pixels: np.ndarray
+) -> tuple[Lesion, ...]:
+    """Measure the lesions of an image's mask, region by region; pixels of several regions belong to the first of them.
+
+    Args:
+        regions: `Scan.parts` of the image; what lies outside them is not measured.
+        mask: (height, width) bool.
+        probability: (height, width) in [0, 1].
+        pixels: (height, width) in [0, 1], grey.
+
+    Returns:
+        The lesions at their places in the image, the largest first.
+
+    Example:
+        >>> mask = np.ones((10, 20), bool)
+        >>> left, right = Region(0, 0, 10, 12, (0.1, 0.1)), Region(0, 12, 10, 8)
+        >>> [(one.area_px, one.unit) for one in measure_mask([left, right], mask, mask * 0.9, mask * 0.5)]
+        [(120, 'mm'), (80, 'px')]
+    """
+    parts = zip(regions, split_mask(mask, regions), strict=True)
+    return measure_regions((region, part, region.crop(probability), region.crop(pixels)) for region, part in parts)
+
+
 def _combine(scan: Scan, results: Sequence[RegionResult], settings: NetworkSettings, threshold: float) -> Segmentation:
-    lesions = measure_regions((r.region, r.mask, r.probability, r.pixels) for r in results)
     mask, probability = _paste(scan, results, "mask"), _paste(scan, results, "probability")
+    lesions = measure_mask(scan.parts, mask, probability, scan.pixels)
     presence = max(result.presence for result in results)
     strangeness = max(result.strangeness for result in results)
     flags = [STRANGE] if strangeness > settings.strange else []

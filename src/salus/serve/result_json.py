@@ -14,8 +14,8 @@ from PIL import Image
 from salus.measure.lesions import Lesion
 from salus.preprocess import to_uint8
 from salus.scan import Region
-from salus.segmentation.postprocess import expected_confidence, measure_regions
-from salus.segmentation.region_results import AT_BORDER
+from salus.segmentation.postprocess import expected_confidence
+from salus.segmentation.region_results import AT_BORDER, measure_mask
 from salus.segmentation.result import FOUND, NONE, Segmentation, findings_of, restore_types
 from salus.segmentation.review import HandCalibration
 from salus.serve.acceptance import find_accepted, find_rejected
@@ -207,9 +207,7 @@ def remeasure(answer: Answer, mask: np.ndarray, probability: np.ndarray, pixels:
     Returns:
         Result, lesions, confidence, and flags with that of the border or without it.
     """
-    lesions = measure_regions(
-        (part, part.crop(mask), part.crop(probability), part.crop(pixels)) for part in answer.parts
-    )
+    lesions = measure_mask(answer.parts, mask, probability, pixels)
     flags = [flag for flag in answer.flags if flag != AT_BORDER]
     if any(lesion.at_border for lesion in lesions):
         flags.append(AT_BORDER)
