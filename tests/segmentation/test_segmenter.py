@@ -123,6 +123,19 @@ def test_settings_are_the_files_and_the_threshold_may_be_the_callers(tmp_path):
     assert not big.found
 
 
+def test_a_call_may_have_a_threshold_of_its_own(tmp_path):
+    image = image_of((10, 30, 20, 50), dark=102)  # probability 0.6
+    segmenter = Segmenter(write_network(tmp_path / "a.onnx", threshold=0.7))
+    results = [segmenter(image), segmenter(image, threshold=0.5), *segmenter.batch([image, image], threshold=0.5)]
+    assert [(result.found, result.threshold) for result in results] == [(False, 0.7)] + 3 * [(True, 0.5)]
+    assert segmenter(image).threshold == 0.7
+    for wrong in (0.0, 1.0, float("nan")):
+        with pytest.raises(SalusError, match="between 0 and 1"):
+            segmenter(image, threshold=wrong)
+        with pytest.raises(SalusError, match="between 0 and 1"):
+            segmenter.batch([image], threshold=wrong)
+
+
 def test_flags_tell_of_strange_images_and_of_lesions_at_the_border(network):
     segmenter = Segmenter(network)
     assert segmenter(np.full((SIDE, SIDE), 255, np.uint8)).flags == (STRANGE,)

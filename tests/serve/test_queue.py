@@ -1,6 +1,7 @@
 """The queue: batches, back pressure, time limit, cancellation."""
 
 import asyncio
+import json
 import threading
 import time
 
@@ -21,13 +22,15 @@ class BlockedSegmenter:
     def __init__(self):
         self.unblocked, self.begun, self.batches = threading.Event(), 0, []
 
-    def __call__(self, scan, prompt):
-        return self.batch([scan])[0]
+    def __call__(self, scan, prompt, threshold=None):
+        return self.batch([scan], threshold=threshold)[0]
 
-    def batch(self, scans):
+    def batch(self, scans, threshold=None):
         self.begun += 1
         self.unblocked.wait(120)
         names = [scan.source for scan in scans]
+        if "fatal" in names:
+            return []  # not one result for each image: an error of the program
         if "shapeless" in names:
             raise SalusError("shapeless: nothing to segment")
         self.batches.append(names)
@@ -101,6 +104,29 @@ def test_an_image_that_cannot_be_segmented_fails_alone():
         assert await good == "good"
 
     run_with_queue(work)
+
+
+def test_an_error_of_the_program_ends_the_batch_and_not_the_queue():
+    async def work(queue, segmenter):
+        results = [submit(queue, name) for name in ("fatal", "fatal")]
+        segmenter.unblocked.set()
+        assert [type(error) for error in await asyncio.gather(*results, return_exceptions=True)] == [ValueError] * 2
+        assert await submit(queue, "next") == "next"
+
+    run_with_queue(work)
+
+
+def test_another_threshold_loads_no_network_anew(serve, png, monkeypatch):
+    client = serve()
+
+    def load(*args, **options):
+        raise SalusError("the network was loaded a second time")
+
+    monkeypatch.setattr("salus.segmentation.segmenter.load_network", load)
+    answer = client.post("/v1/segment?threshold=0.3", files={"file": ("a", png)})
+    assert (answer.status_code, answer.json().get("threshold")) == (200, 0.3)
+    batch = client.post("/v1/segment/batch?threshold=0.2", files=[("files", (name, png)) for name in "ab"])
+    assert [json.loads(line)["answer"]["threshold"] for line in batch.text.splitlines()[:2]] == [0.2, 0.2]
 
 
 def test_images_of_clients_that_have_gone_are_dropped():

@@ -96,9 +96,7 @@ class Segmenter:
             network, tta, engine=engine, threads=threads, precision=precision, device=device, streams=streams
         )
         self.settings = restrain(read_settings(self.network.settings, path), restraint, path)
-        self.threshold = self.settings.threshold if threshold is None else threshold
-        if self.threshold is not None and not 0 < self.threshold < 1:
-            raise SalusError(f"threshold {self.threshold}: give a number between 0 and 1")
+        self.threshold = _check_threshold(self.settings.threshold if threshold is None else threshold)
         self.tta = self.settings.tta if tta is None else tta
         self.precision, self.device = self.network.precision, device
         self._strangeness = StrangenessMemory()
@@ -143,6 +141,7 @@ class Segmenter:
         box: Numbers | None = None,
         scribble: Numbers | None = None,
         prompt_map: np.ndarray | Path | str | None = None,
+        threshold: float | None = None,
     ) -> Segmentation:
         """Outline the tumours of one image.
 
@@ -156,13 +155,14 @@ class Segmenter:
             box: (x0, y0, x1, y1) around it.
             scribble: places (x, y) along a line inside it.
             prompt_map: (height, width) in [0, 1], high where the lesion is; or the image file of one.
+            threshold: in place of the segmenter's own.
 
         Raises:
             SalusError: see `salus.read.inputs.as_scan`; or the prompt lies outside the image, or the network takes no
                 prompts.
         """
         prompt += make_prompt(points, not_points, box, scribble, prompt_map)
-        return self.segment_prepared(self.prepare(image), prompt)
+        return self.segment_prepared(self.prepare(image), prompt, threshold)
 
     def open(self, image: ImageInput) -> PromptSession:
         """Open an image to point at its lesions, one click after another.
@@ -189,12 +189,15 @@ class Segmenter:
         inputs = [prepare_image(region.crop(scan.pixels), self.settings) for region in scan.parts]
         return PreparedScan(scan, tuple(inputs))
 
-    def segment_prepared(self, prepared: PreparedScan, prompt: Prompt = NO_PROMPT) -> Segmentation:
+    def segment_prepared(
+        self, prepared: PreparedScan, prompt: Prompt = NO_PROMPT, threshold: float | None = None
+    ) -> Segmentation:
         """Outline the tumours of an image that `prepare` made.
 
         Args:
             prepared: of this segmenter, or of one whose network has the same input.
             prompt: what a person points at.
+            threshold: in place of the segmenter's own.
 
         Raises:
             SalusError: the prompt lies outside the image, or the network takes none.
@@ -205,14 +208,20 @@ class Segmenter:
             self._predict(image[None], None if prompts is None else prompts[i : i + 1])
             for i, image in enumerate(prepared.inputs)
         ]
-        return interpret_outputs(scan, outputs, self._settings_for(prompt), self.threshold)
+        return interpret_outputs(scan, outputs, self._settings_for(prompt), self._threshold_or(threshold))
 
-    def batch(self, images: Sequence[ImageInput], prompts: Sequence[Prompt] | None = None) -> list[Segmentation]:
+    def batch(
+        self,
+        images: Sequence[ImageInput],
+        prompts: Sequence[Prompt] | None = None,
+        threshold: float | None = None,
+    ) -> list[Segmentation]:
         """Outline the tumours of several images in one pass of the network; all of them are in memory at a time.
 
         Args:
             images: each as for one image.
             prompts: one for each image; None gives none.
+            threshold: in place of the segmenter's own, for all of them.
 
         Raises:
             SalusError: one of them cannot be read, or its prompt does not suit it; none is then segmented.
@@ -226,13 +235,14 @@ class Segmenter:
         if not scans:
             return []
         prompts = [NO_PROMPT] * len(scans) if prompts is None else prompts
+        level = self._threshold_or(threshold)
         prepared = np.stack(
             [prepare_image(region.crop(scan.pixels), self.settings) for scan in scans for region in scan.parts]
         )
         outputs = self._predict(prepared, self._render(scans, prompts))
         rows = iter([{name: values[i : i + 1] for name, values in outputs.items()} for i in range(len(prepared))])
         return [
-            interpret_outputs(scan, [next(rows) for _ in scan.parts], self._settings_for(prompt), self.threshold)
+            interpret_outputs(scan, [next(rows) for _ in scan.parts], self._settings_for(prompt), level)
             for scan, prompt in zip(scans, prompts, strict=True)
         ]
 
@@ -252,6 +262,10 @@ class Segmenter:
         """Run the network on its inputs, in as many passes as the options say."""
         return predict(self.network, images, self.tta, prompts, self.tta and self.settings.refine, self._strangeness)
 
+    def _threshold_or(self, threshold: float | None) -> float | None:
+        """Return a threshold that a caller gives, or the segmenter's own."""
+        return self.threshold if threshold is None else _check_threshold(threshold)
+
     def _settings_for(self, prompt: Prompt) -> NetworkSettings:
         """Return the settings for an image; one in which a person pointed at something is not left empty."""
         return replace(self.settings, presence=0.0) if prompt else self.settings
@@ -262,6 +276,12 @@ class Segmenter:
             return None
         self.require_prompts()
         return render_prompts(prompts, scans, self.settings.size, self.settings.keep_aspect)
+
+
+def _check_threshold(threshold: float | None) -> float | None:
+    if threshold is not None and not 0 < threshold < 1:
+        raise SalusError(f"threshold {threshold}: give a number between 0 and 1")
+    return threshold
 
 
 _cached_segmenter = lru_cache(maxsize=4)(Segmenter)

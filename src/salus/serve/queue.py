@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from copy import copy
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, TypeVar
@@ -161,7 +160,11 @@ class SegmentationQueue:
             if not jobs:
                 continue
             started = monotonic()
-            results = await asyncio.get_running_loop().run_in_executor(self._threads, self._process, jobs)
+            results: Sequence[Any]
+            try:
+                results = await asyncio.get_running_loop().run_in_executor(self._threads, self._process, jobs)
+            except Exception as error:  # nobody is to wait for a result that never comes
+                results = [error] * len(jobs)
             self.batches += 1
             seconds = (monotonic() - started) / len(jobs) / self._worker_count
             self.seconds_per_image += SMOOTHING * (seconds - self.seconds_per_image)
@@ -190,28 +193,21 @@ class SegmentationQueue:
         """Segment scans in one pass where they fit together, or one after another."""
         alike = len({job.threshold for job in jobs}) == 1 and not any(job.prompt for job in jobs)
         if alike and len(scans) > 1 and sum(scan.pixels.size for scan in scans) <= BATCH_PIXELS:
-            batch = _call(self._with_threshold(jobs[0].threshold).batch, list(scans))
+            batch = _call(self.segmenter.batch, list(scans), threshold=jobs[0].threshold)
             if not isinstance(batch, Exception):
                 return list(batch)
             if not isinstance(batch, SalusError):
                 return [batch] * len(scans)
             # one of the scans has no shape that can be segmented; the others are not to fail with it
         return [
-            _call(self._with_threshold(job.threshold), scan, job.prompt) for job, scan in zip(jobs, scans, strict=True)
+            _call(self.segmenter, scan, job.prompt, threshold=job.threshold)
+            for job, scan in zip(jobs, scans, strict=True)
         ]
 
-    def _with_threshold(self, threshold: float | None) -> Segmenter:
-        """Give the segmenter with another threshold and the same network."""
-        if threshold is None or threshold == self.segmenter.threshold:
-            return self.segmenter
-        other = copy(self.segmenter)
-        other.threshold = threshold
-        return other
 
-
-def _call(function: Callable[..., Any], *args: Any) -> Any:
+def _call(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """Call a function, and give its result or the exception it raised."""
     try:
-        return function(*args)
+        return function(*args, **options)
     except Exception as error:
         return error
