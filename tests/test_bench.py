@@ -149,3 +149,18 @@ def test_kernels_of_onednn_are_summed_by_kind_for_each_step():
         ("convolution forward training", 2.0),
         ("depthwise convolution backward data", 2.0),
     ]
+
+
+def test_thresholds_compare_each_rule_with_the_first_image_by_image():
+    import thresholds
+
+    truth = np.zeros((32, 32), bool)
+    truth[8:16, 8:16] = True
+    sure = np.where(truth, 6.0, -6.0)
+    assert set(thresholds.dice_by_rule(sure, truth, (1.0, 1.7)).values()) == {1.0}
+    unsure = np.where(truth, -1.0, -6.0)  # a fixed .5 leaves it empty, its own threshold finds it
+    found = thresholds.dice_by_rule(unsure, truth, (1.0,))
+    assert found == {"largest expected Dice, T = 1": 1.0, thresholds.FIXED: 0.0}
+    lines = list(thresholds.table({"A": [{"one": 0.5, "two": 0.6}, {"one": 0.7, "two": 0.6}]}))
+    assert lines[2] == "| one | 0.6000 | +0.00 ± 0.00 |"
+    assert lines[3] == "| two | 0.6000 | +0.00 ± 10.00 |"  # points: +10 and -10, standard error 14.14 / √2

@@ -1,5 +1,7 @@
 """From logits to probabilities, masks and lesions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -114,13 +116,25 @@ def test_an_image_has_the_threshold_of_the_largest_expected_dice_unless_the_netw
         threshold = image_threshold([logits], settings)
         bytes_ = np.rint(probability * 255)
         assert ((probability >= threshold) == (bytes_ >= np.ceil(threshold * 255))).all()  # a PNG gives the same mask
-        best = expected_dice_of(probability, best_threshold(probability)[0])
-        assert expected_dice_of(probability, threshold) > best - 0.01
+        before = apply_temperature(logits, 1.0)
+        best = expected_dice_of(before, before >= best_threshold(before)[0])
+        assert expected_dice_of(before, probability >= threshold) > best - 0.01
     assert image_threshold([logits], NetworkSettings("net", 16)) == 0.5
 
 
-def expected_dice_of(probability, threshold):
-    mask = probability >= threshold
+@pytest.mark.parametrize("temperature", [0.7, 1.0, 2.5])
+def test_the_temperature_changes_the_probabilities_of_an_outline_and_not_the_outline(temperature):
+    y, x = np.mgrid[:32, :32]
+    logits = 4 - np.hypot(y - 15, x - 12) / 1.5
+    settings = NetworkSettings("net", 32, threshold=None, temperature=temperature, smallest=0)
+    probability, mask = outline(logits, 1.0, (32, 32), settings)
+    _, first = outline(logits, 1.0, (32, 32), replace(settings, temperature=1.0))
+    radius, expected = (np.sqrt(outlined.sum() / np.pi) for outlined in (mask, first))
+    assert abs(radius - expected) < 0.5  # pixels: the threshold is rounded to a grey value
+    assert probability.max() == pytest.approx(1 / (1 + np.exp(-logits.max() / temperature)), abs=1e-6)
+
+
+def expected_dice_of(probability, mask):
     return 2 * probability[mask].sum() / (mask.sum() + probability.sum())
 
 

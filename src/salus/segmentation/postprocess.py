@@ -2,7 +2,8 @@
 
     logit -> / temperature -> sigmoid -> resize -> threshold -> remove small components -> presence limit -> measure
 
-The threshold is the network's own, or for each image the one at which the expected Dice is largest.
+The threshold is the network's own, or for each image the one at which the expected Dice is largest by the probabilities
+before the temperature.
 
 The segmenter, the judging of a training run, the fit of the temperature and the page all call these functions.
 """
@@ -89,15 +90,21 @@ def best_threshold(probability: np.ndarray) -> tuple[float, float]:
 def image_threshold(logits: Sequence[np.ndarray], settings: NetworkSettings) -> float:
     """Give the threshold of an image: the network's own, or the one at which the expected Dice is largest.
 
-    The latter lies half-way between two grey values of an 8-bit map, so that a map stored as PNG gives the same mask.
+    The latter is found before the temperature: after it, outlines of hospitals that the network did not see are too
+    large (docs/results/segment.md). It lies half-way between two grey values of an 8-bit map, so that a map stored as
+    PNG gives the same mask.
 
     Args:
         logits: of each region of the image, (S, S), before the temperature.
         settings: threshold and temperature.
+
+    Returns:
+        The threshold of the probability after the temperature, as `outline` takes it.
     """
     if settings.threshold is not None:
         return settings.threshold
-    threshold, _ = best_threshold(apply_temperature(np.stack(logits), settings.temperature))
+    best, _ = best_threshold(apply_temperature(np.stack(logits), 1.0))
+    threshold = apply_temperature(clipped_logit(np.array(best)), settings.temperature).item()
     return float((np.floor(255 * max(threshold, MIN_THRESHOLD) - 0.5) + 0.5) / 255)
 
 
