@@ -1,13 +1,18 @@
 """Downloads: DICOM objects of an image and of a cine."""
 
+import asyncio
 import io
 import zipfile
+from contextlib import suppress
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 from tests.read.wrap import region, wrap_dicom
 from tests.serve.conftest import SPACING, png_of, upload
+
+from salus.serve.routes_downloads import temporary_file_response
 
 pydicom = pytest.importorskip("pydicom")
 pytest.importorskip("highdicom")
@@ -45,6 +50,25 @@ def measured_values(item):
     for child in item.get("ContentSequence", []):
         yield from child.get("MeasuredValueSequence", [])
         yield from measured_values(child)
+
+
+@pytest.mark.parametrize("end", [OSError("the client has gone"), asyncio.CancelledError(), None])
+def test_no_file_stays_of_a_download_whether_or_not_it_is_taken(end, tmp_path):
+    state = SimpleNamespace(sessions=SimpleNamespace(root=tmp_path))
+
+    async def send(message):
+        if message["type"] == "http.response.body" and end is not None:
+            raise end
+
+    async def download():
+        response = await temporary_file_response(state, lambda path: path.write_bytes(b"zip"), "a.zip", "a/zip")
+        assert len(list(tmp_path.iterdir())) == 1
+        scope = {"type": "http", "asgi": {"spec_version": "2.4"}, "method": "GET", "headers": []}
+        await response(scope, None, send)
+
+    with suppress(OSError, asyncio.CancelledError):
+        asyncio.run(download())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_dicom_objects_of_a_cine_and_of_an_image(serve, cine, tmp_path, png):

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
-from starlette.background import BackgroundTask
+from starlette.types import Receive, Scope, Send
 
 from salus.errors import SalusError
 from salus.measure.lesions import Lesion
@@ -185,4 +185,14 @@ async def temporary_file_response(
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    return FileResponse(path, media_type=media_type, filename=name, background=BackgroundTask(path.unlink))
+    return _TemporaryFileResponse(path, media_type=media_type, filename=name)
+
+
+class _TemporaryFileResponse(FileResponse):
+    """Send a file and remove it, also where the client stalls or leaves."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            Path(self.path).unlink(missing_ok=True)
