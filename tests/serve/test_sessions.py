@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from tests.read.wrap import wrap_dicom
+from tests.read.wrap import region, wrap_dicom
 
 from salus import SalusError
 from salus.read.find import find_images
@@ -67,6 +67,28 @@ def test_an_upload_that_is_sent_again_is_the_same_image(png):
     )
     assert again is first
     assert len({first.key, other.key, unnamed.key}) == len(session.cases) == 3
+    sessions.close()
+
+
+def test_no_upload_takes_the_name_of_a_region_of_another_file(png, tmp_path):
+    sides = [region(0, left, 96, 60) for left in (0, 60)]
+    scan = wrap_dicom(tmp_path / "scan.dcm", np.full((96, 120), 90, np.uint8), regions=sides).read_bytes()
+    picture, orders = png, [("scan.dcm", "scan-region-1.png"), ("scan-region-1.png", "scan.dcm")]
+    for order in orders:
+        sessions, _ = make_sessions()
+        session = sessions.create()
+        for label in order:
+            sessions.add_upload(session, io.BytesIO(scan if label.endswith("dcm") else picture), label)
+        names = [case.name for case in session.cases.values()]
+        assert len({name.removesuffix("-region-1") for name in names}) == 2, names
+        sessions.close()
+
+
+def test_uploads_that_are_named_as_regions_keep_their_names(png):
+    sessions, _ = make_sessions()
+    session = sessions.create()
+    cases = [sessions.add_upload(session, io.BytesIO(png), f"scan-region-{i}.png") for i in (1, 2)]
+    assert [case.name for case in cases] == ["scan-region-1", "scan-region-2"]
     sessions.close()
 
 

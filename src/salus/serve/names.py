@@ -56,6 +56,17 @@ def distinct_name(name: str, is_taken: Callable[[str], bool]) -> str:
     return candidate
 
 
+def file_of_region(name: str) -> str:
+    """Give the name of the image of which a name in a data set may be that of a region; else the name itself.
+
+    Example:
+        >>> file_of_region("scan-region-2"), file_of_region("scan")
+        ('scan', 'scan')
+    """
+    match = re.fullmatch(r"(.+)-region-\d+", name)
+    return match[1] if match else name
+
+
 def check_pattern(pattern: str) -> None:
     """Check a reader's pattern of file names.
 

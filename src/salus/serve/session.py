@@ -73,8 +73,7 @@ class Session:
 
     def image_names(self) -> set[str]:
         """List the names in the data set that are taken by open cases or saved outlines."""
-        taken = {name.rpartition("-region-")[0] or name for name in self.data_set.names()}
-        return taken.union(*(case.image_names() for case in self.cases.values()))
+        return self.data_set.names().union(*(case.image_names() for case in self.cases.values()))
 
     def change(self, reader: str | None, patient_pattern: str | None) -> None:
         """Change the reader's name or the pattern of patients; what was saved without a name gets the new one.

@@ -19,7 +19,7 @@ from salus.read.formats import FORMAT_NAMES, HEAD, suffix_of_head
 from salus.read.frames import Frames, detect_format, open_frames
 from salus.read.image import image_size
 from salus.serve.data_set import folder_size
-from salus.serve.names import case_name, clean_label, distinct_name, patient_key
+from salus.serve.names import case_name, clean_label, distinct_name, file_of_region, patient_key
 from salus.serve.open_case import NotFound, OpenCase, forget_opened_files
 from salus.serve.session import Session, load_session, session_folder_name
 from salus.serve.settings import ServeSettings
@@ -239,10 +239,12 @@ class Sessions:
         """Name an uploaded case after its file, so that no image in the data set takes the name of another."""
         taken = session.image_names() | session.data_set.cases() | self.work_files.keys()
         taken.update(case.name for case in session.cases.values())
+        with_regions = {file_of_region(name) for name in taken}
 
         def is_taken(name: str) -> bool:
             frames = {f"{name}-{number:04}" for number in range(1, count + 1)} if count > 1 else set()
-            return not taken.isdisjoint({name} | frames)
+            names = {name} | frames
+            return not taken.isdisjoint(names | {file_of_region(name)}) or not with_regions.isdisjoint(names)
 
         return distinct_name(case_name(label) or f"case-{session.opened:04}", is_taken)
 
