@@ -181,6 +181,19 @@ def test_a_full_server_answers_429_and_recovers(serve, png):
     assert queue.admitted == 0
 
 
+def test_only_what_may_run_the_network_needs_a_place(serve, png):
+    client = serve(queue_size=1)
+    key = client.post("/v1/cases", files={"file": ("a", png)}).json()["key"]
+    with client.app.app.queue.admit():
+        for path in ("cases", f"cases/{key}/frames/1/notes"):
+            assert client.get(f"/v1/{path}").status_code != 429, path
+        case = f"cases/{key}"
+        for path in ("all.zip", f"{case}/frames/1", f"{case}/frames/1/overlay.jpg", f"{case}/frames/1/ruler"):
+            assert client.get(f"/v1/{path}").status_code == 429, path
+        assert client.post("/v1/cases", files={"file": ("a", png)}).status_code == 429
+    assert client.get("/v1/all.zip").status_code == 200
+
+
 @pytest.fixture
 def held_files(monkeypatch):
     """Has no file decoded until the event is set that it gives."""

@@ -9,10 +9,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from salus.serve.queue import QueueFull, SegmentationQueue
 
-NETWORK_PATHS = re.compile(
-    r"/v1/(segment(/batch)?|cases|cases/[^/]+/frames(/\d+(/prompt)?)?|cases/[^/]+/(lesions\.json|seg\.dcm|seg\.zip|sr\.dcm))"
+NETWORK_REQUESTS = re.compile(
+    r"POST /v1/(segment(/batch)?|cases|cases/[^/]+/frames/\d+/prompt)"
+    r"|GET /v1/(all\.zip|cases/[^/]+/(frames(/\d+(/overlay\.jpg|/ruler)?)?|lesions\.json|seg\.dcm|seg\.zip|sr\.dcm))"
 )
-"""Paths of requests that may run the network."""
+"""Methods and paths of requests that may run the network, and of uploads."""
 
 
 class AdmissionControl:
@@ -28,7 +29,7 @@ class AdmissionControl:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer 429 where the queue is full."""
-        if scope["type"] != "http" or not NETWORK_PATHS.fullmatch(scope["path"]) or scope["method"] == "DELETE":
+        if scope["type"] != "http" or not NETWORK_REQUESTS.fullmatch(f"{scope['method']} {scope['path']}"):
             await self.app(scope, receive, send)
             return
         try:
