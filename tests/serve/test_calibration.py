@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from time import sleep
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from tests.serve.conftest import SPACING, upload
 from tests.serve.test_routes_downloads import measured_values
 
 from salus import Scan
+from salus.serve.hand_calibration import read_calibration
 
 MM = 0.08
 
@@ -75,6 +78,42 @@ def test_what_is_no_size_of_a_pixel_and_files_with_a_scale_are_refused(serve, pn
     assert refused.status_code == 422
     assert "the file states" in refused.json()["detail"]
     assert client.get(f"{case}/frames/1").json() == answer
+
+
+def test_of_two_readers_who_calibrate_at_a_time_one_is_told(serve, png, monkeypatch):
+    client = serve()
+    case, _ = open_case(client, png)
+
+    def read_slowly(path):
+        calibration = read_calibration(path)
+        sleep(0.3)
+        return calibration
+
+    monkeypatch.setattr("salus.serve.routes_calibration.read_calibration", read_slowly)
+    with ThreadPoolExecutor() as threads:
+        answers = threads.map(lambda mm: calibrate(client, case, mm, replaced=""), (0.08, 0.09))
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN"])
+def test_what_is_no_number_is_refused_in_words(serve, png, number):
+    client = serve()
+    case, _ = open_case(client, png)
+    wrong = "[1, 2, 3, NUMBER]"
+    lesion = '{"box": [1, 2, 3, 4], "area_px": 12, "centroid": [1, NUMBER]}'
+    for path, content in (
+        ("calibration", f'{{"mm_per_pixel": 0.1, "line": {wrong}}}'),
+        ("calibration", '{"mm_per_pixel": NUMBER}'),
+        ("calibration", '{"mm_per_pixel": 0.1, "length_mm": NUMBER}'),
+        ("frames/1/notes", f'{{"lesions": [{{"box": {wrong}, "shape": "oval"}}]}}'),
+        ("frames/1/notes", f'{{"accepted": [{lesion}]}}'),
+        ("frames/1/notes", f'{{"rejected": [{lesion}]}}'),
+    ):
+        content = content.replace("NUMBER", number)
+        answer = client.put(f"{case}/{path}", content=content, headers={"content-type": "application/json"})
+        assert answer.status_code == 422, (content, answer.text)
+        assert answer.json()["detail"], content
+    assert client.get(f"{case}/frames/1").status_code == 200
 
 
 def test_a_reader_named_later_stands_with_the_calibration(serve, png):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import dist
+from math import dist, isfinite
 from typing import Any
 
 from salus.errors import SalusError
@@ -78,6 +78,8 @@ def _read(content: Mapping[str, Any]) -> ReviewedLesion:
     try:
         top, left, height, width = (int(side) for side in content["box"])
         row, column = (float(value) for value in content["centroid"])
+        if not (isfinite(row) and isfinite(column)):
+            raise ValueError
         return ReviewedLesion((top, left, height, width), int(content["area_px"]), (row, column))
     except (KeyError, TypeError, ValueError, OverflowError):
         raise SalusError("an accepted or rejected lesion needs its box, area_px and centroid, as answered") from None

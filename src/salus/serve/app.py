@@ -9,6 +9,8 @@ from importlib import resources
 from pathlib import Path
 
 from fastapi import FastAPI, Request
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match, Mount, get_route_path
@@ -126,6 +128,7 @@ def create_app(settings: ServeSettings, segmenter: Segmenter) -> RequestGuard:
     for kind, status in STATUS_OF_ERROR.items():
         app.add_exception_handler(kind, _error_handler(status))
     app.add_exception_handler(OutlineConflict, _handle_conflict)
+    app.add_exception_handler(RequestValidationError, _handle_invalid)
     app.router.routes.append(_PageMount("/", StaticFiles(directory=PAGE, html=True)))
     return RequestGuard(AdmissionControl(app, queue), settings, authentication, metrics)
 
@@ -167,6 +170,17 @@ async def _handle_conflict(request: Request, error: Exception) -> JSONResponse:
     record = error.record
     content = {"detail": str(error), "reader": record.reader, "saved": record.saved, "version": record.version}
     return JSONResponse(content, 409, {"etag": etag(record.version)})
+
+
+async def _handle_invalid(request: Request, error: Exception) -> JSONResponse:
+    """Answer what is wrong with a request; without its own values where JSON has no such number."""
+    assert isinstance(error, RequestValidationError)
+    errors = jsonable_encoder(error.errors())
+    try:
+        return JSONResponse({"detail": errors}, 422)
+    except ValueError:
+        named = [{name: value for name, value in one.items() if name != "input"} for one in errors]
+        return JSONResponse({"detail": named}, 422)
 
 
 def _error_handler(status: int) -> Callable[[Request, Exception], Awaitable[JSONResponse]]:

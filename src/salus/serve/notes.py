@@ -126,7 +126,7 @@ def make_notes(content: Mapping[str, Any], reader: str, saved: str, earlier: Not
 def _read_lesion(content: Mapping[str, Any]) -> LesionDescriptors:
     try:
         top, left, height, width = (int(side) for side in content["box"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise SalusError("a described lesion needs its box: top, left, height, width in pixels") from None
     words = {name: str(content.get(name) or "") for name in LEXICON}
     for name, word in words.items():

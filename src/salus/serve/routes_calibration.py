@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from math import isfinite
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request, Response
@@ -50,6 +51,8 @@ async def set_calibration(
     """
     case = session.case(key)
     check_millimetres(mm_per_pixel)
+    if line is not None and not all(map(isfinite, line)):
+        raise SalusError("the ends of the line: give numbers, in pixels of the image")
     frame = case.frame(1)
     if not frame.is_segmented:
         raise NotFound("this image is not segmented yet")
@@ -90,20 +93,25 @@ def _change(
     """
     own = case.frame(1).calibration_path
     data_sets = state.data_sets_of(session, case)
-    current = read_calibration(own if case.work is None else data_sets[-1].calibration_path(case.name))
-    known = current.saved if current else ""
-    if replaced is not None and replaced != known:
-        who = (current.reader or "another reader") if current else "another reader"
-        raise CalibrationConflict(f"{who} changed the calibration of this image meanwhile; it is loaded now")
-    for path in (own, *(data_set.calibration_path(case.name) for data_set in data_sets)):
-        if calibration is None:
-            path.unlink(missing_ok=True)
-        else:
-            write_calibration(path, calibration)
-    line: dict[str, Any] = {"reader": session.reader, "case": case.name, "file": case.label}
-    if calibration is not None:
-        line |= {"mm_per_pixel": calibration.mm_per_pixel, "length_mm": calibration.length_mm, "line": calibration.line}
-    for data_set in data_sets:
-        action = "calibrated" if calibration else "calibration taken back"
-        data_set.root.mkdir(parents=True, exist_ok=True)
-        append_line(data_set.root / "audit.jsonl", time=now(), action=action, **line)
+    with data_sets[-1].locked():
+        current = read_calibration(own if case.work is None else data_sets[-1].calibration_path(case.name))
+        known = current.saved if current else ""
+        if replaced is not None and replaced != known:
+            who = (current.reader or "another reader") if current else "another reader"
+            raise CalibrationConflict(f"{who} changed the calibration of this image meanwhile; it is loaded now")
+        for path in (own, *(data_set.calibration_path(case.name) for data_set in data_sets)):
+            if calibration is None:
+                path.unlink(missing_ok=True)
+            else:
+                write_calibration(path, calibration)
+        line: dict[str, Any] = {"reader": session.reader, "case": case.name, "file": case.label}
+        if calibration is not None:
+            line |= {
+                "mm_per_pixel": calibration.mm_per_pixel,
+                "length_mm": calibration.length_mm,
+                "line": calibration.line,
+            }
+        for data_set in data_sets:
+            action = "calibrated" if calibration else "calibration taken back"
+            data_set.root.mkdir(parents=True, exist_ok=True)
+            append_line(data_set.root / "audit.jsonl", time=now(), action=action, **line)
