@@ -164,3 +164,13 @@ def test_thresholds_compare_each_rule_with_the_first_image_by_image():
     lines = list(thresholds.table({"A": [{"one": 0.5, "two": 0.6}, {"one": 0.7, "two": 0.6}]}))
     assert lines[2] == "| one | 0.6000 | +0.00 ± 0.00 |"
     assert lines[3] == "| two | 0.6000 | +0.00 ± 10.00 |"  # points: +10 and -10, standard error 14.14 / √2
+
+
+def test_maps_are_cut_at_the_grey_level_of_the_largest_mean_dice():
+    import maps_as_masks
+
+    masks = np.zeros((2, 8, 8), bool)
+    masks[0, :4], masks[1, :, :2] = True, True
+    maps = np.where(masks, 200, 90).astype(np.uint8)
+    maps[0, 0, 0] = 100
+    assert maps_as_masks.best_grey_level(maps, masks) == 95  # the lowest level at which both are exact
