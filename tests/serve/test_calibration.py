@@ -80,6 +80,16 @@ def test_what_is_no_size_of_a_pixel_and_files_with_a_scale_are_refused(serve, pn
     assert client.get(f"{case}/frames/1").json() == answer
 
 
+def test_pixels_that_are_not_square_are_not_calibrated_by_one_length(serve, phantom, tmp_path):
+    client = serve()
+    case, answer = open_case(
+        client, wrap_dicom(tmp_path / "a.dcm", phantom.image, PixelAspectRatio=["2", "1"]).read_bytes()
+    )
+    refused = calibrate(client, case)
+    assert (refused.status_code, "not square" in refused.json()["detail"]) == (422, True)
+    assert client.get(f"{case}/frames/1").json() == answer
+
+
 def test_of_two_readers_who_calibrate_at_a_time_one_is_told(serve, png, monkeypatch):
     client = serve()
     case, _ = open_case(client, png)

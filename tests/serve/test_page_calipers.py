@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from tests.read.wrap import region, wrap_dicom
 from tests.serve.conftest import CHROMIUM, png_of
 from tests.serve.page_steps import WIDTH, drag, open_files, reload, wait_for_outline
 from tests.serve.test_browser import canvas_colours, in_image, wait_until
@@ -41,6 +42,23 @@ def test_the_two_calipers_of_a_lesion_have_the_lengths_that_are_measured(page, f
     page.locator("#canvas").focus()
     page.keyboard.press("l")
     assert wait_until(page, lambda: (canvas_colours(page) != before).any())
+
+
+@pytest.mark.parametrize(("kind", "is_offered"), [("half", True), ("flat", False)])
+def test_calibration_is_offered_where_the_server_takes_it(page, phantom, tmp_path, kind, is_offered):
+    """`half`: of two regions one has no scale. `flat`: without a scale, and the pixels are not square."""
+    height, width = phantom.image.shape
+    if kind == "half":
+        regions = [region(0, 0, height, width), region(0, width, height, width, units=0)]
+        wrap_dicom(tmp_path / "a.dcm", np.hstack([phantom.image] * 2), regions=regions)
+    else:
+        wrap_dicom(tmp_path / "a.dcm", phantom.image, PixelAspectRatio=["2", "1"])
+    open_files(page, tmp_path, "a.dcm")
+    columns = 2 * width if kind == "half" else width
+    page.keyboard.press("m")
+    drag(page, in_image(page, 50, 100, columns, height), in_image(page, 50, 200, columns, height))
+    expect(page.locator("#calipers li")).to_have_count(1)
+    expect(page.locator("#calibrate")).to_be_visible(visible=is_offered)
 
 
 def test_a_caliper_over_a_known_length_gives_a_png_millimetres(page, files, segmenter):

@@ -76,6 +76,10 @@ def read_regions(dataset: Any, rows: int, columns: int) -> tuple[tuple[Region, .
     return tuple(sorted(kept, key=lambda region: (region.top // MIN_SIDE, region.left))), tuple(notes)
 
 
+NOT_SQUARE = "pixels are not square"
+"""Beginning of the note on an image whose pixels have a ratio of sides but no size."""
+
+
 def read_pixel_spacing(dataset: Any) -> tuple[tuple[float, float] | None, tuple[str, ...]]:
     """Read the pixel size of an image without regions, and make notes on what its header leaves open.
 
@@ -97,9 +101,7 @@ def read_pixel_spacing(dataset: Any) -> tuple[tuple[float, float] | None, tuple[
     if ratio is None or ratio[0] == ratio[1]:
         return None, ()
     height, width = ratio
-    return None, (
-        f"pixels are not square ({height:g} high, {width:g} wide): lengths and areas in pixels are distorted",
-    )
+    return None, (f"{NOT_SQUARE} ({height:g} high, {width:g} wide): lengths and areas in pixels are distorted",)
 
 
 def _read_pixel_measures(dataset: Any) -> list[tuple[float, float] | None]:

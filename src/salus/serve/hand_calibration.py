@@ -10,6 +10,7 @@ from pathlib import Path
 from salus.atomic import write_text
 from salus.errors import SalusError
 from salus.measure.lesions import Lesion
+from salus.read.dicom_regions import NOT_SQUARE
 from salus.segmentation.review import HandCalibration
 from salus.serve.result_json import FrameAnswer
 
@@ -73,6 +74,11 @@ def calibrate_answer(answer: FrameAnswer, calibration: HandCalibration | None) -
 def lacks_scale(answer: FrameAnswer) -> bool:
     """Tell whether the file does not state the scale of an answer's image, or of a region of it."""
     return any((part.spacing or answer.spacing) is None for part in answer.parts)
+
+
+def has_square_pixels(answer: FrameAnswer) -> bool:
+    """Tell whether one number gives the size of a pixel; the file may say that its pixels are not square."""
+    return not any(flag.startswith(NOT_SQUARE) for flag in answer.flags)
 
 
 def _in_millimetres(lesion: Lesion, mm: float) -> Lesion:

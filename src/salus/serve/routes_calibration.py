@@ -11,7 +11,13 @@ from fastapi import APIRouter, Body, Request, Response
 from salus.errors import SalusError
 from salus.segmentation.review import HandCalibration
 from salus.serve.audit import append_line, now
-from salus.serve.hand_calibration import check_millimetres, lacks_scale, read_calibration, write_calibration
+from salus.serve.hand_calibration import (
+    check_millimetres,
+    has_square_pixels,
+    lacks_scale,
+    read_calibration,
+    write_calibration,
+)
 from salus.serve.open_case import NotFound, OpenCase
 from salus.serve.routes_cases import FRAME, Key, Number, ensure_segmented
 from salus.serve.ruler_ticks import RulerTicks, find_ruler
@@ -56,8 +62,11 @@ async def set_calibration(
     frame = case.frame(1)
     if not frame.is_segmented:
         raise NotFound("this image is not segmented yet")
-    if not lacks_scale(frame.network_answer()):
+    answer = frame.network_answer()
+    if not lacks_scale(answer):
         raise SalusError("the file states how large its pixels are; that is not replaced by hand")
+    if not has_square_pixels(answer):
+        raise SalusError("the file says that its pixels are not square: one length cannot give their size in mm")
     calibration = HandCalibration(mm_per_pixel, session.reader, now(), length_mm, line)
     await asyncio.to_thread(_change, state, session, case, calibration, replaced)
     return calibration

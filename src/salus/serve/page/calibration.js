@@ -10,7 +10,11 @@ import { emit } from "./state.js";
 // (row, column) size of a pixel in mm, of the image or of its first region; null where neither is known.
 export const spacing = ({ spacing: whole, regions }) => whole ?? regions[0]?.spacing ?? null;
 
-// The same at a pixel: of the region that it lies in.
+// Whether a reader may calibrate an image: the scale of it, or of a region of it, is not known, and its pixels are square.
+export const mayCalibrate = ({ spacing: whole, regions, flags }) => (regions.length ? regions.some((region) => !(region.spacing ?? whole)) : !whole)
+  && !flags.some((flag) => flag.startsWith("pixels are not square"));
+
+// The size of a pixel at a place: of the region that it lies in.
 export function spacingAt({ spacing: whole, regions }, x, y) {
   const region = regions.find((r) => x >= r.left && x <= r.left + r.width && y >= r.top && y <= r.top + r.height);
   return region?.spacing ?? whole ?? null;

@@ -1,6 +1,6 @@
 // The list of the calipers that the reader has set, and the calibration by one of them.
 
-import { calibrate, spacing, spacingAt } from "./calibration.js";
+import { calibrate, mayCalibrate, spacingAt } from "./calibration.js";
 import { byId, createElement } from "./dom.js";
 import { handCalipers, setCalipers } from "./marks.js";
 import { announce, formatNumber, showToast } from "./messages.js";
@@ -50,7 +50,7 @@ function render() {
   if (byId("measure").hidden) return;
   byId("measure-hint").hidden = lines.length > 0;
   byId("calipers").replaceChildren(...lines.map((line, i) => caliperRow(line, i, lines)));
-  byId("calibrate").hidden = Boolean(spacing(frame.answer)) || !lines.length;
+  byId("calibrate").hidden = !mayCalibrate(frame.answer) || !lines.length;
   byId("calibration").hidden = !byHand;
   if (byHand) byId("calibration-text").textContent = `A pixel is ${byHand.mm_per_pixel.toPrecision(3)} mm, calibrated ${calibratedBy(byHand)}. Downloads say so.`;
 }

@@ -2,7 +2,7 @@
 // caliper A over them by one click, looks whether it fits, and says how far apart they are; nothing is calibrated before.
 
 import * as api from "./api.js";
-import { spacing } from "./calibration.js";
+import { mayCalibrate } from "./calibration.js";
 import { byId } from "./dom.js";
 import { handCalipers, setCalipers } from "./marks.js";
 import { announce } from "./messages.js";
@@ -38,7 +38,7 @@ export function rulerUnder(openCase, frame) {
 }
 
 function render() {
-  const { current, frame } = state, isNeeded = frame && !spacing(frame.answer) && state.tool === "caliper";
+  const { current, frame } = state, isNeeded = frame && mayCalibrate(frame.answer) && state.tool === "caliper";
   if (isNeeded && !rulers.has(frame)) ask(current, frame);
   const ruler = isNeeded ? rulers.get(frame) : null, taken = frame && rulerUnder(current, frame);
   byId("ruler").hidden = !ruler || Boolean(taken);
