@@ -222,6 +222,37 @@ def test_the_magic_brush_stays_within_one_grey_value(squares_page):
     expect(page.locator("#finding")).to_have_text("No tumour found")
 
 
+@pytest.mark.parametrize("radius", [1, 0.4])
+def test_the_smallest_magic_brush_paints_where_the_stroke_begins_between_pixels(page, radius):
+    painted = page.evaluate(
+        """async (radius) => {
+            const { MagicBrush } = await import('./magic_brush.js'), [width, height] = [20, 20];
+            const frame = { image: new Uint8Array(400).fill(90), mask: new Uint8Array(400), width, height };
+            new MagicBrush(frame, [5, 5], radius, radius).paint([5, 5], radius, radius);
+            return frame.mask.indexOf(1) >= 0;
+        }""",
+        radius,
+    )
+    assert painted
+
+
+def test_each_region_drops_parts_by_its_own_size(page):
+    """Parts of 10 pixels: in a region of which that is too small a share, in none, and in a small region."""
+    counts = page.evaluate(
+        """async () => {
+            const { referenceMask } = await import('./frames.js'), [width, height] = [400, 200];
+            const large = { top: 0, left: 0, height: 200, width: 200 };
+            const small = { top: 0, left: 300, height: 50, width: 50 };
+            const probability = new Uint8Array(80000), starts = [50, 250, 310].map((left) => 10 * width + left);
+            for (const start of starts) probability.fill(255, start, start + 10);
+            const answer = { regions: [large, small], network_threshold: 0.2 };
+            const mask = referenceMask({ width, height, probability, answer }, 0.5);
+            return starts.map((start) => mask.subarray(start, start + 10).filter(Boolean).length);
+        }"""
+    )
+    assert counts == [0, 0, 10]
+
+
 def test_a_deleted_lesion_does_not_come_back_as_a_ring_at_a_lower_threshold(squares_page):
     """Rows of 14 pixels: the outline at the threshold of before and at a lower one, and what the reader made of it."""
     keep = """([moved, mask, reference, prompts]) => import('./prompt_outline.js').then(({ keepDrawn }) => {

@@ -137,9 +137,10 @@ class FrameFiles:
         """
         answer, probability = self.network_answer(), self.probability()
         level = np.ceil(threshold * 255 - 1e-6) / 255  # the browser thresholds the same bytes
-        smallest_region = min(region.height * region.width for region in answer.parts)
-        least = segmenter.settings.smallest * smallest_region / probability.size
-        mask = mask_outside_regions(threshold_and_clean(probability, float(level) - 1e-6, least), answer.regions)
+        mask = np.zeros(probability.shape, bool)
+        for part in answer.parts:
+            place = part.crop(mask)
+            place |= threshold_and_clean(part.crop(probability), float(level) - 1e-6, segmenter.settings.smallest)
         return self._complete(replace(answer, threshold=threshold, **self._measure(answer, mask)))
 
     def measure_drawing(self, content: bytes) -> FrameAnswer:

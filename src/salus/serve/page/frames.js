@@ -2,7 +2,6 @@
 
 import * as api from "./api.js";
 import { takeUpDraft } from "./drafts.js";
-import { clearOutsideRegions } from "./mask_filters.js";
 import { decodeBase64, decodeGrey, encodeMask, thresholdMask } from "./pixels.js";
 import { joinWithBase } from "./prompt_outline.js";
 import { state } from "./state.js";
@@ -103,9 +102,15 @@ export function referenceMask(frame, threshold = frame.threshold) {
   return maskAt(frame, probability, threshold);
 }
 
-function maskAt(frame, probability, threshold) {
-  const mask = thresholdMask(probability, frame.width, frame.height, Math.ceil(threshold * 255 - 1e-6), minPartPixels(frame));
-  clearOutsideRegions({ ...frame, mask });
+// Each region for itself, as the network's own outline is made.
+function maskAt({ answer, width, height }, probability, threshold) {
+  const mask = new Uint8Array(probability.length), level = Math.ceil(threshold * 255 - 1e-6);
+  for (const region of answer.regions.length ? answer.regions : [{ top: 0, left: 0, height, width }]) {
+    const part = new Uint8Array(region.height * region.width), start = (y) => (region.top + y) * width + region.left;
+    for (let y = 0; y < region.height; y++) part.set(probability.subarray(start(y), start(y) + region.width), y * region.width);
+    const found = thresholdMask(part, region.width, region.height, level, state.info.smallest * part.length);
+    for (let i = 0; i < found.length; i++) if (found[i]) mask[start(Math.floor(i / region.width)) + (i % region.width)] = 1;
+  }
   return mask;
 }
 
@@ -113,10 +118,4 @@ function maskAt(frame, probability, threshold) {
 export function withNumbers(answer, numbers) {
   if (numbers.length !== answer.lesions.length) return answer;
   return { ...answer, lesions: answer.lesions.map((lesion, i) => ({ ...lesion, number: numbers[i] })) };
-}
-
-// The number of pixels below which a part of a mask is dropped: the network's share of the smallest region.
-export function minPartPixels({ answer, width, height }) {
-  const areas = answer.regions.map((region) => region.height * region.width);
-  return state.info.smallest * Math.min(...(areas.length ? areas : [width * height]));
 }

@@ -45,11 +45,17 @@ function blur({ image, width, height }) {
   return averageSquare(averageSquare(image, width, height, radius), width, height, radius);
 }
 
-// Call `visit` with the index of each pixel under a brush of radius rx, ry at a place of an image.
+// Call `visit` with the index of each pixel under a brush of radius rx, ry at a place of an image; where a small brush
+// lies over no pixel's centre, with that of the pixel at the place.
 export function eachPixelUnder([cx, cy], rx, ry, width, height, visit) {
+  let isAny = false;
   for (let y = Math.max(0, Math.floor(cy - ry)); y <= Math.min(height - 1, Math.ceil(cy + ry)); y++) {
     for (let x = Math.max(0, Math.floor(cx - rx)); x <= Math.min(width - 1, Math.ceil(cx + rx)); x++) {
-      if (((x + 0.5 - cx) / rx) ** 2 + ((y + 0.5 - cy) / ry) ** 2 <= 1) visit(y * width + x);
+      if (((x + 0.5 - cx) / rx) ** 2 + ((y + 0.5 - cy) / ry) ** 2 > 1) continue;
+      visit(y * width + x);
+      isAny = true;
     }
   }
+  const [x, y] = [Math.floor(cx), Math.floor(cy)];
+  if (!isAny && x >= 0 && y >= 0 && x < width && y < height) visit(y * width + x);
 }
