@@ -187,6 +187,21 @@ def test_a_session_that_the_server_forgot_is_sent_again_by_itself(new_reader, se
         expect(page.locator("#cases li.saved b")).to_have_text("phantom-03.png")
 
 
+def test_a_forgotten_session_is_sent_again_also_where_that_failed_once(new_reader, segmenter, scan):
+    with running(segmenter) as address:
+        page = new_reader()(address)
+        drop(page, scan)
+        expect(page.locator("#lesions li")).to_have_count(1)
+        page.evaluate("fetch('v1/session', { method: 'DELETE' })")
+        page.route("**/v1/cases", lambda route: route.abort())
+        paint(page, 60, 380)
+        expect(page.locator("#toast")).to_contain_text("no session")
+        page.unroute("**/v1/cases")
+        paint(page, 200, 420)
+        expect(page.locator("#toast")).to_contain_text("sent again")
+        expect(page.locator("#lesions li")).to_have_count(3)
+
+
 def close_notes(page):
     for _ in page.locator("#toast .close").all():
         page.keyboard.press("Escape")

@@ -183,7 +183,11 @@ const recovering = new Map(); // key that the server forgot -> promise of the ne
 
 // Open an image again that the server forgot, with the outlines that were saved of it; give its new key, or null.
 function recoverCase(key) {
-  if (!recovering.has(key)) recovering.set(key, reopen(key).catch(() => null));
+  if (!recovering.has(key)) {
+    const opened = reopen(key).catch(() => null);
+    recovering.set(key, opened);
+    opened.then((newKey) => newKey ?? recovering.delete(key)); // where it failed, the next request tries again
+  }
   return recovering.get(key);
 }
 
