@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
+from math import ceil, dist
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import numpy as np
 from salus.atomic import write_text
 from salus.errors import SalusError
 from salus.prompts.json_file import read_prompt
+from salus.prompts.prompt import Point
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def read_record(path: Path) -> OutlineRecord | None:
 
 
 def touches(prompts: Sequence[Any], mask: np.ndarray) -> bool:
-    """Tell whether a place inside the lesion, or a box, of prompts lies on a mask.
+    """Tell whether a place inside the lesion, a box or a scribble of prompts lies on a mask.
 
     Args:
         prompts: as the page sends them; what is no prompt is passed over.
@@ -66,6 +69,8 @@ def touches(prompts: Sequence[Any], mask: np.ndarray) -> bool:
         >>> mask = np.eye(4) > 0
         >>> touches([{"points": [[2.5, 2.5]]}], mask), touches([{"box": [2, 0, 4, 1]}], mask)
         (True, False)
+        >>> [touches([{"scribble": line}], mask) for line in ([[0.5, 2.5], [3.5, 2.5]], [[2.5, 0.5], [3.5, 1.5]])]
+        [True, False]
     """
     for content in prompts:
         try:
@@ -73,8 +78,17 @@ def touches(prompts: Sequence[Any], mask: np.ndarray) -> bool:
         except SalusError:
             continue
         height, width = mask.shape
-        inside = [(int(x), int(y)) for x, y in prompt.points if 0 <= x < width and 0 <= y < height]
+        places = [*prompt.points, *(place for line in prompt.scribbles for place in _along(line))]
+        inside = [(int(x), int(y)) for x, y in places if 0 <= x < width and 0 <= y < height]
         boxes = [[max(0, round(side)) for side in box] for box in prompt.boxes]
         if any(mask[y, x] for x, y in inside) or any(mask[y0:y1, x0:x1].any() for x0, y0, x1, y1 in boxes):
             return True
     return False
+
+
+def _along(line: Sequence[Point]) -> Iterator[Point]:
+    """List places along a scribble, half a pixel apart or less."""
+    yield line[0]
+    for (x0, y0), (x1, y1) in pairwise(line):
+        steps = ceil(2 * dist((x0, y0), (x1, y1)))
+        yield from ((x0 + (x1 - x0) * i / steps, y0 + (y1 - y0) * i / steps) for i in range(1, steps + 1))
