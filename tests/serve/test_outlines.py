@@ -16,6 +16,7 @@ from salus import SalusError, read_data_set
 from salus.cli import main
 from salus.serve.settings import ServeSettings, complete_settings
 from salus.serve.work_folder import WorkFolder
+from salus.spreadsheet import read_rows
 
 
 def drawn(shape, top, left, size=40):
@@ -36,6 +37,29 @@ def open_work_image(client, number=1):
 
 def label_upload(client, content, label):
     return client.post("/v1/cases", files={"file": ("x", content)}, data={"label": label}).json()
+
+
+def test_names_that_a_spreadsheet_would_run_are_texts_in_the_table(serve, png, phantom, tmp_path):
+    client = serve()
+    frame = f"/v1/cases/{label_upload(client, png, '=1+1.png')['key']}/frames/1"
+    client.get(frame)
+    for top in (100, 120):  # the table is read before it is written a second time
+        assert client.put(f"{frame}/mask", content=drawn(phantom.image.shape, top, 50)).status_code == 200
+        zipfile.ZipFile(io.BytesIO(client.get("/v1/export.zip").content)).extractall(tmp_path)
+        (row,) = csv.DictReader((tmp_path / "salus-corrected" / "manifest.csv").open(encoding="utf-8"))
+        assert row["file"] == "'=1+1.png"
+
+
+def test_a_worklist_whose_names_a_spreadsheet_would_run_is_a_data_set(serve, png, phantom, tmp_path):
+    (tmp_path / "-a.png").write_bytes(png)
+    client = serve(folder=tmp_path)
+    frame, _ = open_work_image(client)
+    assert client.put(f"{frame}/mask", content=drawn(phantom.image.shape, 100, 50)).status_code == 200
+    table = (tmp_path / "reviewed" / "manifest.csv").read_text()
+    data = read_data_set(tmp_path / "reviewed")
+    assert "\n'-a," in table
+    assert [(case.name, case.patient) for case in data.labelled] == [("-a", "-a")]
+    assert not data.remarks
 
 
 @pytest.fixture
@@ -188,7 +212,7 @@ def test_names_of_files_stay_with_cases_and_never_take_each_others_place(serve, 
     table = client.get(f"/v1/cases/{cases[4]['key']}/lesions.json").json()
     assert table["images"][0]["image"] == "Zyste links.png"
     zipfile.ZipFile(io.BytesIO(client.get("/v1/export.zip").content)).extractall(tmp_path)
-    rows = list(csv.DictReader((tmp_path / "salus-corrected" / "manifest.csv").open(encoding="utf-8")))
+    rows = read_rows(tmp_path / "salus-corrected" / "manifest.csv")
     assert {row["file"] for row in rows} == {"passwd", "scan.dcm", *labels} - {"../../etc/passwd"}
     assert main(["data", "check", str(tmp_path / "salus-corrected")]) == 0
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from salus.errors import SalusError
 from salus.read.find import UNPRINTABLE
+from salus.spreadsheet import restore_cell
 
 
 def read_table(path: Path, columns: Sequence[str], advice: str) -> list[dict[str, str]]:
@@ -21,7 +22,8 @@ def read_table(path: Path, columns: Sequence[str], advice: str) -> list[dict[str
         advice: what to do if one is missing, for the error.
 
     Returns:
-        A dictionary for each line: value by column name in lower case, both stripped; "" where a line is short.
+        A dictionary for each line: value by column name in lower case, both stripped; "" where a line is short. The
+        apostrophe before a text that a spreadsheet would take for a formula is removed, see `salus.spreadsheet`.
 
     Raises:
         SalusError: the file cannot be read as a table, a column is missing or there twice, a line has more cells than
@@ -54,4 +56,5 @@ def read_table(path: Path, columns: Sequence[str], advice: str) -> list[dict[str
         odd = next((cell for cell in row if UNPRINTABLE.search(cell)), None)
         if odd is not None:
             raise SalusError(f"{path}: {odd[:60]!r} holds a line break or another character that cannot be printed")
-    return [dict(zip_longest(names, row[: len(names)], fillvalue="")) for row in rows[1:]]
+    values = ([restore_cell(cell) for cell in row[: len(names)]] for row in rows[1:])
+    return [dict(zip_longest(names, row, fillvalue="")) for row in values]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from salus.atomic import write_text
 from salus.serve.names import distinct_name
+from salus.spreadsheet import protect_cell, read_rows
 
 COLUMNS = ("name", "patient", "case", "file")
 COLUMNS_OF_FOLDERS = ("name", "image", "mask", "patient", "case", "file")
@@ -41,11 +42,10 @@ def read_manifest(path: Path) -> dict[str, Row]:
     """
     if not path.is_file():
         return {}
-    with path.open(newline="", encoding="utf-8") as file:
-        return {
-            _image_name(row): Row(row["patient"], row.get("case") or row["patient"], row.get("file") or "")
-            for row in csv.DictReader(file)
-        }
+    return {
+        _image_name(row): Row(row["patient"], row.get("case") or row["patient"], row.get("file") or "")
+        for row in read_rows(path)
+    }
 
 
 def _image_name(row: Mapping[str, str]) -> str:
@@ -69,14 +69,14 @@ def write_manifest(path: Path, rows: Mapping[str, Row]) -> None:
     """
     has_folders = any("/" in name for name in rows)
     taken = {name for name in rows if "/" not in name}
-    lines = []
+    lines: list[list[str]] = []
     for name, row in sorted(rows.items()):
         short = name
         if "/" in name:
             short = distinct_name(name.replace("/", "_"), taken.__contains__)
             taken.add(short)
         paths = (f"images/{name}.png", f"masks/{name}.png") if has_folders else ()
-        lines.append((short, *paths, row.patient, row.case, row.file))
+        lines.append([protect_cell(cell) for cell in (short, *paths, row.patient, row.case, row.file)])
     text = StringIO()
     csv.writer(text, lineterminator="\n").writerows([COLUMNS_OF_FOLDERS if has_folders else COLUMNS, *lines])
     write_text(path, text.getvalue())
