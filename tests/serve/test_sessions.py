@@ -70,6 +70,19 @@ def test_an_upload_that_is_sent_again_is_the_same_image(png):
     sessions.close()
 
 
+def test_a_file_that_is_replaced_while_it_is_open_is_read_as_it_is_now(tmp_path):
+    sessions, _ = make_sessions()
+    path = wrap_dicom(tmp_path / "a.dcm", np.full((40, 60), 90, np.uint8))
+    case = sessions.open_worklist_file(sessions.create(), path, 1, "a", "a.dcm")
+    assert case.open().scan(1).shape == (40, 60)
+    wrap_dicom(path, np.full((50, 70), 90, np.uint8))
+    assert case.open().scan(1).shape == (50, 70)
+    path.unlink()
+    with pytest.raises(SalusError):
+        case.open().scan(1)
+    sessions.close()
+
+
 def test_no_upload_takes_the_name_of_a_region_of_another_file(png, tmp_path):
     sides = [region(0, left, 96, 60) for left in (0, 60)]
     scan = wrap_dicom(tmp_path / "scan.dcm", np.full((96, 120), 90, np.uint8), regions=sides).read_bytes()

@@ -14,8 +14,14 @@ from salus.serve.data_set import CaseIdentity
 from salus.serve.frames import FrameFiles
 from salus.serve.names import patient_of_name
 
-_open_cached = lru_cache(maxsize=2)(open_frames)
-"""Keep the headers of the last files (of NRRD, pixels), so that a cine is not opened anew for each of its frames."""
+
+@lru_cache(maxsize=2)
+def _open_cached(path: Path, size: int, modified: int) -> Frames:
+    """Open a file in one state. The headers of the last files (of NRRD, pixels) are kept, so that a cine is not opened
+    anew for each of its frames.
+    """
+    return open_frames(path)
+
 
 CASE_FILE = "case.json"
 
@@ -78,7 +84,11 @@ class OpenCase:
 
     def open(self) -> Frames:
         """Open the file to read its frames."""
-        return _open_cached(self.source)
+        try:
+            status = self.source.stat()
+        except OSError:
+            return open_frames(self.source)  # raises its error
+        return _open_cached(self.source, status.st_size, status.st_mtime_ns)
 
     def identity(self, pattern: str = "") -> CaseIdentity:
         """Give what a data set says of it.
