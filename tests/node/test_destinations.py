@@ -153,3 +153,34 @@ def test_a_refused_object_holds_up_no_other_and_all_arrive_once(tmp_path):
     assert (destination.sent[-1], sorted(destination.sent)) == ("0", list("01234"))
     assert (destination.refusals, sender.refused, sender.error) == (3, 0, "")
     assert time.monotonic() - began < 3
+
+
+class CountedQueue(ObjectQueue):
+    """Counts how often it is asked for what is to be sent."""
+
+    asked = 0
+
+    def unsent(self, destination, timeout=0.0):
+        self.asked += 1
+        return super().unsent(destination, timeout)
+
+
+def test_a_sender_rests_while_all_that_is_left_was_refused(tmp_path):
+    queue, stop = CountedQueue(tmp_path, ["a"]), threading.Event()
+    (path := queue.incoming / "received").write_text("0")
+    queue.add(key := key_of("0"), path)
+    (path := queue.incoming / "result").write_text("0")
+    queue.store(queue.take(0), [path])
+    destination = FlakyDestination("0")
+    destination.connects = 3  # it answers
+    sender = Sender("a", destination, queue, RetrySettings(first=3600, longest=3600))
+    thread = threading.Thread(target=sender.run, args=(stop,), daemon=True)
+    thread.start()
+    wait_until(lambda: sender.refused == 1)
+    before = queue.asked
+    time.sleep(1)
+    asked = queue.asked - before  # twice a second; without a rest, thousands of times
+    stop.set()
+    queue.close()
+    thread.join(5)
+    assert (asked <= 10, queue.unsent("a")) == (True, [key])

@@ -25,8 +25,8 @@ from salus.pipeline.run import run_jobs
 from salus.processor import default_workers
 from salus.prompts.prompt import make_prompt
 from salus.read.frames import open_frames
-from salus.read.image import read_mask
 from salus.read.limits import check_frame_number
+from salus.read.mask_file import read_any_mask
 from salus.read.mask_values import AUTO
 from salus.scan import Scan, mask_outside_regions
 from salus.segmentation.region_results import measure_mask
@@ -156,25 +156,27 @@ class Tools:
 
         Args:
             image: the file.
-            mask: the file of the mask, of the image's size.
+            mask: the file of the mask, of the image's size: a picture, or NIfTI or NRRD of one image.
             frame: of an image file with several, from 1.
 
         Returns:
-            `lesions`, as `Segmentation.to_dict` has them; `unit` of lengths, "mm" or "px"; `spacing`.
+            `lesions`, as `Segmentation.to_dict` has them, each with its `unit`; `unit` of all, "mm" or "px", None where
+            there are none or they differ; `spacing`, None also where the image's regions have their own.
 
         Raises:
             SalusError: a file may not or cannot be read, or the sizes differ.
         """
         scan, _ = self._read(image, frame)
         path = self.folders.readable_path(mask)
-        drawn = read_mask(path)
+        drawn = read_any_mask(path).mask
         if drawn.shape != scan.shape:
             raise SalusError(
-                f"{path}: has {drawn.shape[0]} x {drawn.shape[1]} pixels, its image {scan.shape[0]} x {scan.shape[1]}; "
+                f"{path}: has {drawn.shape[1]} x {drawn.shape[0]} pixels, its image {scan.shape[1]} x {scan.shape[0]}; "
                 "give the mask of this image"
             )
         outside = drawn & ~mask_outside_regions(drawn, scan.regions)
         measured = measure_mask(scan.parts, drawn, drawn.astype(np.float32), scan.pixels)
+        units = {lesion.unit for lesion in measured}
         lesions = [asdict(lesion) for lesion in measured]
         for lesion in lesions:
             del lesion["confidence"]  # of a network's probabilities; here there are none
@@ -182,7 +184,7 @@ class Tools:
         return {
             "image": scan.source,
             "lesions": lesions,
-            "unit": "px" if scan.spacing is None else "mm",
+            "unit": units.pop() if len(units) == 1 else None,
             "spacing": scan.spacing,
             "remarks": remarks + list(scan.notes),
         }

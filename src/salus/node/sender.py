@@ -87,7 +87,10 @@ class Sender:
         """Send over one connection until there was nothing to send for a while."""
         last = time.monotonic()
         while not stop.is_set() and time.monotonic() - last < IDLE:
-            for key in self._due(POLL):
+            due = self._due(POLL)
+            if self._refused and not due:
+                stop.wait(POLL)  # the queue does not wait: what was refused is in it
+            for key in due:
                 if stop.is_set():
                     return
                 last = time.monotonic()

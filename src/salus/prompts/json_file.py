@@ -105,7 +105,7 @@ def read_labelme(content: Mapping[str, Any], source: str) -> Prompt:
         try:
             kind, points = shape.get("shape_type", "polygon"), [(float(x), float(y)) for x, y in shape["points"]]
             label = str(shape.get("label", "")).strip().lower()
-        except (AttributeError, TypeError, ValueError, KeyError):
+        except (AttributeError, TypeError, ValueError, OverflowError, KeyError):
             raise SalusError(f"{where}: is damaged; save the file with LabelMe again") from None
         try:
             if kind in ("point", "points"):

@@ -124,17 +124,17 @@ def make_prompt(
         prompt_map = read_heat_map(prompt_map)
     elif prompt_map is not None:
         prompt_map = check_heat_map(prompt_map, "the prompt map")
-    boxes = tuple(_groups("box", () if box is None else box, "x0, y0, x1, y1"))
+    boxes = _groups("box", () if box is None else box, "x0, y0, x1, y1")
     for x0, y0, x1, y1 in boxes:
         if not (x0 < x1 and y0 < y1):
             raise SalusError(
                 f"box {x0:g},{y0:g},{x1:g},{y1:g}: give its upper left and then its lower right corner, x0,y0,x1,y1"
             )
     prompt = Prompt(
-        tuple(_groups("point", points, "x, y")),
-        tuple(_groups("point outside", not_points, "x, y")),
+        _groups("point", points, "x, y"),
+        _groups("point outside", not_points, "x, y"),
         boxes,
-        tuple(tuple(_groups("scribble", line, "x, y")) for line in lines if len(line)),
+        tuple(group for line in lines if (group := _groups("scribble", line, "x, y"))),
         prompt_map,
     )
     places = len(prompt.points) + len(prompt.not_points) + len(boxes) + sum(map(len, prompt.scribbles))
@@ -185,6 +185,21 @@ def overlaps(region: Region, box: Box) -> bool:
     return across and y0 < region.top + region.height and y1 > region.top
 
 
+def points_into(prompt: Prompt, region: Region) -> bool:
+    """Tell whether a prompt points at a lesion in a region: a point, a box, a scribble, or a map that is not 0 there.
+
+    Example:
+        >>> [points_into(prompt, Region(0, 0, 9, 9)) for prompt in (Prompt(((1, 2),)), Prompt(not_points=((1, 2),)))]
+        [True, False]
+    """
+    places = (*prompt.points, *(place for line in prompt.scribbles for place in line))
+    return (
+        any(contains(region, *place) for place in places)
+        or any(overlaps(region, box) for box in prompt.boxes)
+        or (prompt.map is not None and bool(region.crop(prompt.map).any()))
+    )
+
+
 def describe_prompt(prompt: Prompt | None) -> dict[str, Any] | None:
     """Describe a prompt for JSON, the parts it has alone; of the map its SHA-256. None stands for no prompt.
 
@@ -216,17 +231,17 @@ def _depth(values: Numbers) -> int:
     return count
 
 
-def _groups(name: str, values: Numbers, layout: str) -> Any:
+def _groups(name: str, values: Numbers, layout: str) -> tuple[Any, ...]:
     """Turn one group of coordinates, or several, into tuples of finite floats."""
     length = layout.count(",") + 1
-    if not len(values):
-        return ()
     try:
+        if not len(values):
+            return ()
         array = np.asarray(values, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # as a number in place of groups, text, or 10**400
         array = np.empty(0)
     if array.ndim == 1:
         array = array[None]
     if array.ndim != 2 or array.shape[1] != length or not np.isfinite(array).all():
         raise SalusError(f"{name} {str(values)[:60]}: give {length} numbers ({layout}), or several such groups")
-    return map(tuple, array.tolist())
+    return tuple(map(tuple, array.tolist()))
