@@ -165,3 +165,17 @@ def test_all_ways_have_the_same_names():
     names = {"points", "not_points", "box", "scribble", "prompt_map"}
     for function in (salus.segment, Segmenter.__call__):
         assert names <= set(inspect.signature(function).parameters)
+
+
+def test_a_click_keeps_its_own_view_from_being_left_empty_and_no_other(tmp_path):
+    """Two views side by side, each with a dark square, by a network that leaves everything empty by itself."""
+    segmenter = Segmenter(write_prompt_network(tmp_path / "a.onnx", threshold=0.4, presence=1.01))
+    pixels = np.ones((SIDE, 2 * SIDE), np.float32)
+    pixels[20:32, 8:20] = pixels[20:32, SIDE + 8 : SIDE + 20] = 0
+    scan = Scan(pixels, "views", regions=(WHOLE, Region(0, SIDE, SIDE, SIDE)))
+    assert not segmenter(scan).found
+    assert not segmenter(scan, not_points=[(50, 50)]).found
+    columns = np.flatnonzero(segmenter(scan, points=[(14, 26)]).mask.any(axis=0))
+    assert (columns.min(), columns.max()) == (8, 19)
+    columns = np.flatnonzero(segmenter(scan, box=(SIDE + 7, 19, SIDE + 21, 33)).mask.any(axis=0))
+    assert columns.min() >= SIDE

@@ -256,12 +256,29 @@ def test_a_network_with_another_contract_is_refused(tmp_path):
             Segmenter(write_network(tmp_path / f"{i}.onnx", **changes))
 
 
+def test_the_function_opens_a_network_that_replaces_another_and_tells_of_one_that_is_gone(
+    network, tmp_path, monkeypatch
+):
+    image = image_of((10, 30, 20, 50))
+    assert salus.segment(image, network=network).network == "dark"
+    write_network(network, name="trained again")
+    assert salus.segment(image, network=network).network == "trained again"
+    (tmp_path / "other").mkdir()
+    write_network(tmp_path / "other" / "dark.onnx", name="of another folder")
+    monkeypatch.chdir(tmp_path / "other")
+    assert salus.segment(image, network="dark.onnx").network == "of another folder"
+    monkeypatch.chdir(tmp_path)
+    assert salus.segment(image, network="dark.onnx").network == "trained again"
+    network.unlink()
+    with pytest.raises(SalusError, match="no such file"):
+        salus.segment(image, network=network)
+
+
 def test_the_function_keeps_its_network_and_has_the_segmenters_options(network):
     image = image_of((10, 30, 20, 50))
     first = salus.segment(image, network=network)
     np.testing.assert_array_equal(first.mask, Segmenter(network)(image).mask)
-    network.unlink()
-    assert salus.segment(image, network=network).found
+    assert salus.segment(image, network=network).network == "dark"
     assert isinstance(first, salus.Segmentation)
     function, made, called = (inspect.signature(f).parameters for f in (salus.segment, Segmenter, Segmenter.__call__))
     expected = {name: p.default for options in (made, called) for name, p in options.items()}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from salus.measure.lesions import Lesion
+from salus.prompts.prompt import NO_PROMPT, Prompt, points_into
 from salus.scan import Region, Scan, split_mask
 from salus.segmentation.network import NetworkSettings
 from salus.segmentation.postprocess import (
@@ -52,6 +53,7 @@ def interpret_outputs(
     outputs: Sequence[dict[str, np.ndarray]],
     settings: NetworkSettings,
     threshold: float | None = None,
+    prompt: Prompt = NO_PROMPT,
 ) -> Segmentation:
     """Turn a network's outputs for the regions of a scan into its segmentation.
 
@@ -60,6 +62,7 @@ def interpret_outputs(
         outputs: for each of `scan.parts` those of a batch of one, by name; see `salus.segmentation.network`.
         settings: of the network.
         threshold: probability from which on a pixel is tumour; None takes that of `image_threshold`.
+        prompt: what a person points at; a region with a lesion pointed at is not left empty for want of presence.
     """
     logits = [clipped_logit(output["probability"][0, ..., 0]) for output in outputs]
     if threshold is None:
@@ -68,7 +71,8 @@ def interpret_outputs(
     for region, output, logit in zip(scan.parts, outputs, logits, strict=True):
         shape = (region.height, region.width)
         presence, strangeness = (float(output[name].item()) for name in ("presence", "strangeness"))
-        probability, mask = outline(logit, presence, shape, settings, threshold)
+        limit = 0.0 if points_into(prompt, region) else settings.presence
+        probability, mask = outline(logit, presence, shape, replace(settings, presence=limit), threshold)
         saliency = resize_map(output["saliency"][0, ..., 0], shape, settings.keep_aspect)
         results.append(RegionResult(region, mask, probability, saliency, presence, strangeness))
     return _combine(scan, results, settings, threshold)

@@ -9,7 +9,6 @@ from regions to one result: `salus.segmentation.region_results`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,6 @@ from salus.segmentation.loading import load_network, network_path
 from salus.segmentation.network import (
     OUTPUTS,
     PROMPT,
-    NetworkSettings,
     predict,
     prepare_image,
     read_settings,
@@ -208,7 +206,7 @@ class Segmenter:
             self._predict(image[None], None if prompts is None else prompts[i : i + 1])
             for i, image in enumerate(prepared.inputs)
         ]
-        return interpret_outputs(scan, outputs, self._settings_for(prompt), self._threshold_or(threshold))
+        return interpret_outputs(scan, outputs, self.settings, self._threshold_or(threshold), prompt)
 
     def batch(
         self,
@@ -242,7 +240,7 @@ class Segmenter:
         outputs = self._predict(prepared, self._render(scans, prompts))
         rows = iter([{name: values[i : i + 1] for name, values in outputs.items()} for i in range(len(prepared))])
         return [
-            interpret_outputs(scan, [next(rows) for _ in scan.parts], self._settings_for(prompt), level)
+            interpret_outputs(scan, [next(rows) for _ in scan.parts], self.settings, level, prompt)
             for scan, prompt in zip(scans, prompts, strict=True)
         ]
 
@@ -266,10 +264,6 @@ class Segmenter:
         """Return a threshold that a caller gives, or the segmenter's own."""
         return self.threshold if threshold is None else _check_threshold(threshold)
 
-    def _settings_for(self, prompt: Prompt) -> NetworkSettings:
-        """Return the settings for an image; one in which a person pointed at something is not left empty."""
-        return replace(self.settings, presence=0.0) if prompt else self.settings
-
     def _render(self, scans: Sequence[Scan], prompts: Sequence[Prompt]) -> np.ndarray | None:
         """Draw the prompts of scans for every one of their regions; None where there is nothing to draw."""
         if not any(prompts):
@@ -284,7 +278,19 @@ def _check_threshold(threshold: float | None) -> float | None:
     return threshold
 
 
-_cached_segmenter = lru_cache(maxsize=4)(Segmenter)
+@lru_cache(maxsize=4)
+def _cached_segmenter(path: Path, state: tuple[int, int] | None, **options: Any) -> Segmenter:
+    """Open a segmenter, or return that of an earlier call; `state` tells a file from what its name held before."""
+    return Segmenter(**options)
+
+
+def _file_state(path: Path) -> tuple[int, int] | None:
+    """Return when a file was changed, and its size; None where there is none."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size
 
 
 def segment(
@@ -333,8 +339,11 @@ def segment(
         >>> segment(make_phantom(3).image).network
         'salus-7'
     """
+    path = network_path(network).absolute()
     segmenter = _cached_segmenter(
-        network,
+        path,
+        _file_state(path),
+        network=network,
         threshold=threshold,
         restraint=restraint,
         tta=tta,
