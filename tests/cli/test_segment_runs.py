@@ -210,6 +210,32 @@ def test_frames_that_a_cine_does_not_have_are_said(segment, capsys):
     assert "cine.dcm: has no frame of --frames 7-" in capsys.readouterr().err
 
 
+def test_frames_that_are_added_to_a_cine_renumber_the_lesions_of_earlier_frames_in_every_file(segment):
+    pytest.importorskip("pydicom")
+    left, right = (10, 25, 5, 20), (10, 25, 40, 55)
+    frames = [image_of(right), image_of(left), image_of(left, right)]
+    wrap_dicom(Path("cine.dcm"), np.stack(frames))
+    assert segment("cine.dcm", "-o", "out", "--frames", "2,3", "--output", "csv,geojson") == 0
+    assert names_in_frame_3() == {5: "lesion 1", 40: "lesion 2"}
+    assert segment("cine.dcm", "-o", "out", "--frames", "1-3", "--resume", "--output", "csv,geojson") == 0
+    assert names_in_frame_3() == {5: "lesion 2", 40: "lesion 1"}  # frame 1 has the right one alone
+
+
+def test_a_strip_of_frames_is_made_where_an_earlier_run_made_some_without_overlays(segment):
+    pytest.importorskip("pydicom")
+    wrap_dicom(Path("cine.dcm"), np.stack([image_of((10, 25, 5, 20))] * 3))
+    assert segment("cine.dcm", "-o", "out", "--frames", "1", "--no-overlay") == 0
+    assert segment("cine.dcm", "-o", "out", "--frames", "2-3", "--resume") == 0
+    assert "cine/cine/strip.jpg" in listing()
+
+
+def names_in_frame_3():
+    """Return the names of the lesions in the third frame's GeoJSON, by the column at which each begins."""
+    (path,) = [path for path in Path("out/geojson").rglob("*.geojson") if path.stem.endswith("3")]
+    features = json.loads(path.read_text())["features"]
+    return {min(x for x, _ in f["geometry"]["coordinates"][0]): f["properties"]["name"] for f in features}
+
+
 def test_quiet_prints_failures_alone(segment, capsys):
     Path("scans/d.png").write_bytes(b"no image")
     assert segment("scans", "-o", "out", "--quiet") == 3

@@ -39,6 +39,18 @@ def test_a_lesion_missed_for_some_frames_keeps_its_number_and_one_gone_for_long_
     assert [lesion.number for lesion in assign_track_numbers([here, (), here], max_gap=0)[2]] == [2]
 
 
+def test_the_gap_is_counted_in_frames_of_the_cine_whichever_were_chosen():
+    here = lesions((10, 10, 20, 30))
+
+    def last_number(frames, frame_numbers):
+        return assign_track_numbers(frames, frame_numbers=frame_numbers)[-1][0].number
+
+    assert last_number([here, (), here], [1, 11, 21]) == 2
+    assert last_number([here, (), here], [1, 2, 12]) == 1
+    assert last_number([here, (), here], [1, 2, 13]) == 2
+    assert last_number([here, here, here], [1, 51, 101]) == 1  # nobody looked in between
+
+
 def test_a_lesion_elsewhere_is_new_and_a_split_passes_the_number_on_once():
     assert numbers([lesions((10, 10, 20, 30)), lesions((60, 90, 20, 30))]) == [[1], [2]]
     split = assign_track_numbers([lesions((10, 10, 20, 40)), lesions((10, 10, 20, 25), (10, 40, 20, 10))])

@@ -13,10 +13,12 @@ MIN_IOU = 0.1
 """Smallest overlap of two boxes (intersection over union) that show the same lesion."""
 
 MAX_GAP = 10
-"""Largest number of frames in a row that may miss a lesion without it losing its number."""
+"""Largest number of the cine's frames in a row that may miss a lesion, or fail, without it losing its number."""
 
 
-def assign_track_numbers(frames: Sequence[Sequence[Lesion]], max_gap: int = MAX_GAP) -> list[tuple[Lesion, ...]]:
+def assign_track_numbers(
+    frames: Sequence[Sequence[Lesion]], max_gap: int = MAX_GAP, frame_numbers: Sequence[int] | None = None
+) -> list[tuple[Lesion, ...]]:
     """Number the lesions of consecutive frames so that one lesion has one number, counted by first appearance.
 
     A lesion takes the number of the one whose box, where it was last seen, overlaps its own most. The greatest overlaps
@@ -25,15 +27,20 @@ def assign_track_numbers(frames: Sequence[Sequence[Lesion]], max_gap: int = MAX_
     Args:
         frames: the lesions of each frame.
         max_gap: see `MAX_GAP`.
+        frame_numbers: in the cine, rising; None where the frames follow each other. However far apart two neighbours
+            are, a lesion keeps its number from the one to the other.
 
     Returns:
         The same lesions, in the same order, renumbered.
     """
-    last_seen: dict[int, tuple[int, Box]] = {}  # number -> index of the frame, and the box in it
+    positions = range(len(frames)) if frame_numbers is None else frame_numbers
+    previous = 0
+    last_seen: dict[int, tuple[int, Box]] = {}  # number -> position of the frame, and the box in it
     numbered: list[tuple[Lesion, ...]] = []
     highest = 0
-    for frame, lesions in enumerate(frames):
-        boxes = {number: box for number, (seen, box) in last_seen.items() if frame - seen <= max_gap + 1}
+    for frame, lesions in zip(positions, frames, strict=True):
+        oldest = min(frame - max_gap - 1, previous)
+        boxes = {number: box for number, (seen, box) in last_seen.items() if seen >= oldest}
         candidates = sorted(
             (
                 (box_iou(box, lesion.box), -number, index)
@@ -52,6 +59,7 @@ def assign_track_numbers(frames: Sequence[Sequence[Lesion]], max_gap: int = MAX_
                 numbers[index] = highest
         numbered.append(tuple(replace(lesion, number=numbers[index]) for index, lesion in enumerate(lesions)))
         last_seen |= {lesion.number: (frame, lesion.box) for lesion in numbered[-1]}
+        previous = frame
     return numbered
 
 

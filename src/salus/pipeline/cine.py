@@ -56,7 +56,9 @@ def track_lesions(records: Sequence[Record]) -> list[Record]:
     """Renumber the lesions of cines so that a lesion has one number in all frames; the records keep their order."""
     tracked: dict[str, Record] = {}
     for group in group_by_file(record for record in records if record.frame is not None).values():
-        for record, lesions in zip(group, assign_track_numbers([record.lesions for record in group]), strict=True):
+        numbers = [record.frame or 0 for record in group]
+        numbered = assign_track_numbers([record.lesions for record in group], frame_numbers=numbers)
+        for record, lesions in zip(group, numbered, strict=True):
             tracked[record.name] = replace(record, lesions=lesions)
     return [tracked.get(record.name, record) for record in records]
 
@@ -83,9 +85,10 @@ def write_cines(folder: Path, records: Sequence[Record], changed: set[str], *, o
         interval = None
         with suppress(SalusError):  # the file may be gone since; time is then counted in frames
             interval = source_file(Path(frames[0].image)).frames().seconds
-        if overlays:
-            pictures = [output_path(folder, "overlay", record.name) for record in frames]
-            write_strip(cine_folder / "strip.jpg", pictures, [record.frame or 0 for record in frames])
+        shown = [record for record in frames if output_path(folder, "overlay", record.name).is_file()]
+        if overlays and shown:  # an earlier run may have made some frames without
+            pictures = [output_path(folder, "overlay", record.name) for record in shown]
+            write_strip(cine_folder / "strip.jpg", pictures, [record.frame or 0 for record in shown])
             write_animation(cine_folder / "overlay.gif", pictures, interval)
         _write_areas(cine_folder, frames, interval)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from salus.errors import SalusError
-from salus.pipeline.cine import group_by_file
+from salus.pipeline.cine import file_name_of, group_by_file
 from salus.pipeline.jobs import output_path
 from salus.pipeline.source_file import source_file
 from salus.read.frames import read_scan
@@ -130,13 +130,14 @@ def write_products(
     reasons: dict[tuple[str, str], list[str]] = {}
     remarks: dict[str, list[str]] = {}
     segmented = [record for record in records if record.result != FAILED]
+    changed_files = {file_name_of(record) for record in records if record.name in changed}
     for file_name, file_records in group_by_file(segmented).items():  # file by file, so that each is opened once
         dicom_made = False
         for product in (product for product in SUFFIXES if product in products):
             groups = {r.name: [r] for r in file_records} if product in EACH_FRAME else {file_name: file_records}
             for name, group in groups.items():
                 path = product_path(folder, product, name)
-                if changed.isdisjoint(record.name for record in group) and path.is_file():
+                if file_name not in changed_files and path.is_file():  # a new frame may renumber all frames' lesions
                     continue
                 path.parent.mkdir(parents=True, exist_ok=True)
                 try:
