@@ -23,6 +23,8 @@ from salus.spreadsheet import read_rows
 
 Scores = dict[str, dict[str, float]]
 
+HEADING = "# What a map is worth to each network: the table\n\n"
+
 
 def read(runs: list[Path], resolution: str) -> tuple[Scores, dict[str, str]]:
     """Read the DSC by method and image, the mean over runs, on images with a tumour; and each image's patient."""
@@ -106,7 +108,7 @@ def main() -> None:
     args = p.parse_args()
     rows = compare(*read(args.runs, args.resolution))
     args.output.mkdir(parents=True, exist_ok=True)
-    (args.output / "worth.md").write_text(table(rows), encoding="utf-8")
+    (args.output / "worth.md").write_text(HEADING + table(rows), encoding="utf-8")
     columns = sorted({key for row in rows for key in row}, key=["name", "against", "n"].__contains__, reverse=True)
     with (args.output / "worth.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")

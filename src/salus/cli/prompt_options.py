@@ -14,7 +14,7 @@ PROMPT_OPTIONS = ("point", "not_point", "box", "prompts")
 def add_prompts(parser: argparse.ArgumentParser) -> None:
     """Add --point, --not-point, --box and --prompts."""
     group = parser.add_argument_group(
-        "prompts", "what a person points at, for a network that takes it (the shipped one does not yet); coordinates "
+        "prompts", "what a person points at, for a network that takes it, as the shipped one does; coordinates "
         "are pixels of the image, from its upper left corner"
     )  # fmt: skip
     group.add_argument("--point", action="append", metavar="X,Y", help="a place in the lesion; may be repeated")

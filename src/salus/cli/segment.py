@@ -62,7 +62,7 @@ def add_parser(commands: Any) -> None:
         "image too, where scanners write the patient's name (default: black)",
     )  # fmt: skip
     parser.add_argument("--probability", action="store_true", help="also probability/NAME.png (255 is 1)")
-    parser.add_argument("--saliency", action="store_true", help="also saliency/NAME.png: where the network looked")
+    parser.add_argument("--saliency", action="store_true", help="also saliency/NAME.png: where a tumour is, coarsely")
     parser.add_argument("--no-overlay", action="store_true", help="no overlays/; some 3 ms an image less")
     parser.add_argument(
         "--preview", action="store_true", help="contact sheets of the overlays: preview.jpg, preview-2.jpg ..."

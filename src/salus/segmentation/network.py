@@ -5,7 +5,7 @@ It is one ONNX file with its settings inside, under the metadata key "salus":
     inputs  "image"        (n, S, S, 1) float32 in [0, 1];  and where the network takes prompts, "prompt" (n, S, S, 1)
             float32 in [-1, 1], as `salus.prompts.render` draws it, all zeros without a prompt
     outputs "probability"  (n, S, S, 1);  "saliency" (n, T, T, 1), T = S or less;  "presence" (n, 1), that there is a
-            tumour at all;  "strangeness" (n, 1), how far the image lies from those the network knows, 1 at the limit
+            tumour at all;  "strangeness" (n, 1), how far the image lies from those the network knows
     settings size, threshold, temperature, presence, restraint, strange, smallest, name (`NetworkSettings`), and the
             card's figures
 """

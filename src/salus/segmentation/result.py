@@ -34,11 +34,11 @@ class Segmentation:
     Attributes:
         mask: (height, width) bool, the tumour, at the image's size; all False where none was found.
         probability: (height, width) float32 in [0, 1], calibrated.
-        saliency: (height, width) float32 in [0, 1], where the network looked.
+        saliency: (height, width) float32 in [0, 1], where a tumour is, coarsely.
         presence: probability that the image shows a tumour at all.
         lesions: each connected component of the mask, the largest first.
         confidence: in [0, 1]: with lesions the Dice to expect; without, 1 - presence, which is no frequency.
-        strangeness: how far the image lies from those the network knows, about 1 at the limit.
+        strangeness: how far the image lies from those the network knows: 99.5% of its training images have at most 1.
         flags: what a reader must know, one line each.
         spacing: (row, column) size of a pixel in mm, None where the source does not say.
         source: the image's file, or what made it.

@@ -36,7 +36,7 @@ class Answer:
         presence: probability that the image shows a tumour at all.
         lesions: each connected component, the largest first.
         confidence: in [0, 1]: with lesions the expected Dice, without 1 - presence.
-        strangeness: how far the image lies from those the network knows, about 1 at the limit.
+        strangeness: how far the image lies from those the network knows: 99.5% of its training images have at most 1.
         flags: what a reader must know, one line each.
         spacing: (row, column) size of a pixel in mm, null where the file does not say.
         regions: the parts of the image that were segmented; empty means all of it.
@@ -47,7 +47,7 @@ class Answer:
             agrees with it.
         mask: base64 of an 8-bit PNG (255 tumour), where it was requested.
         probability: the same of the calibrated probability (255 is 1).
-        saliency: the same of the saliency map, where the network looked.
+        saliency: the same of the saliency map, where a tumour is, coarsely.
     """
 
     result: str

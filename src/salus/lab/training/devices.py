@@ -1,7 +1,7 @@
 """Train one network on several GPUs of one machine: data parallel, by `keras.distribution` on JAX.
 
 Within `DeviceGroup.scope` a network's variables are replicated on every device, and each device computes its shard of a
-batch. XLA joins sums over the batch (loss, gradients, batch norm), so a step equals that of one device but for
+batch. XLA joins sums over the batch (loss, gradients), so a step equals that of one device but for
 rounding, also where a batch cannot be divided evenly.
 """
 
