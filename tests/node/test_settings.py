@@ -1,9 +1,11 @@
 """A node's TOML file: what is wrong is said in one line that names the file."""
 
 import pytest
+from tests.segmentation.test_segmenter import write_network
 
 from salus.errors import SalusError
 from salus.node.settings import read_settings
+from salus.node.work import make_segmenter
 
 RIGHT = """
 folder = "queue"
@@ -77,3 +79,14 @@ def test_mistakes_are_named(tmp_path, old, new, part):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(SalusError, match="no such file"):
         read_settings(tmp_path / "absent.toml")
+
+
+def test_the_restraint_of_the_settings_is_the_segmenters(tmp_path):
+    limits, right = {"balanced": 0.3, "strict": 0.6}, RIGHT.replace("threshold = 1", "threshold = 0")
+    write_network(tmp_path / "mine.onnx", presence=0.1, restraint=limits)
+    for restraint, limit in {"": 0.1, "none": 0.0, **limits}.items():
+        lines = f'[segment]\nnetwork = "{tmp_path / "mine.onnx"}"\nrestraint = "{restraint}"'
+        settings = read(tmp_path, right.replace("[segment]", lines)).segment
+        assert make_segmenter(settings).settings.presence == limit
+    with pytest.raises(SalusError, match="choose one of none, balanced, strict"):
+        make_segmenter(read(tmp_path, right.replace("[segment]", '[segment]\nrestraint = "some"')).segment)

@@ -57,6 +57,7 @@ class SegmentSettings:
         outputs: of `PRODUCT_OF_OUTPUT`.
         network: an .onnx file; "shipped" is the one in the package.
         threshold: probability from which on a pixel is tumour; 0 takes the network's own.
+        restraint: "none", "balanced" or "strict", how readily an image is left empty; "" takes the network's own.
         device: see `salus.segmentation.segmenter.Segmenter`.
         precision: likewise.
         workers: objects that are segmented at a time.
@@ -67,6 +68,7 @@ class SegmentSettings:
     outputs: list[str] = field(default_factory=lambda: list(PRODUCT_OF_OUTPUT))
     network: str = "shipped"
     threshold: float = 0.0
+    restraint: str = ""
     device: str = "cpu"
     precision: str = "float32"
     workers: int = 1

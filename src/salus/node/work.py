@@ -34,6 +34,7 @@ def make_segmenter(settings: SegmentSettings) -> Segmenter:
     return Segmenter(
         settings.network,
         threshold=settings.threshold or None,
+        restraint=settings.restraint or None,
         precision=settings.precision,
         device=settings.device,
         streams=settings.workers,
