@@ -1,6 +1,7 @@
 """Who may ask, what is refused, and that files keep to their folders."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from tests.segmentation.test_segmenter import write_network
 import salus
 from salus.errors import SalusError
 from salus.monai_label.app import create_app
+from salus.monai_label.sessions import EXPIRY, Sessions
 from salus.monai_label.store import ImageStore, UnknownImage
 
 BASE = "http://127.0.0.1"
@@ -111,6 +113,40 @@ def test_an_image_of_the_folder_is_never_replaced(store, tmp_path):
     with pytest.raises(SalusError, match="another name"):
         store.add_image("a", "sent.png", content)
     assert store.image("a").path.read_bytes() == before
+
+
+def test_images_that_are_sent_keep_their_whole_name_and_a_changed_one_loses_its_label(segmenter, store, tmp_path):
+    client, folder = client_of(segmenter, store), tmp_path / "scans"
+    pictures = {name: (folder / name).read_bytes() for name in ("a.png", "a.jpg")}
+
+    def send(name, content):
+        answer = client.put("/datastore/", files={"file": (name, content)})
+        assert answer.status_code == 200, answer.text
+        return answer.json()["image"]
+
+    first, second = send("patient.001.png", pictures["a.png"]), send("patient.002.png", pictures["a.png"])
+    assert (first, second) == ("patient.001", "patient.002")
+    (tmp_path / "label.nrrd").write_bytes(b"label")
+    for image_id in (first, second):
+        store.save_label(image_id, "label.nrrd", tmp_path / "label.nrrd")
+    assert send("patient.001.png", pictures["a.png"]) == first  # the same again: its label stays
+    assert store.label(first).read_bytes() == b"label"
+    assert send("patient.001.jpg", pictures["a.jpg"]) == first
+    with pytest.raises(UnknownImage, match="no label"):
+        store.label(first)
+    entries = json.loads((store.out / "datalist.json").read_text())["training"]
+    assert [entry["image"] for entry in entries] == ["images/patient.002.png"]
+
+
+def test_a_session_that_was_not_used_for_long_ends(tmp_path, monkeypatch):
+    sessions = Sessions()
+    (tmp_path / "a.png").write_bytes(b"image")
+    session = sessions.add("a.png", tmp_path / "a.png")
+    later = time.monotonic() + EXPIRY + 1
+    monkeypatch.setattr("salus.monai_label.sessions.time.monotonic", lambda: later)
+    with pytest.raises(UnknownImage, match="send the image again"):
+        sessions.get(session.id)
+    assert not session.image.exists()
 
 
 def test_a_label_saved_in_another_format_replaces_the_first(store, tmp_path):

@@ -20,7 +20,7 @@ from salus.errors import SalusError
 from salus.monai_label.inference import LABELS, describe_models, infer
 from salus.monai_label.label_file import encode_labels
 from salus.monai_label.sessions import Sessions
-from salus.monai_label.store import FINAL, ImageStore, UnknownImage, checksum, image_suffix
+from salus.monai_label.store import FINAL, ImageStore, UnknownImage, checksum, image_name, image_suffix
 from salus.segmentation.segmenter import Segmenter
 
 routes = APIRouter()
@@ -140,7 +140,7 @@ def add_image(server: Server, file: Annotated[UploadFile, File()], image: str = 
     with _sent(server, file) as sent:
         assert sent is not None
         name = file.filename or sent.name
-        return {"image": server.store.add_image(image or Path(name).name.split(".")[0], name, sent).id}
+        return {"image": server.store.add_image(image or image_name(name), name, sent).id}
 
 
 @routes.api_route("/datastore/image", methods=["GET", "HEAD"])

@@ -63,10 +63,9 @@ class Sessions:
         shutil.move(content, path)
         session = Session(secrets.token_urlsafe(16), path)
         with self._lock:
-            now = time.monotonic()
+            self._remove_expired()
             ordered = sorted(self._sessions.values(), key=lambda item: item.used)
-            surplus = max(0, len(ordered) - MAX_SESSIONS + 1)
-            for old in [s for i, s in enumerate(ordered) if i < surplus or now - s.used > EXPIRY]:
+            for old in ordered[: max(0, len(ordered) - MAX_SESSIONS + 1)]:
                 self._remove(old.id)
             self._sessions[session.id] = session
         return session
@@ -78,6 +77,7 @@ class Sessions:
             UnknownImage: there is none, or no longer.
         """
         with self._lock:
+            self._remove_expired()
             session = self._sessions.get(session_id)
             if session is None:
                 raise UnknownImage("the session ended; send the image again")
@@ -100,6 +100,11 @@ class Sessions:
         with self._lock:
             for session_id in list(self._sessions):
                 self._remove(session_id)
+
+    def _remove_expired(self) -> None:
+        now = time.monotonic()
+        for old in [session for session in self._sessions.values() if now - session.used > EXPIRY]:
+            self._remove(old.id)
 
     def _remove(self, session_id: str) -> None:
         session = self._sessions.pop(session_id, None)

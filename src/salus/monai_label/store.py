@@ -7,6 +7,7 @@ OUT/datalist.json        images and labels as a MONAI datalist, which `salus tra
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import os
 import re
@@ -90,12 +91,12 @@ class ImageStore:
         return found
 
     def add_image(self, image_id: str, file_name: str, content: Path) -> StoredImage:
-        """Keep an image that a client sent; one of the same name that was sent before is replaced.
+        """Keep an image that a client sent; another one of the same name, sent before, is replaced and loses its label.
 
         Args:
             image_id: as the client names it.
             file_name: of its file, for the suffix.
-            content: the file; it is moved.
+            content: the file; it is copied.
 
         Raises:
             SalusError: the name makes no file name, or is that of an image in the folder.
@@ -108,10 +109,15 @@ class ImageStore:
             known = self._images.get(image_id)
             if known is not None and known.path.parent != path.parent:
                 raise SalusError(f"{image_id}: an image of this name is in the folder; give yours another name")
+            same = known is not None and known.path.is_file() and filecmp.cmp(known.path, content, shallow=False)
             if known is not None and known.path != path:
                 known.path.unlink(missing_ok=True)
-            shutil.move(content, path)
+            write_whole(path, lambda temporary: shutil.copyfile(content, temporary))
             self._images[image_id] = StoredImage(image_id, path)
+            if not same:
+                for label in self._label_files(image_id):
+                    label.unlink(missing_ok=True)
+                self._write_datalist()
             return self._images[image_id]
 
     def save_label(self, image_id: str, file_name: str, content: Path) -> Path:
@@ -208,6 +214,19 @@ def image_suffix(file_name: str) -> str:
     if not suffix:
         raise SalusError(f"{file_name}: is no image that is read; send DICOM, NIfTI, NRRD, PNG or JPEG")
     return suffix
+
+
+def image_name(file_name: str) -> str:
+    """Return an image file's name without its suffix.
+
+    Raises:
+        SalusError: it is none of an image.
+
+    Example:
+        >>> image_name("patient.001.nii.gz")
+        'patient.001'
+    """
+    return Path(file_name).name[: -len(image_suffix(file_name))]
 
 
 def checksum(path: Path) -> str:
