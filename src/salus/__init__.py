@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from salus.scan import Scan
     from salus.segmentation.prompt_session import PromptSession
     from salus.segmentation.result import Segmentation
-    from salus.segmentation.segmenter import Segmenter, segment
+    from salus.segmentation.segment import segment
+    from salus.segmentation.segmenter import Segmenter
     from salus.write.lesion_table import read_lesions
 
 __version__ = "0.2.0"
@@ -47,7 +48,7 @@ _MODULES = {
     "read_lesions": "salus.write.lesion_table",
     "read_scan": "salus.read.frames",
     "score": "salus.metrics.segmentation",
-    "segment": "salus.segmentation.segmenter",
+    "segment": "salus.segmentation.segment",
 }
 """The module of each public name; a test compares it with the imports above."""
 

@@ -180,8 +180,7 @@ class ImageStore:
 
     def _add(self, path: Path) -> None:
         """Give an image its name without the suffix as ID, or with it where another one has that."""
-        stem = path.name.removesuffix(_suffix(path))
-        image_id = next((name for name in (stem, path.name) if name not in self._images), str(path))
+        image_id = next((name for name in (image_name(path.name), path.name) if name not in self._images), str(path))
         self._images[image_id] = StoredImage(image_id, path)
 
     def _label_files(self, image_id: str) -> list[Path]:
@@ -217,16 +216,9 @@ def image_suffix(file_name: str) -> str:
 
 
 def image_name(file_name: str) -> str:
-    """Return an image file's name without its suffix.
-
-    Raises:
-        SalusError: it is none of an image.
-
-    Example:
-        >>> image_name("patient.001.nii.gz")
-        'patient.001'
-    """
-    return Path(file_name).name[: -len(image_suffix(file_name))]
+    """Return an image file's name without its suffix: "patient.001" of "patient.001.nii.gz"."""
+    path = Path(file_name)
+    return path.name[: len(path.name) - len(_suffix(path))]
 
 
 def checksum(path: Path) -> str:

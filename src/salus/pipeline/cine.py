@@ -85,11 +85,12 @@ def write_cines(folder: Path, records: Sequence[Record], changed: set[str], *, o
         interval = None
         with suppress(SalusError):  # the file may be gone since; time is then counted in frames
             interval = source_file(Path(frames[0].image)).frames().seconds
-        shown = [record for record in frames if output_path(folder, "overlay", record.name).is_file()]
-        if overlays and shown:  # an earlier run may have made some frames without
-            pictures = [output_path(folder, "overlay", record.name) for record in shown]
-            write_strip(cine_folder / "strip.jpg", pictures, [record.frame or 0 for record in shown])
-            write_animation(cine_folder / "overlay.gif", pictures, interval)
+        if overlays:
+            paths = {record.frame or 0: output_path(folder, "overlay", record.name) for record in frames}
+            pictures = {number: path for number, path in paths.items() if path.is_file()}  # earlier runs may lack some
+            if pictures:
+                write_strip(cine_folder / "strip.jpg", list(pictures.values()), list(pictures))
+                write_animation(cine_folder / "overlay.gif", list(pictures.values()), interval)
         _write_areas(cine_folder, frames, interval)
 
 

@@ -67,7 +67,7 @@ def best_threshold(probability: np.ndarray) -> tuple[float, float]:
     a set of the most probable pixels (Lipton, Elkan & Naryanaswamy 2014; Dai & Li 2023, "RankDice").
 
     Args:
-        probability: (height, width) in [0, 1], calibrated.
+        probability: (height, width) in [0, 1].
 
     Returns:
         The threshold, and the expected Dice of the mask `probability >= threshold`; both 0 for a map of zeros.

@@ -79,7 +79,7 @@ def make_record(segmentation: Segmentation, image: str, name: str, **file: Any) 
 
     Example:
         >>> from salus.data.phantom.make import make_phantom
-        >>> from salus.segmentation.segmenter import segment
+        >>> from salus.segmentation.segment import segment
         >>> record = make_record(segment(make_phantom(3).image), "scan.png", "scan")
         >>> (record.result == "tumour") == bool(record.lesions)
         True
