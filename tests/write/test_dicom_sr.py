@@ -73,6 +73,8 @@ def test_a_report_holds_every_figure_with_its_unit(spacing, image, tmp_path):
             assert one.value == pytest.approx(getattr(lesion, attribute), rel=1e-9), attribute
         assert measurements[codes.SCT.LongAxis.value, "SCT"].unit.value == ("mm" if spacing else "{pixels}")
         assert measurements[codes.SCT.Area.value, "SCT"].unit.value == ("mm2" if spacing else "{square pixels}")
+        presence = measurements.pop(("presence", "99SALUS"))
+        assert presence.value == pytest.approx(segmentation.presence)
         assert len(measurements) == len(FIGURES)  # contrast is left out, for it was not measured
         ring = group.roi.value
         rows, columns = np.nonzero(planes(segmentation)[..., lesion.number - 1])
@@ -80,6 +82,39 @@ def test_a_report_holds_every_figure_with_its_unit(spacing, image, tmp_path):
         assert (ring[:, 1].min(), ring[:, 1].max()) == (rows.min(), rows.max() + 1)
         assert group.reference_type == codes.DCM.ImageRegion
         assert group.roi.ContentSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID == source.SOPInstanceUID
+
+
+def comments(group):
+    """The free text of a group of measurements."""
+    return [item.TextValue for item in group[0].ContentSequence if item.name == codes.DCM.Comment]
+
+
+STRANGE = "unlike the breast ultrasound the network knows"
+
+
+def test_the_flags_of_an_image_stand_in_its_first_group(image, tmp_path):
+    flagged = replace(segmentation_of(MASK, SPACING), flags=(STRANGE, "a lesion touches the image's border"))
+    write_sr(tmp_path / "sr.dcm", open_dicom(image), [flagged])
+    groups = hd.sr.srread(tmp_path / "sr.dcm").content.get_planar_roi_measurement_groups()
+    assert [comments(group) for group in groups] == [[STRANGE], *[[]] * (len(groups) - 1)]  # the border has a code
+
+
+@pytest.mark.parametrize("deidentified", [False, True])
+def test_an_image_without_a_lesion_keeps_its_flags_and_its_presence(deidentified, image, tmp_path):
+    empty = replace(segmentation_of(np.zeros_like(MASK), SPACING), flags=(STRANGE,), presence=0.125)
+    write_sr(tmp_path / "sr.dcm", open_dicom(image), [empty], deidentified=deidentified)
+    (group,) = hd.sr.srread(tmp_path / "sr.dcm").content.get_image_measurement_groups()
+    assert comments(group) == [STRANGE]
+    (presence,) = group.get_measurements()
+    assert (presence.name.value, presence.value) == ("presence", 0.125)
+
+
+def test_of_a_cine_only_frames_with_something_to_say_have_a_group(cine, tmp_path):
+    empty = [replace(one, mask=np.zeros_like(one.mask), lesions=()) for one in frames()]
+    write_sr(tmp_path / "sr.dcm", open_dicom(cine), [empty[0], replace(empty[1], flags=(STRANGE,)), empty[2]])
+    (group,) = hd.sr.srread(tmp_path / "sr.dcm").content.get_image_measurement_groups()
+    assert comments(group) == [STRANGE]
+    assert int(group.source_images[0].ReferencedSOPSequence[0].ReferencedFrameNumber) == 2
 
 
 def test_a_report_of_a_cine_names_the_frames(cine, tmp_path):

@@ -50,9 +50,14 @@ def summarise_scores(rows: Sequence[Row]) -> dict[str, Any]:
     return summary
 
 
-def render_summary(summary: dict[str, Any]) -> str:
-    """Render the summary as a text table: means, and in brackets their 95 % intervals."""
-    lines = [f"{'':<34}{'256 x 256':>12}{'native':>12}  {'95 % interval (native)'}"]
+def render_summary(summary: dict[str, Any], size: int = 256) -> str:
+    """Render the summary as a text table: means at the network's size and at the images' own, with 95 % intervals.
+
+    Args:
+        summary: of `summarise_scores`.
+        size: height and width at which the images were scored as "network", pixels.
+    """
+    lines = [f"{'':<34}{f'{size} x {size}':>12}{'native':>12}  {'95 % interval (native)'}"]
     for name, info in SCORES.items():
         means = [summary[resolution]["scores"][name]["mean"] for resolution in ("network", "native")]
         title = f"{info.title} ({info.unit})" if info.unit else info.title

@@ -19,6 +19,7 @@ from salus import __version__
 from salus.atomic import write_whole
 from salus.measure.lesions import Lesion
 from salus.read.dicom import DicomFrames
+from salus.segmentation.region_results import AT_BORDER
 from salus.segmentation.result import Segmentation
 from salus.segmentation.review import Rejection
 from salus.write.dicom_deidentify import deidentify, deidentify_item
@@ -89,18 +90,31 @@ def write_sr(
 
 
 def _groups(hd: Any, header: Any, segmentation: Segmentation, deidentified: bool) -> Iterator[Any]:
-    """Yield the groups of one image or frame; the first one has the reader's comment, which may name the patient."""
-    description = segmentation.description
+    """Yield the groups of one image or frame.
+
+    The first one has the remarks on the image and the reader's comment, which may name the patient. A frame without a
+    lesion has a group only where something is to be said of it.
+    """
+    description, remarks = segmentation.description, _remarks(segmentation)
     groups: Iterator[Any] = (_lesion_group(hd, header, segmentation, *pair) for pair in lesion_masks(segmentation))
+    described = description and (description.comment or description.mark or description.rejected)
+    if not segmentation.lesions and (segmentation.frame is None or remarks or described):
+        groups = iter([_no_lesion_group(hd, header, segmentation)])
     if description:
-        if not segmentation.lesions and (description.comment or description.mark or description.rejected):
-            groups = iter([_no_lesion_group(hd, header, segmentation)])
         rejected = enumerate(description.rejected, 1)
         groups = chain(groups, (_rejected_group(hd, header, segmentation.frame, *pair) for pair in rejected))
     for number, group in enumerate(groups):
-        if description and number == 0 and not deidentified:
-            add_comment(hd, group, description)
+        if number == 0:
+            group[0].ContentSequence.extend(comment_item(hd, remark) for remark in remarks)
+            if description and not deidentified:
+                add_comment(hd, group, description)
         yield group
+
+
+def _remarks(segmentation: Segmentation) -> list[str]:
+    """List what a reader must know of an image, but for what the report states in codes."""
+    coded = {AT_BORDER, segmentation.calibration.remark if segmentation.calibration else ""}
+    return [flag for flag in segmentation.flags if flag not in coded]
 
 
 def _build_report(hd: Any, header: Any, group: Any, network: str, reader: str | None) -> Any:
@@ -174,7 +188,8 @@ def _lesion_group(hd: Any, header: Any, segmentation: Segmentation, lesion: Lesi
         measurements=[
             hd.sr.Measurement(name, value, unit)
             for name, value, unit in _measurements(hd, lesion, segmentation.review is not None)
-        ],
+        ]
+        + _presence(hd, segmentation),
         qualitative_evaluations=list(_evaluations(hd, segmentation, lesion)),
     )
 
@@ -187,6 +202,7 @@ def _no_lesion_group(hd: Any, header: Any, segmentation: Segmentation | None = N
     return hd.sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=hd.sr.TrackingIdentifier(uid=tracking_uid(header, 0), identifier="No lesion"),
         finding_sites=[hd.sr.FindingSite(codes.SCT.Breast)],
+        measurements=_presence(hd, segmentation) if segmentation else None,
         qualitative_evaluations=[
             hd.sr.QualitativeEvaluation(_own_code(hd, "result", "Result"), _own_code(hd, "none", "No tumour found")),
             *(mark_evaluations(hd, description) if description else ()),
@@ -243,6 +259,16 @@ def _measurements(hd: Any, lesion: Lesion, reviewed: bool) -> Iterator[tuple[Any
         yield _own_code(hd, "agreement", "Agreement of the network with the reader's outline"), lesion.confidence, ratio
     else:
         yield _own_code(hd, "confidence", "Expected Dice coefficient"), lesion.confidence, ratio
+
+
+def _presence(hd: Any, segmentation: Segmentation) -> list[Any]:
+    """State the network's probability that the image shows a tumour at all; none of an outline that a reader saved."""
+    from pydicom.sr.codedict import codes
+
+    if segmentation.review is not None:
+        return []
+    name = _own_code(hd, "presence", "Probability that the image shows a tumour")
+    return [hd.sr.Measurement(name, segmentation.presence, codes.UCUM.NoUnits)]
 
 
 def _evaluations(hd: Any, segmentation: Segmentation, lesion: Lesion) -> Iterator[Any]:
