@@ -16,6 +16,7 @@ from salus.segmentation.postprocess import (
     image_threshold,
     measure_regions,
     outline,
+    remove_unsure,
     threshold_and_clean,
 )
 
@@ -53,6 +54,39 @@ def test_an_outline_is_empty_below_the_presence_limit_and_above_the_threshold(pr
     assert probability.shape == mask.shape == (30, 20)
     np.testing.assert_allclose(probability, 1 / (1 + np.exp(-1)), atol=1e-6)
     assert mask.all() == mask.any() == left
+
+
+def two_places(sure, unsure):
+    """A probability map of two discs, the larger one unsure, and the mask of each."""
+    rows, columns = np.mgrid[:64, :64]
+    small, large = (rows - 16) ** 2 + (columns - 16) ** 2 < 36, (rows - 40) ** 2 + (columns - 40) ** 2 < 300
+    return np.where(small, sure, np.where(large, unsure, 0.01)), small, large
+
+
+def test_places_of_which_the_network_is_much_less_sure_than_of_the_surest_are_left_out():
+    p, small, large = two_places(0.95, 0.7)
+    settings = NetworkSettings("net", 64, threshold=None, unsure=0.9)
+    np.testing.assert_array_equal(outline(clipped_logit(p), 1.0, p.shape, settings)[1], small)
+    everything = replace(settings, unsure=0.7)
+    np.testing.assert_array_equal(outline(clipped_logit(p), 1.0, p.shape, everything)[1], small | large)
+
+
+def test_a_given_threshold_is_taken_as_it_is():
+    p, small, large = two_places(0.95, 0.7)
+    settings = NetworkSettings("net", 64, threshold=None, unsure=0.9)
+    np.testing.assert_array_equal(outline(clipped_logit(p), 1.0, p.shape, settings, 0.5)[1], small | large)
+    fixed = replace(settings, threshold=0.5)
+    np.testing.assert_array_equal(outline(clipped_logit(p), 1.0, p.shape, fixed)[1], small | large)
+
+
+def test_the_surest_place_is_sought_in_all_regions_of_an_image():
+    p, small, large = two_places(0.95, 0.7)
+    empty = np.zeros_like(small)
+    kept = remove_unsure([large, small, empty], [p, p, p], 0.9)
+    np.testing.assert_array_equal(kept, [empty, small, empty])
+    assert all(one.dtype == bool for one in kept)
+    np.testing.assert_array_equal(remove_unsure([large, empty], [p, p], 0.9), [large, empty])
+    assert remove_unsure([], [], 0.9) == []
 
 
 def test_lesions_of_regions_lie_at_their_places_each_with_its_own_spacing():

@@ -6,8 +6,8 @@ It is one ONNX file with its settings inside, under the metadata key "salus":
             float32 in [-1, 1], as `salus.prompts.render` draws it, all zeros without a prompt
     outputs "probability"  (n, S, S, 1);  "saliency" (n, T, T, 1), T = S or less;  "presence" (n, 1), that there is a
             tumour at all;  "strangeness" (n, 1), how far the image lies from those the network knows
-    settings size, threshold, temperature, presence, restraint, strange, smallest, name (`NetworkSettings`), and the
-            card's figures
+    settings name, size, threshold, temperature, presence, restraint, strange, smallest, unsure (`NetworkSettings`), and
+            the card's figures
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ class NetworkSettings:
         restraint: limits of presence to choose from, by name, "balanced" and "strict"; see `restrain`.
         strange: strangeness above which an image is flagged.
         smallest: components that cover less than this share of the image are dropped.
+        unsure: where each image has its own threshold, components whose mean probability is less than this share of
+            the surest component's are dropped; see `salus.segmentation.postprocess.remove_unsure`. 0 keeps all.
         keep_aspect: the image is put into the input's square with its aspect ratio kept, see
             `salus.preprocess.letterbox`; else it is squashed.
         tta: the network was calibrated on means of its outputs for an image and for its mirror; see `predict`.
@@ -59,6 +61,7 @@ class NetworkSettings:
     presence: float = 0.0
     strange: float = 1.0
     smallest: float = 0.0005
+    unsure: float = 0.0
     tta: bool = False
     refine: bool = False
     keep_aspect: bool = False

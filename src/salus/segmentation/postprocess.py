@@ -1,9 +1,10 @@
 """Turn a network's outputs into a probability map, a mask and measured lesions at the image's size.
 
-    logit -> / temperature -> sigmoid -> resize -> threshold -> remove small components -> presence limit -> measure
+    logit -> / temperature -> sigmoid -> resize -> threshold -> remove small components -> remove unsure components
+          -> presence limit -> measure
 
 The threshold is the network's own, or for each image the one at which the expected Dice is largest by the probabilities
-before the temperature.
+before the temperature. Only in the latter case are unsure components removed: a given threshold is taken as it is.
 
 The segmenter, the judging of a training run, the fit of the temperature and the page all call these functions.
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from scipy.ndimage import label
+from scipy.ndimage import label, mean
 from scipy.special import expit, logit
 
 from salus.measure.lesions import EIGHT_CONNECTED, Lesion, expected_dice, measure_lesions, number_by_size, shift_lesion
@@ -133,6 +134,42 @@ def threshold_and_clean(probability: np.ndarray, threshold: float, smallest: flo
     return mask
 
 
+def remove_unsure(masks: Sequence[np.ndarray], probabilities: Sequence[np.ndarray], share: float) -> list[np.ndarray]:
+    """Remove the components of an image of which the network is much less sure than of the surest one.
+
+    Most images show one tumour. A network that is sure of it and marks a second, larger and doubtful place as well
+    loses more by that place than it gains in the few images with two (docs/results/segment.md).
+
+    Args:
+        masks: of each region of the image, (height, width) bool.
+        probabilities: of each region, (height, width) in [0, 1].
+        share: 8-connected components whose mean probability is less than this share of the largest mean are removed;
+            0 keeps all.
+
+    Returns:
+        The masks of the regions, new where something was removed.
+
+    Example:
+        >>> probability = np.array([[0.9, 0.0, 0.5, 0.5]])
+        >>> (mask,) = remove_unsure([probability > 0], [probability], share=0.9)
+        >>> mask.astype(int).tolist()
+        [[1, 0, 0, 0]]
+    """
+    if not share:
+        return list(masks)
+    labelled = [label(mask, EIGHT_CONNECTED) for mask in masks]
+    means = [
+        np.array(mean(probability, labels, np.arange(1, count + 1)))
+        for probability, (labels, count) in zip(probabilities, labelled, strict=True)
+    ]
+    if sum(map(len, means)) < 2:
+        return list(masks)
+    least = share * max(values.max() for values in means if len(values))
+    return [
+        np.concatenate([[False], values >= least])[labels] for values, (labels, _) in zip(means, labelled, strict=True)
+    ]
+
+
 def outline(
     logits: np.ndarray,
     presence: float,
@@ -146,16 +183,17 @@ def outline(
         logits: (S, S), before the temperature.
         presence: probability that the image shows a tumour at all.
         shape: (height, width) of the image.
-        settings: temperature, threshold, smallest component and presence limit.
-        threshold: in place of `image_threshold`.
+        settings: temperature, threshold, smallest component, unsure components and presence limit.
+        threshold: in place of `image_threshold`; unsure components then stay.
 
     Returns:
         Probability, (height, width) float32 in [0, 1]; mask, (height, width) bool, empty below the presence limit.
     """
     probability = resize_map(apply_temperature(logits, settings.temperature), shape, settings.keep_aspect)
-    if threshold is None:
-        threshold = image_threshold([logits], settings)
-    mask = threshold_and_clean(probability, threshold, settings.smallest)
+    chosen = image_threshold([logits], settings) if threshold is None else threshold
+    mask = threshold_and_clean(probability, chosen, settings.smallest)
+    if threshold is None and settings.threshold is None:
+        (mask,) = remove_unsure([mask], [probability], settings.unsure)
     if presence < settings.presence:
         mask[:] = False
     return probability, mask

@@ -17,6 +17,7 @@ from salus.segmentation.postprocess import (
     image_threshold,
     measure_regions,
     outline,
+    remove_unsure,
     resize_map,
 )
 from salus.segmentation.result import Segmentation
@@ -62,9 +63,11 @@ def interpret_outputs(
         outputs: for each of `scan.parts` those of a batch of one, by name; see `salus.segmentation.network`.
         settings: of the network.
         threshold: probability from which on a pixel is tumour; None takes that of `image_threshold`.
-        prompt: what a person points at; a region with a lesion pointed at is not left empty for want of presence.
+        prompt: what a person points at; a region with a lesion pointed at is not left empty for want of presence, and
+            no component is removed as unsure.
     """
     logits = [clipped_logit(output["probability"][0, ..., 0]) for output in outputs]
+    may_remove = threshold is None and settings.threshold is None and not prompt
     if threshold is None:
         threshold = image_threshold(logits, settings)
     results = []
@@ -75,6 +78,9 @@ def interpret_outputs(
         probability, mask = outline(logit, presence, shape, replace(settings, presence=limit), threshold)
         saliency = resize_map(output["saliency"][0, ..., 0], shape, settings.keep_aspect)
         results.append(RegionResult(region, mask, probability, saliency, presence, strangeness))
+    if may_remove:
+        sure = remove_unsure([one.mask for one in results], [one.probability for one in results], settings.unsure)
+        results = [replace(result, mask=mask) for result, mask in zip(results, sure, strict=True)]
     return _combine(scan, results, settings, threshold)
 
 

@@ -46,6 +46,8 @@ async function fetchFrame(openCase, number) {
     edited: false,   // the outline on the page is not the one that the server holds
     outdated: false, // the measurements are of an earlier outline
   };
+  if (answer.corrected) await networkMask(openCase, frame);
+  else frame.networkMask = mask.slice();
   frame.prompted = await promptedOf(openCase, frame, answer.prompts, answer.derived_from);
   if (await takeUpDraft(openCase, frame)) await measureDraft(openCase, frame);
   openCase.loaded.set(number, frame);
@@ -90,15 +92,15 @@ export async function networkMask(openCase, frame) {
   return (frame.networkMask = values.map((value) => (value > 127 ? 1 : 0)));
 }
 
-// What a frame's threshold gives for what was pointed at, without the reader's strokes: 1 in the mask, 0 outside. Where
-// the network believes in no tumour and nothing was pointed at, its own threshold gives nothing.
+// What a frame's threshold gives for what was pointed at, without the reader's strokes: 1 in the mask, 0 outside. The
+// network's own threshold, where nothing was pointed at, gives the network's outline.
 export function referenceMask(frame, threshold = frame.threshold) {
   const { probability, width, height, answer, prompted } = frame;
   if (prompted?.mask) {
     const isOwn = Math.abs(threshold - prompted.threshold) < 1e-6;
     return joinWithBase(isOwn ? prompted.mask : maskAt(frame, prompted.probability, threshold), prompted, width, height);
   }
-  if (Math.abs(threshold - answer.network_threshold) < 1e-6 && answer.presence < state.info.presence) return new Uint8Array(probability.length);
+  if (Math.abs(threshold - answer.network_threshold) < 1e-6) return frame.networkMask.slice();
   return maskAt(frame, probability, threshold);
 }
 
