@@ -23,7 +23,7 @@ def _summary(card: dict[str, Any]) -> list[str]:
         f"- Data: {'; '.join(data)}",
         f"- Trained on: {card['trained_on']}, from {card['started_from']}",
         f"- Settings: threshold {_threshold(settings)}, temperature {settings['temperature']}, presence "
-        f"{settings['presence']}, smallest part {settings['smallest']:.2%} of the image",
+        f"{settings['presence']}, smallest part {settings['smallest']:.2%} of the image{_unsure(settings)}",
         f"- Must not be used for: {card['limits']}",
         "- Known to fail on: " + "; ".join(card["failures"]) + ".",
     ]
@@ -32,6 +32,11 @@ def _summary(card: dict[str, Any]) -> list[str]:
 def _threshold(settings: dict[str, Any]) -> str:
     threshold = settings["threshold"]
     return "that of the largest expected Dice, for each image" if threshold is None else f"{threshold}"
+
+
+def _unsure(settings: dict[str, Any]) -> str:
+    share = settings.get("unsure", 0.0)
+    return f", places of at least {share:g} of the surest place's mean probability" if share else ""
 
 
 def _scores(card: dict[str, Any]) -> list[str]:

@@ -22,6 +22,10 @@ PREDICTIONS = "raw.npz"
 FINAL = "final"
 """Folder of the training on every image."""
 
+UNSURE = 0.8
+"""Places whose mean probability is less than this share of the surest place's are left out; see
+`salus.segmentation.postprocess.remove_unsure`. At .8 fewer tumours are lost by it than at .9, and Dice is nearly as high.
+"""
 
 RETIRED = {"synthetic_free": False, "pasted": 0.0, "folded": True, "empty_dice": False}
 """Settings of earlier recipes that are gone, with the values by which a run is still the same."""
@@ -72,6 +76,7 @@ class TrainingConfig:
             self.name,
             recipe.size,
             threshold=None,
+            unsure=UNSURE,
             tta=self.tta,
             refine=self.tta and recipe.prompted > 0,
             keep_aspect=recipe.keep_aspect,
