@@ -120,14 +120,22 @@ def test_empty_predictions_are_warned_of(published, tmp_path, capsys):
 
 
 def test_a_network_that_was_trained_on_the_images_is_warned_of(published, tmp_path, capsys, monkeypatch):
-    """By the digests in its card: of the images, or of the whole set."""
+    """By the digests in its card: of the images, or in cards of before of the whole set."""
     from salus.data.fingerprint import fingerprint, image_digests
     from salus.data.layouts import read_data_set
 
     cases = read_data_set(published).labelled
     by_set = {"data": {"published": {"sha256": fingerprint(cases)["sha256"]}}, "trained_on": "every image"}
     by_image = {"data": {"other": {"sha256": "0", "image_sha256": sorted(image_digests(cases[:5]))}}}
-    for card, text in ((by_set, "every image of published"), (by_image, "trained on 5 of these 12"), ({}, None)):
+    left_out = {"data": {"published": {"sha256": fingerprint(cases)["sha256"], "image_sha256": []}}}
+    fine_tuned = {"data": {}, "inherited": [{"name": "first", **by_image}]}
+    for card, text in (
+        (by_set, "every image of published"),
+        (by_image, "trained on 5 of these 12"),
+        (fine_tuned, "first, from which salus-7 was fine-tuned, was trained on 5 of these 12"),
+        (left_out, None),
+        ({}, None),
+    ):
         network = write_network(tmp_path / "net.onnx", card)
         assert main(["evaluate", "--network", str(network), str(published)]) == 0
         err = capsys.readouterr().err

@@ -83,7 +83,7 @@ def start(run: Path, config: TrainingConfig, log: Log = print, execution: Execut
     execution.devices.check_batch(config.recipe.batch)
     data, fingerprints = _read_data(config, log)
     start_run(run, asdict(config), fingerprints, data.fold_assignment())
-    for line in seen_before(config, fingerprints):
+    for line in seen_before(config, data, fingerprints):
         log(f"mind: {line}")
     return _finish(run, config, data, fingerprints, log, execution)
 
