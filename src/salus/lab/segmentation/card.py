@@ -95,7 +95,7 @@ def make_card(
         "asked": _judged_network(config),
         "scores": summarise_by_subset(rows),
         "restraint": restraint_costs(rows, settings),
-        "calibration": reliability(predictions, data.masks, settings.temperature),
+        "calibration": reliability(predictions, settings, data.masks, data.shapes),
         "coverage": dice_by_coverage(rows),
         "certainty": accuracy_by_confidence(rows),
     }

@@ -64,7 +64,7 @@ def _scores(card: dict[str, Any]) -> list[str]:
         *[_score_row(title, entry) for title, entry in judged["scores"].items()],
         "",
         *_restraint_table(judged.get("restraint", {})),
-        f"Calibration error of the pixels: {calibration['before']['error']:.4f} before the temperature, "
+        f"Calibration error of the images' pixels: {calibration['before']['error']:.4f} before the temperature, "
         f"{calibration['after']['error']:.4f} after.",
         "",
         "| share of images it is surest of | " + " | ".join(f"{share:.0%}" for share in coverage["share"]) + " |",

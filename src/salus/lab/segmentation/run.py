@@ -214,7 +214,7 @@ def _finish(
     predictions = read_held_out(run, range(1, config.judged + 1), data)
     settings = config.network_settings()
     if predictions is not None:
-        settings = calibrate(predictions, settings, data.masks, data.sets)
+        settings = calibrate(predictions, settings, data.masks, data.sets, data.shapes)
     rows, card = make_card(config, data, fingerprints, predictions, settings, log)
     write_whole(path, partial(_copy_with_card, tasks[-1 if config.final else 0].folder / NETWORK, card))
     if rows:
