@@ -5,6 +5,7 @@ import json
 import shutil
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -22,9 +23,11 @@ from salus.lab.segmentation.card import make_card, seen_before
 from salus.lab.segmentation.card_text import card_text
 from salus.lab.segmentation.config import NETWORK, TrainingConfig, load_config
 from salus.lab.segmentation.judge import summarise_by_subset
-from salus.lab.segmentation.run import read_run_data, resume, start
+from salus.lab.segmentation.run import Execution, read_run_data, resume, start
 from salus.lab.segmentation.train import train_segmenter
+from salus.ray_cluster import RAY
 from salus.segmentation.segmenter import Segmenter
+from salus.weights import SHIPPED_NETWORK
 
 
 def silent(line):
@@ -121,6 +124,66 @@ def test_a_run_resumes_only_on_the_data_it_was_started_with(run, tmp_path):
     (copy / "run.json").write_text(json.dumps({**settings, "fingerprint": {"set": "0" * 64}}))
     with pytest.raises(SalusError, match="the data have changed since"):
         resume(copy, silent)
+
+
+class Stopped(Exception):
+    """Raised in place of a training."""
+
+
+@pytest.fixture
+def stopped(tmp_path, monkeypatch):
+    """Lets every training on a cluster stop before it begins; returns the folders of the runs that were asked for."""
+    runs = []
+
+    def train_on_cluster(run, *rest):
+        runs.append(run)
+        raise Stopped
+
+    monkeypatch.setattr("salus.lab.segmentation.ray_tasks.train_on_cluster", train_on_cluster)
+    write_phantoms(tmp_path / "set", 6, seed=5)
+    monkeypatch.chdir(tmp_path)
+    return runs
+
+
+def config_of(folder, **settings):
+    return TrainingConfig((str(folder / "set"),), "tiny", folds=3, recipe=replace(SMALL, steps=2), **settings)
+
+
+def test_a_cluster_gets_the_whole_path_of_a_run(stopped, tmp_path):
+    """Its workers have other current folders than the command."""
+    with pytest.raises(Stopped):
+        start(Path("run"), config_of(tmp_path), silent, Execution(engine=RAY))
+    assert stopped == [tmp_path / "run"]
+
+
+def test_a_run_goes_on_only_from_the_network_file_that_it_started_from(stopped, tmp_path):
+    network = Path(shutil.copy(SHIPPED_NETWORK, tmp_path / "net.onnx"))
+    with pytest.raises(Stopped):
+        start(tmp_path / "run", config_of(tmp_path, start_from=str(network)), silent, Execution(engine=RAY))
+    with pytest.raises(Stopped):
+        resume(tmp_path / "run", silent, Execution(engine=RAY))
+    network.write_bytes(network.read_bytes() + b"\0")
+    with pytest.raises(SalusError, match=r"net\.onnx: is not the network any more that .*run started from"):
+        resume(tmp_path / "run", silent, Execution(engine=RAY))
+    network.unlink()
+    with pytest.raises(SalusError, match=r"net\.onnx: cannot be read"):
+        resume(tmp_path / "run", silent, Execution(engine=RAY))
+
+
+def test_a_run_that_goes_on_with_another_backend_says_so(stopped, tmp_path):
+    lines = []
+    with pytest.raises(Stopped):
+        start(tmp_path / "run", config_of(tmp_path, backend="torch"), silent, Execution(engine=RAY))
+    with pytest.raises(Stopped):
+        resume(tmp_path / "run", lines.append, Execution(engine=RAY))
+    assert lines[0].startswith("mind: the run was started on torch and goes on with tensorflow")
+
+
+def test_what_is_left_of_another_run_is_not_taken_for_done(stopped, tmp_path):
+    """Of a run whose run.json was removed: its networks learnt from other images, maybe those held out now."""
+    (tmp_path / "run" / "fold-1").mkdir(parents=True)
+    with pytest.raises(SalusError, match="run: holds other files; name a new folder"):
+        start(tmp_path / "run", config_of(tmp_path), silent, Execution(engine=RAY))
 
 
 def test_two_sets_of_one_name_are_refused(tmp_path):
