@@ -119,6 +119,15 @@ def test_empty_predictions_are_warned_of(published, tmp_path, capsys):
     assert "every prediction is empty" in capsys.readouterr().err
 
 
+def test_a_table_that_cannot_be_written_is_named_before_anything_is_scored(published, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("salus.evaluation.scoring.evaluate", lambda *rest, **options: pytest.fail("it was scored"))
+    table = tmp_path / "absent" / "scores.csv"
+    assert main(["evaluate", str(published / "masks"), str(published), "-o", str(table)]) == 2
+    assert f"{table.parent}: no such folder for the scores" in capsys.readouterr().err
+    assert main(["evaluate", str(published / "masks"), str(published), "-o", str(tmp_path)]) == 2
+    assert f"{tmp_path}: is a folder; name a file for the scores" in capsys.readouterr().err
+
+
 def test_a_network_that_was_trained_on_the_images_is_warned_of(published, tmp_path, capsys, monkeypatch):
     """By the digests in its card: of the images, or in cards of before of the whole set."""
     from salus.data.fingerprint import fingerprint, image_digests
@@ -127,15 +136,7 @@ def test_a_network_that_was_trained_on_the_images_is_warned_of(published, tmp_pa
     cases = read_data_set(published).labelled
     by_set = {"data": {"published": {"sha256": fingerprint(cases)["sha256"]}}, "trained_on": "every image"}
     by_image = {"data": {"other": {"sha256": "0", "image_sha256": sorted(image_digests(cases[:5]))}}}
-    left_out = {"data": {"published": {"sha256": fingerprint(cases)["sha256"], "image_sha256": []}}}
-    fine_tuned = {"data": {}, "inherited": [{"name": "first", **by_image}]}
-    for card, text in (
-        (by_set, "every image of published"),
-        (by_image, "trained on 5 of these 12"),
-        (fine_tuned, "first, from which salus-7 was fine-tuned, was trained on 5 of these 12"),
-        (left_out, None),
-        ({}, None),
-    ):
+    for card, text in ((by_set, "every image of published"), (by_image, "trained on 5 of these 12"), ({}, None)):
         network = write_network(tmp_path / "net.onnx", card)
         assert main(["evaluate", "--network", str(network), str(published)]) == 0
         err = capsys.readouterr().err

@@ -125,7 +125,10 @@ def read_cross_validation_data(
             log(f"note: {remark}")
         cases = data_set.labelled
         if not cases:
-            raise SalusError(f"{folder}: no image has a mask; maps can only be judged where the truth is known")
+            raise SalusError(
+                f"{folder}: no image has a mask; name folders of images with masks (salus train takes others beside "
+                "them, after --unlabelled)"
+            )
         if limit and len(cases) > limit:
             cases = tuple(cases[int(i)] for i in np.linspace(0, len(cases) - 1, limit).round())
         bad: list[str] = []
