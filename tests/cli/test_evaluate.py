@@ -119,8 +119,17 @@ def test_empty_predictions_are_warned_of(published, tmp_path, capsys):
     assert "every prediction is empty" in capsys.readouterr().err
 
 
+def test_a_table_that_cannot_be_written_is_named_before_anything_is_scored(published, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("salus.evaluation.scoring.evaluate", lambda *rest, **options: pytest.fail("it was scored"))
+    table = tmp_path / "absent" / "scores.csv"
+    assert main(["evaluate", str(published / "masks"), str(published), "-o", str(table)]) == 2
+    assert f"{table.parent}: no such folder for the scores" in capsys.readouterr().err
+    assert main(["evaluate", str(published / "masks"), str(published), "-o", str(tmp_path)]) == 2
+    assert f"{tmp_path}: is a folder; name a file for the scores" in capsys.readouterr().err
+
+
 def test_a_network_that_was_trained_on_the_images_is_warned_of(published, tmp_path, capsys, monkeypatch):
-    """By the digests in its card: of the images, or of the whole set."""
+    """By the digests in its card: of the images, or in cards of before of the whole set."""
     from salus.data.fingerprint import fingerprint, image_digests
     from salus.data.layouts import read_data_set
 

@@ -89,7 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SalusError as error:
         return _fail(str(error), 2)
     except KeyboardInterrupt:
-        return _fail(getattr(args, "when_interrupted", "interrupted"), 130)
+        message = getattr(args, "when_interrupted", "interrupted")
+        return _fail(message() if callable(message) else message, 130)
     except BrokenPipeError:
         _discard_output()
         return 0

@@ -12,6 +12,9 @@ from salus.cli.output import log
 if TYPE_CHECKING:
     from salus.lab.benchmark.config import BenchmarkConfig
 
+BESIDE_RESUME = ("backend", "threads", "engine", "address")
+"""What counts beside --resume; the rest is that of the run."""
+
 
 def add_parser(commands: Any) -> None:
     """Add the command's options."""
@@ -76,7 +79,7 @@ def add_parser(commands: Any) -> None:
     shared_options.add_skip_bad(parser)
     shared_options.add_backend(parser)
     shared_options.add_training_engine(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -85,11 +88,13 @@ def run(args: argparse.Namespace) -> None:
     from salus.lab.benchmark.config import BenchmarkConfig
     from salus.lab.training.backend import use_backend
 
-    if (args.resume is None) == (args.data is None or args.output is None):
+    if args.resume is not None:
+        shared_options.refuse_settings_of_new_run(args, BESIDE_RESUME)
+    elif args.data is None or args.output is None:
         raise SalusError("name a data set and a new folder (salus benchmark DATA -o RUN), or --resume RUN")
     shared_options.check_training_engine(args)
     folder = args.resume or args.output
-    args.when_interrupted = f"interrupted; continue with: salus benchmark --resume {folder}"
+    args.when_interrupted = shared_options.advise_to_resume("salus benchmark", folder)
     if args.resume:
         use_backend(args.backend or BenchmarkConfig.load(args.resume).backend)
     else:
@@ -142,5 +147,7 @@ def _parse_predictions(items: list[str]) -> dict[str, str]:
         name, equals, folder = item.partition("=")
         if not (name and equals and folder) or "/" in name:
             raise SalusError(f"--predictions {item}: write it as NAME=FOLDER")
+        if name in folders:
+            raise SalusError(f"--predictions {item}: {name} is named twice; give each folder a name of its own")
         folders[name] = str(Path(folder).absolute())
     return folders

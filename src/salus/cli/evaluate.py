@@ -52,6 +52,10 @@ def run(args: argparse.Namespace) -> int:
 
     if len(args.folders) != (1 if args.network else 2):
         raise SalusError("name the folders: salus evaluate PREDICTIONS TRUTH, or salus evaluate --network FILE TRUTH")
+    if args.output and args.output.is_dir():
+        raise SalusError(f"{args.output}: is a folder; name a file for the scores")
+    if args.output and not args.output.absolute().parent.is_dir():
+        raise SalusError(f"{args.output.parent}: no such folder for the scores; make it first")
     truth_values, mask_values = parse_mask_values(args.mask_values)
     remarks: list[str] = []
     warnings: list[str] = []
@@ -65,8 +69,6 @@ def run(args: argparse.Namespace) -> int:
         rows, failures = evaluate(*args.folders, mask_values=mask_values, **options)
     for line in (*warnings, *failures):
         warn(line)
-    if args.output:
-        write_rows(args.output, rows)
     if rows and not args.network and not any(row["area_predicted"] for row in rows):
         warn("every prediction is empty; a probability below one half is no lesion (--mask-values reads otherwise)")
     summary = summarise_scores(rows)
@@ -74,4 +76,6 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(summary | {"read": remarks}, indent=1))
     else:
         print("\n".join([render_summary(summary), *remarks]))
+    if args.output:
+        write_rows(args.output, rows)
     return 3 if failures else 0

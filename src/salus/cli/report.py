@@ -22,6 +22,11 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the report of a run."""
-    from salus.lab.report.build import build_report
+    from salus.errors import SalusError
 
-    build_report(args.folder, log)
+    try:
+        from salus.lab.report.build import build_report
+
+        build_report(args.folder, log)
+    except ModuleNotFoundError as error:
+        raise SalusError(f'{error.name} is not installed; run: pip install "salus[train]"') from None

@@ -36,7 +36,7 @@ def add_parser(commands: Any) -> None:
     shared_options.add_mask_values(p, with_predictions=False)
     shared_options.add_skip_bad(p)
     shared_options.add_backend(p, "Keras's, for learned methods")
-    p.set_defaults(run=run)
+    p.set_defaults(run=run, parser=p)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -46,10 +46,12 @@ def run(args: argparse.Namespace) -> None:
     from salus.lab.saliency.config import SaliencyBenchmarkConfig
     from salus.lab.training.backend import use_backend
 
-    if (args.resume is None) == (not args.data or args.output is None):
+    if args.resume is not None:
+        shared_options.refuse_settings_of_new_run(args, ("backend",))
+    elif not args.data or args.output is None:
         raise SalusError("name data sets and a new folder (salus saliency-benchmark DATA -o RUN), or --resume RUN")
     run_folder = args.resume or args.output
-    args.when_interrupted = f"interrupted; continue with: salus saliency-benchmark --resume {run_folder}"
+    args.when_interrupted = shared_options.advise_to_resume("salus saliency-benchmark", run_folder)
     use_backend(args.backend)
     from salus.lab.report.saliency import build_saliency_report
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 
@@ -13,6 +14,41 @@ def add_run_folder(parser: argparse.ArgumentParser, resume_also: str = "") -> No
     )
     text = "continue an interrupted run; nothing finished is redone"
     parser.add_argument("--resume", type=Path, metavar="RUN", help=text + resume_also)
+
+
+def advise_to_resume(command: str, folder: Path) -> Callable[[], str]:
+    """Return what says how to go on after an interruption: with --resume once there is a run."""
+    from salus.lab.training.run_folder import RUN_FILE
+
+    def advice() -> str:
+        if (folder / RUN_FILE).is_file():
+            return f"interrupted; continue with: {command} --resume {folder}"
+        return "interrupted before there was a run to continue; give the same command again"
+
+    return advice
+
+
+def refuse_settings_of_new_run(args: argparse.Namespace, allowed: Collection[str]) -> None:
+    """Refuse what was given beside --resume although the run has its own settings.
+
+    Args:
+        args: with "parser", that of the command.
+        allowed: names of what counts beside --resume, as in `args`.
+
+    Raises:
+        SalusError: an option has another value than without it.
+    """
+    from salus.errors import SalusError
+
+    defaults = vars(args.parser.parse_args([]))
+    names = {"data": "DATA", "output": "-o", "tta": "--no-tta"}
+    given = [
+        names.get(name, f"--{name.replace('_', '-')}")
+        for name, default in defaults.items()
+        if name not in (*allowed, "resume", "parser") and getattr(args, name) != default
+    ]
+    if given:
+        raise SalusError(f"--resume RUN takes the rest from the run; leave out {', '.join(given)}")
 
 
 def add_layout(parser: argparse.ArgumentParser, folder: str = "the folder") -> None:

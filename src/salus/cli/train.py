@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 SOURCES = "sources"
 """The value of --judge that leaves out each data set in turn."""
 
+BESIDE_RESUME = ("judge", "final", "final_steps", "backend", "threads", "engine", "address", "devices")
+"""What counts beside --resume; the rest is that of the run."""
+
 
 def add_parser(commands: Any) -> None:
     """Add the command's options."""
@@ -70,7 +73,12 @@ def add_parser(commands: Any) -> None:
         help="batches at most before that, of images of 128 x 128 (default: 900; to fine-tune 0)",
     )
     training.add_argument("--batch", type=int, metavar="N", help="images a batch (default: 16)")
-    training.add_argument("--learning-rate", type=float, metavar="X", help="at its height (default: 4e-4)")
+    training.add_argument(
+        "--learning-rate",
+        type=float,
+        metavar="X",
+        help="at its height (default: 4e-4); in the early steps twice as much",
+    )
     training.add_argument(
         "--prompted",
         type=_parse_share,
@@ -84,7 +92,9 @@ def add_parser(commands: Any) -> None:
         help="share of these that are halves of two scans side by side, of which the prompt means one; not in the "
         "early steps (default: 0.45)",
     )
-    training.add_argument("--seed", type=int, metavar="N", help="of weights, order and augmentation (default: 1)")
+    training.add_argument(
+        "--seed", type=int, metavar="N", help="of weights, order, augmentation and folds (default: 1)"
+    )
     training.add_argument("--limit", type=int, metavar="N", help="images of each data set at most")
     parser.add_argument(
         "--no-tta",
@@ -100,7 +110,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--devices", type=int, metavar="N", help="GPUs of this machine that share each batch (backend jax; default: 1)"
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
 
 
 def _parse_judge(text: str) -> int | str:
@@ -127,19 +137,21 @@ def _parse_share(text: str) -> float:
 def run(args: argparse.Namespace) -> int:
     """Start a training, or resume one."""
     from salus.errors import SalusError
+    from salus.lab.segmentation.config import load_config
     from salus.lab.training.backend import use_backend
 
     shared_options.check_training_engine(args)
     if args.devices is not None and args.engine == "ray":
         raise SalusError("--devices trains one network on several GPUs, --engine ray many on one each; give one option")
-    args.when_interrupted = f"interrupted; continue with: salus train --resume {args.resume or args.output}"
-    if args.resume is not None and (args.data or args.output or args.unlabelled):
-        raise SalusError("--resume RUN takes the rest from the run; leave out DATA, --unlabelled and -o")
+    if args.resume is not None:
+        shared_options.refuse_settings_of_new_run(args, BESIDE_RESUME)
     if args.resume is not None and args.judge == SOURCES:
         raise SalusError("--judge sources is for a new run: salus train DATA DATA -o RUN --judge sources")
     if args.resume is None and (not args.data or args.output is None):
         raise SalusError("name the data and where the result goes: salus train DATA -o RUN")
-    use_backend(args.backend or ("jax" if args.devices is not None and "KERAS_BACKEND" not in os.environ else None))
+    args.when_interrupted = shared_options.advise_to_resume("salus train", args.resume or args.output)
+    backend = args.backend or ("jax" if args.devices is not None and "KERAS_BACKEND" not in os.environ else None)
+    use_backend(backend or (load_config(args.resume)[0].backend if args.resume is not None else None))
     from salus.lab.segmentation.run import Execution, resume, start
     from salus.lab.training.devices import use_devices
 
@@ -155,6 +167,8 @@ def _new_config(args: argparse.Namespace) -> TrainingConfig:
     """Turn the options of a new run into its settings."""
     from dataclasses import replace
 
+    import keras
+
     from salus.lab.segmentation.config import TrainingConfig
     from salus.lab.segmentation.recipe import SegmentationRecipe
     from salus.lab.segmentation.run import shipped
@@ -162,6 +176,8 @@ def _new_config(args: argparse.Namespace) -> TrainingConfig:
     recipe = SegmentationRecipe() if args.start_from is None else replace(SegmentationRecipe(), early_steps=0)
     names = ("steps", "early_steps", "batch", "learning_rate", "prompted", "paired", "seed")
     changes = {name: getattr(args, name) for name in names}
+    if args.learning_rate is not None:
+        changes["early_rate"] = recipe.early_rate * args.learning_rate / recipe.learning_rate
     recipe = replace(recipe, **{name: value for name, value in changes.items() if value is not None})
     start_from = args.start_from
     if start_from is not None:
@@ -181,4 +197,5 @@ def _new_config(args: argparse.Namespace) -> TrainingConfig:
         tta=args.tta,
         mask_values=shared_options.parse_mask_values(args.mask_values)[0],
         recipe=recipe,
+        backend=keras.backend.backend(),
     )

@@ -50,7 +50,8 @@ class PairedDifference:
         n: Images compared.
         clusters: Patients they come from.
         dropped: Images left out because one of the two scores is not defined.
-        effect: Matched-pairs rank-biserial correlation over patients, -1 (b always better) to 1 (a always better).
+        effect: Matched-pairs rank-biserial correlation over patients, -1 (b always higher) to 1 (a always
+            higher).
     """
 
     mean: float

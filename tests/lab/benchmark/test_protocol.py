@@ -8,7 +8,7 @@ from salus.lab.benchmark.protocol import PRESETS, Protocol
 
 def test_the_defaults_are_the_published_values():
     protocol = Protocol()
-    assert (protocol.size, protocol.folds, protocol.batch, protocol.epochs, protocol.patience) == (256, 4, 4, 200, 20)
+    assert (protocol.size, protocol.folds, protocol.batch, protocol.epochs, protocol.patience) == (256, 5, 4, 200, 20)
     assert (protocol.learning_rate, protocol.validation, protocol.threshold, protocol.restore_best) == (
         1e-4,
         0.15,
@@ -16,12 +16,13 @@ def test_the_defaults_are_the_published_values():
         False,
     )
     assert protocol.deviations() == {}
-    assert PRESETS["literature"] == protocol
+    assert PRESETS["literature"].change(folds=5) == protocol
 
 
 def test_deviations_name_value_and_reason():
     deviations = PRESETS["published"].deviations()
-    assert set(deviations) == {"fold_rule", "precision"}
+    assert set(deviations) == {"folds", "fold_rule", "precision"}
+    assert deviations["folds"].startswith("4 instead of 5: ")
     assert deviations["fold_rule"].startswith("grouped instead of by-image: ")
     assert set(Protocol(epochs=3, restore_best=True).deviations()) == {"epochs", "restore_best"}
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -24,6 +25,8 @@ from salus.lab.benchmark.protocol import Protocol
 from salus.lab.benchmark.run import resume, start
 from salus.lab.benchmark.task import fold_indices
 from salus.lab.report.build import build_report
+from salus.lab.report.run_data import read_run_data
+from salus.lab.report.setting_tables import describe_machine
 from salus.metrics.segmentation import score
 
 PROTOCOL = Protocol(size=16, folds=2, epochs=2, learning_rate=1e-3, fold_rule="grouped")
@@ -44,6 +47,17 @@ def make_config(folder: Path, **options) -> BenchmarkConfig:
     return BenchmarkConfig(**{**defaults, **options})
 
 
+def write_tiny_network(folder: Path) -> None:
+    """Write a network of the user's own, own_network:tiny."""
+    (folder / "own_network.py").write_text(
+        "import keras\n"
+        "def tiny(size):\n"
+        "    x = keras.Input((size, size, 1))\n"
+        "    y = keras.layers.Conv2D(1, 5, padding='same', activation='sigmoid')(x)\n"
+        "    return keras.Model(x, y)\n"
+    )
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A run of both networks, a network of the user's own, and perfect masks made elsewhere: folder, data and log."""
@@ -51,14 +65,7 @@ def finished(tmp_path_factory):
 
     root = tmp_path_factory.mktemp("benchmark")
     data = make_published(root / "data", 12)
-    own = root / "own_network.py"
-    own.write_text(
-        "import keras\n"
-        "def tiny(size):\n"
-        "    x = keras.Input((size, size, 1))\n"
-        "    y = keras.layers.Conv2D(1, 5, padding='same', activation='sigmoid')(x)\n"
-        "    return keras.Model(x, y)\n"
-    )
+    write_tiny_network(root)
     sys.path.insert(0, str(root))
     lines: list[str] = []
     networks = ("unet", "sa-unet", "own_network:tiny")
@@ -81,6 +88,7 @@ def test_scores_are_those_of_the_stored_outputs(finished):
     run, data, _ = finished
     folder = fold_folder(run, "unet", 1)
     outputs = np.load(folder / "outputs.npz", allow_pickle=False)
+    assert outputs["probability"].dtype == np.float32  # in float16 all above 0.9998 would be 1 in the report's curves
     rows = {r["case"]: r for r in read_rows(folder / "scores.csv") if r["resolution"] == "native"}
     for name, p in zip(outputs["names"], outputs["probability"], strict=True):
         truth = np.asarray(Image.open(data / "masks" / f"{name}.png")) > 0
@@ -105,7 +113,7 @@ def test_run_folder_holds_settings_versions_and_summaries(finished):
     summary = json.loads((fold_folder(run, "sa-unet", 2) / "summary.json").read_text())
     assert summary["parameters"] == 1_912_517
     assert summary["fitted_on"] + summary["validated_on"] + summary["tested_on"] == 12
-    assert any("left" in line for line in lines)
+    assert any(re.search(r"at most \d+\.\d s left", line) for line in lines)
     assert (run / "report.html").stat().st_size > 10_000
     assert "SA-U-Net" in (run / "report.md").read_text()
 
@@ -119,6 +127,54 @@ def test_resume_repeats_nothing_finished(finished):
         resume(run, lines.append)
     assert before == {p: p.stat().st_mtime_ns for p in run.rglob("*.weights.h5")}
     assert sum("done before" in line for line in lines) == 6
+
+
+def test_a_run_that_goes_on_elsewhere_says_so_and_keeps_both_machines(published, tmp_path, monkeypatch):
+    """Only where something is left to train; the report names both."""
+    write_tiny_network(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    run = tmp_path / "run"
+    protocol = PROTOCOL.change(epochs=1)
+    start(run, make_config(published, networks=("own_network:tiny",), protocol=protocol), lambda line: None)
+    recorded = json.loads((run / "environment.json").read_text())
+    (run / "environment.json").write_text(json.dumps(recorded | {"keras": "2.0", "gpu": "An old one"}))
+    config = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(config | {"backend": "torch"}))
+    resume(run, lambda line: None)
+    assert json.loads((run / "environment.json").read_text())["keras"] == "2.0"  # all was done before
+    (fold_folder(run, "own_network:tiny", 1) / "summary.json").unlink()
+    lines: list[str] = []
+    resume(run, lines.append)
+    assert any(line.startswith("mind: the run was started on torch and goes on with ") for line in lines)
+    changed = f"2.0, then {keras.__version__}"
+    assert f"mind: keras is not that of the run until now: {changed}" in lines
+    kept = json.loads((run / "environment.json").read_text())
+    assert kept == recorded | {"keras": changed, "gpu": "An old one, then none"}
+    assert f"keras {changed}" in describe_machine(read_run_data(run))
+    (fold_folder(run, "own_network:tiny", 1) / "summary.json").unlink()
+    again: list[str] = []
+    resume(run, again.append)
+    assert not any("until now" in line for line in again)
+
+
+def test_a_run_keeps_the_precision_that_it_was_started_with(published, tmp_path, monkeypatch):
+    monkeypatch.setattr("salus.lab.training.backend.has_bfloat16", lambda: True)
+    config = make_config(published, networks=(), predictions={"R": str(published / "masks")})
+    start(tmp_path / "run", replace(config, protocol=PROTOCOL.change(precision="auto")), lambda _: None)
+    keras.mixed_precision.set_global_policy("float32")
+    assert BenchmarkConfig.load(tmp_path / "run").protocol.precision == "mixed_bfloat16"
+
+
+def test_masks_made_elsewhere_are_read_before_anything_is_trained(published, tmp_path):
+    masks = shutil.copytree(published / "masks", tmp_path / "masks")
+    first = min(masks.iterdir())
+    Image.fromarray(np.zeros((5, 5), np.uint8)).save(first)
+    Image.fromarray(np.zeros((5, 5), np.uint8)).save(masks / "of no image.png")
+    lines: list[str] = []
+    with pytest.raises(SalusError, match=f"{first.name}: the prediction is 5 x 5"):
+        start(tmp_path / "run", make_config(published, predictions={"R": str(masks)}), lines.append)
+    assert not (tmp_path / "run" / "unet").exists()
+    assert any(line.startswith("note: ") and "of no image.png" in line for line in lines)
 
 
 def test_resume_after_training_only_scores(finished, tmp_path):

@@ -91,6 +91,10 @@ def test_single_network_is_described_by_its_mean(make_run: Callable[..., Path]) 
     assert sentence.startswith("U-Net scored a mean DSC of ")
 
 
+def test_the_machine_names_every_backend(run_data: RunData) -> None:
+    assert "torch 2.9" in describe_machine(replace(run_data, environment={"torch": "2.9"}))
+
+
 def test_the_machine_names_its_gpu(run_data: RunData) -> None:
     environment = {"processor": "One", "cores": "2", "system": "Linux", "python": "3.11"}
     with_gpu = describe_machine(replace(run_data, environment=environment | {"gpu": "NVIDIA H200"}))

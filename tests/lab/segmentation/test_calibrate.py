@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from salus.lab.segmentation.calibrate import calibrate
+from salus.lab.segmentation.calibrate import calibrate, reliability, round_down
 from salus.lab.segmentation.held_out import HeldOutPredictions
+from salus.lab.segmentation.judge import restraint_costs
+from salus.preprocess import placed_box
 from salus.segmentation.network import NetworkSettings
 
 
@@ -23,6 +25,24 @@ def test_the_temperature_is_the_one_that_was_put_in():
     settings = calibrate(predictions(2.5 * logit, np.ones(40)), NetworkSettings("x", 64), masks, ["a"] * 40)
     assert settings.temperature == pytest.approx(2.5, rel=0.05)
     assert settings.presence == 0
+
+
+def test_the_bars_beside_an_image_are_no_pixels_of_it():
+    """The calibration of letterboxed squares is that of the images in them."""
+    rng = np.random.default_rng(0)
+    top, left, height, width = placed_box((450, 600), 64)
+    assert (top, left) == (8, 0)
+    logit, masks = np.full((40, 64, 64), -13.8), np.zeros((40, 64, 64), bool)
+    z = rng.normal(-2, 2, (40, height, width))
+    logit[:, top : top + height], masks[:, top : top + height] = 2 * z, rng.random(z.shape) < expit(z)
+    results = []
+    for rows, keep_aspect in ((slice(None), True), (slice(top, top + height), False)):
+        held_out = predictions(logit[:, rows], np.ones(40))
+        settings = NetworkSettings("x", 64, keep_aspect=keep_aspect)
+        settings = calibrate(held_out, settings, masks[:, rows], ["a"] * 40, [(450, 600)] * 40)
+        results.append((settings.temperature, reliability(held_out, settings, masks[:, rows], [(450, 600)] * 40)))
+    assert results[0] == results[1]
+    assert results[0][0] == pytest.approx(2, rel=0.05)
 
 
 def two_folds(presence, free):
@@ -43,6 +63,18 @@ def test_the_limits_of_presence_keep_97_and_90_of_100_tumours():
     limits = calibrate(held_out, NetworkSettings("x", 16), masks, sets).restraint
     kept = {name: int((presence[:100] >= limit).sum()) for name, limit in limits.items()}
     assert kept == {"balanced": 97, "strict": 90}
+
+
+def test_limits_of_presence_close_to_one_keep_as_many():
+    """A limit that is rounded up would be above every presence, and every image would be left empty."""
+    presence = np.concatenate([1 - 3e-4 * (np.arange(100) + 0.5) / 100, np.ones(100)])
+    held_out, masks, sets = two_folds(presence, np.arange(200) >= 190)
+    settings = calibrate(held_out, NetworkSettings("x", 16), masks, sets)
+    kept = {name: int((presence[:100] >= limit).sum()) for name, limit in settings.restraint.items()}
+    assert kept == {"balanced": 97, "strict": 90}
+    rows = [{"presence": round_down(value), "tumour": 1, "empty": 0} for value in presence[:100]]
+    costs = restraint_costs(rows, settings)
+    assert {name: cost["lost"] for name, cost in costs.items()} == {"none": 0, "balanced": 0.03, "strict": 0.1}
 
 
 def test_a_network_trained_without_tumour_free_images_gets_no_limit_of_presence():

@@ -5,22 +5,29 @@ import json
 import shutil
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from tests.lab.segmentation.small_training import SMALL, discs, tiny_net
 
+from salus.data.fingerprint import fingerprint
+from salus.data.layouts import read_data_set
 from salus.data.phantom.make import write_phantoms
-from salus.engine import open_network
+from salus.engine import SETTINGS, open_network
 from salus.errors import SalusError
+from salus.evaluation.training_images import training_sets, training_warnings
 from salus.lab.onnx.weights import load_onnx_weights
-from salus.lab.segmentation.card import seen_before
+from salus.lab.segmentation.card import make_card, seen_before
 from salus.lab.segmentation.card_text import card_text
 from salus.lab.segmentation.config import NETWORK, TrainingConfig, load_config
 from salus.lab.segmentation.judge import summarise_by_subset
-from salus.lab.segmentation.run import read_run_data, resume, start
+from salus.lab.segmentation.run import Execution, read_run_data, resume, start
 from salus.lab.segmentation.train import train_segmenter
+from salus.ray_cluster import RAY
 from salus.segmentation.segmenter import Segmenter
+from salus.weights import SHIPPED_NETWORK
 
 
 def silent(line):
@@ -117,6 +124,66 @@ def test_a_run_resumes_only_on_the_data_it_was_started_with(run, tmp_path):
     (copy / "run.json").write_text(json.dumps({**settings, "fingerprint": {"set": "0" * 64}}))
     with pytest.raises(SalusError, match="the data have changed since"):
         resume(copy, silent)
+
+
+class Stopped(Exception):
+    """Raised in place of a training."""
+
+
+@pytest.fixture
+def stopped(tmp_path, monkeypatch):
+    """Lets every training on a cluster stop before it begins; returns the folders of the runs that were asked for."""
+    runs = []
+
+    def train_on_cluster(run, *rest):
+        runs.append(run)
+        raise Stopped
+
+    monkeypatch.setattr("salus.lab.segmentation.ray_tasks.train_on_cluster", train_on_cluster)
+    write_phantoms(tmp_path / "set", 6, seed=5)
+    monkeypatch.chdir(tmp_path)
+    return runs
+
+
+def config_of(folder, **settings):
+    return TrainingConfig((str(folder / "set"),), "tiny", folds=3, recipe=replace(SMALL, steps=2), **settings)
+
+
+def test_a_cluster_gets_the_whole_path_of_a_run(stopped, tmp_path):
+    """Its workers have other current folders than the command."""
+    with pytest.raises(Stopped):
+        start(Path("run"), config_of(tmp_path), silent, Execution(engine=RAY))
+    assert stopped == [tmp_path / "run"]
+
+
+def test_a_run_goes_on_only_from_the_network_file_that_it_started_from(stopped, tmp_path):
+    network = Path(shutil.copy(SHIPPED_NETWORK, tmp_path / "net.onnx"))
+    with pytest.raises(Stopped):
+        start(tmp_path / "run", config_of(tmp_path, start_from=str(network)), silent, Execution(engine=RAY))
+    with pytest.raises(Stopped):
+        resume(tmp_path / "run", silent, Execution(engine=RAY))
+    network.write_bytes(network.read_bytes() + b"\0")
+    with pytest.raises(SalusError, match=r"net\.onnx: is not the network any more that .*run started from"):
+        resume(tmp_path / "run", silent, Execution(engine=RAY))
+    network.unlink()
+    with pytest.raises(SalusError, match=r"net\.onnx: cannot be read"):
+        resume(tmp_path / "run", silent, Execution(engine=RAY))
+
+
+def test_a_run_that_goes_on_with_another_backend_says_so(stopped, tmp_path):
+    lines = []
+    with pytest.raises(Stopped):
+        start(tmp_path / "run", config_of(tmp_path, backend="torch"), silent, Execution(engine=RAY))
+    with pytest.raises(Stopped):
+        resume(tmp_path / "run", lines.append, Execution(engine=RAY))
+    assert lines[0].startswith("mind: the run was started on torch and goes on with tensorflow")
+
+
+def test_what_is_left_of_another_run_is_not_taken_for_done(stopped, tmp_path):
+    """Of a run whose run.json was removed: its networks learnt from other images, maybe those held out now."""
+    (tmp_path / "run" / "fold-1").mkdir(parents=True)
+    with pytest.raises(SalusError, match="run: holds other files; name a new folder"):
+        start(tmp_path / "run", config_of(tmp_path), silent, Execution(engine=RAY))
 
 
 def test_two_sets_of_one_name_are_refused(tmp_path):
@@ -229,16 +296,87 @@ def test_a_card_is_strict_json_and_names_the_network_that_was_judged(run):
     assert "| a | 1 | 0.800 | – | 0.0% | – | – |" in text
 
 
-def test_scores_on_images_that_the_first_network_had_seen_are_named(run):
+def test_scores_on_images_that_the_first_network_had_seen_are_named(run, tmp_path):
+    """Also where the data set has changed a little: images are known again, and patients by their images."""
     config, fingerprints = load_config(run)
     tuned = replace(config, start_from=str(run / NETWORK))
-    assert seen_before(config, fingerprints) == []
-    assert seen_before(tuned, fingerprints) == []  # the same fold is held out
+    data = read_run_data(run)
+    assert seen_before(config, data, fingerprints) == []
+    assert seen_before(tuned, data, fingerprints) == []  # the same fold is held out
+    second = int((data.fold == 2).sum())
+    held_out = int((data.fold <= 2).sum())
+    expected = f"tiny had been trained on the patients of {second} of the {held_out} held-out images of set; "
+    (line,) = seen_before(replace(tuned, judged=2), data, fingerprints)
+    assert line == expected + "their scores are not of unseen patients"
+    (line,) = seen_before(replace(tuned, judged=2), data, {"set": "of a changed set"})
+    assert line.startswith(expected)
+    first = int(np.flatnonzero(data.fold == 1)[0])
+    patient = replace(data, groups=tuple("one" if i == first or data.fold[i] == 3 else str(i) for i in range(12)))
+    (line,) = seen_before(tuned, patient, fingerprints)  # another image of this patient was trained on
+    assert line.startswith("tiny had been trained on the patients of 1 of the ")
+    write_phantoms(tmp_path / "new", 3, seed=99)
+    cases = read_data_set(tmp_path / "new").labelled
+    new = replace(data, cases=cases, sets=("new",) * 3, groups=("a", "b", "c"), fold=np.array([1, 1, 2]))
+    assert seen_before(replace(tuned, judged=2), new, {"new": "0"}) == []
+
+
+def test_a_card_of_before_that_names_no_images_is_compared_by_the_whole_data_set(run, tmp_path):
+    config, fingerprints = load_config(run)
+    graph = onnx.load(run / NETWORK)
+    settings = json.loads(graph.metadata_props[0].value)
+    del settings["card"]["data"]["set"]["image_sha256"]
+    graph.metadata_props[0].value = json.dumps(settings)
+    onnx.save(graph, tmp_path / "old.onnx")
+    tuned = replace(config, start_from=str(tmp_path / "old.onnx"))
+    data = read_run_data(run)
+    assert seen_before(tuned, data, fingerprints) == []  # the same fold is held out
     for other in (replace(tuned, judged=2), replace(tuned, folds=4), replace(tuned, recipe=replace(SMALL, seed=9))):
-        assert seen_before(other, fingerprints) == [
+        assert seen_before(other, data, fingerprints) == [
             "tiny had been trained on images of set; their scores are not of unseen patients"
         ]
-    assert seen_before(replace(tuned, judged=2), {"set": "another"}) == []
+    assert seen_before(replace(tuned, judged=2), data, {"set": "another"}) == []
+
+
+def test_a_fine_tuned_network_remembers_what_the_first_one_learnt_from(run, tmp_path):
+    """Over two generations, in the card, in its text and in what `salus evaluate` warns of."""
+    write_phantoms(tmp_path / "new", 3, seed=99)
+    cases = read_data_set(tmp_path / "new").labelled
+    new = replace(
+        read_run_data(run), names=("x", "y", "z"), cases=cases, sets=("new",) * 3, groups=("a", "b", "c"),
+        fold=np.array([1, 2, 3]),
+    )  # fmt: skip
+    start_from = run / NETWORK
+    for name in ("child", "grandchild"):
+        config = TrainingConfig(("new",), name, start_from=str(start_from), judged=0, final=True, recipe=SMALL)
+        _, card = make_card(config, new, {"new": "0" * 64}, None, config.network_settings(), silent)
+        start_from = tmp_path / f"{name}.onnx"
+        graph = onnx.load(run / NETWORK)
+        onnx.helper.set_model_props(graph, {SETTINGS: json.dumps({"name": name, **card["settings"], "card": card})})
+        onnx.save(graph, start_from)
+    assert "- tiny, from which it comes, was trained on: all but fold 1 of 3 of set 12 images (sha256" in card_text(
+        card
+    )
+    data = read_run_data(run)
+    trained = [case for case, fold in zip(data.cases, data.fold, strict=True) if fold != 1]
+    (line,) = training_warnings(start_from, trained)
+    assert f"tiny, from which grandchild was fine-tuned, was trained on {len(trained)} of these" in line
+    assert len(training_warnings(start_from, cases)) == 2  # by itself, and as child
+
+
+def test_a_set_that_was_left_out_is_not_called_seen(run):
+    """Of `--judge sources`: the card names the set, with no image that was trained on."""
+    config, _ = load_config(run)
+    data = read_run_data(run)
+    data = replace(data, sets=tuple("left" if fold == 1 else "kept" for fold in data.fold))
+    config = replace(config, sources=True, data=("left", "kept"))
+    cases = [case for case, name in zip(data.cases, data.sets, strict=True) if name == "left"]
+    fingerprints = {"left": fingerprint(cases)["sha256"], "kept": "0"}
+    _, card = make_card(config, data, fingerprints, None, config.network_settings(), silent)
+    assert card["data"]["left"] == {"images": len(cases), "sha256": fingerprints["left"], "image_sha256": []}
+    for learnt in training_sets({"name": "x", "card": card}, "x"):
+        assert learnt.images == (
+            frozenset() if learnt.name == "left" else frozenset(card["data"]["kept"]["image_sha256"])
+        )
 
 
 def test_each_data_set_is_left_out_in_turn(tmp_path, monkeypatch):

@@ -30,6 +30,13 @@ def test_a_started_run_is_read_back_and_not_started_twice(run):
     check_unused(run.parent / "other", "salus train")
 
 
+def test_a_folder_with_anything_else_in_it_takes_no_run(run):
+    (run / "run.json").unlink()
+    (run / "fold-1").mkdir()
+    with pytest.raises(SalusError, match="holds other files; name a new folder"):
+        check_unused(run, "salus train")
+
+
 def test_a_run_killed_before_its_settings_were_written_starts_with_new_folds(run):
     (run / "run.json").unlink()
     check_unused(run, "salus train")

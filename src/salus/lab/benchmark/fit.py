@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from salus.lab.benchmark.protocol import Protocol
 from salus.lab.training.backend import build_optimizer, make_dataset, use_jit
 from salus.lab.training.checkpoint import BEST, FINAL, Checkpoint, restore
 from salus.lab.training.losses import dice_loss, dsc
-from salus.lab.training.progress import Log
+from salus.lab.training.progress import Log, format_duration
 from salus.lab.training.run_folder import read_history
 
 
@@ -117,7 +116,7 @@ class _LogProgress(keras.callbacks.Callback):
         row, best, total = self.checkpoint.history[-1], self.checkpoint.best_epoch, self.protocol.epochs
         recent_seconds = [row["seconds"] for row in self.checkpoint.history[-5:]]
         seconds_left = (total - epoch - 1) * float(np.median(recent_seconds))
-        left = time.strftime("%H:%M:%S", time.gmtime(seconds_left))
+        left = format_duration(seconds_left)
         self.log(
             f"  epoch {epoch + 1}/{total}  loss {row['loss']:.4f}  val {row['val_loss']:.4f}  val DSC "
             f"{row['val_dsc']:.4f}  best {best}  {row['seconds']:.1f} s  at most {left} left"

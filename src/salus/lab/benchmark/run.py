@@ -15,9 +15,10 @@ from salus.errors import SalusError
 from salus.evaluation.predictions import match_predictions
 from salus.evaluation.scoring import Decisions, score_prediction
 from salus.lab.benchmark.config import BenchmarkConfig, fold_folder, split_method_name
+from salus.lab.benchmark.environment_changes import record_changes
 from salus.lab.benchmark.task import BenchmarkRun, FoldTask, train_and_test
 from salus.lab.saliency.source import AUTO, FILES, parse_source
-from salus.lab.training.backend import describe_environment, set_threads
+from salus.lab.training.backend import describe_environment, set_threads, set_up
 from salus.lab.training.progress import Log
 from salus.lab.training.run_folder import (
     DATA,
@@ -27,6 +28,7 @@ from salus.lab.training.run_folder import (
     SUMMARY,
     check_unused,
     create_folder,
+    note_other_backend,
     read_json,
 )
 from salus.ray_cluster import LOCAL, RAY
@@ -61,9 +63,7 @@ def start(
         SalusError: the folder holds a run, the data do not fit, or folds leak.
     """
     set_threads(threads)  # before a network is built, which starts TensorFlow
-    check_unused(folder, "salus benchmark")
-    if folder.is_dir() and {path.name for path in folder.iterdir()} - set(INITIAL_FILES):
-        raise SalusError(f"{folder}: holds other files; name a new folder")
+    check_unused(folder, "salus benchmark", INITIAL_FILES)
     data = read_data_set(config.data, config.layout, config.mask_values)
     log(f"{config.data}: {len(data.labelled)} labelled images, layout {data.layout}")
     for remark in data.remarks:
@@ -72,6 +72,9 @@ def start(
     config = _check_config(replace(config, layout=data.layout), pairs)
     folds = _make_folds(data, pairs, config, folds_file, log)
     config = replace(config, protocol=config.protocol.change(folds=len(folds.numbers)))
+    if engine == LOCAL:  # what is measured to be faster may change; each machine of a cluster has its own
+        precision = set_up(config.protocol.seed, config.protocol.precision, threads)
+        config = replace(config, protocol=config.protocol.change(precision=precision))
     create_folder(folder)
     folds.save(folder / FOLDS)
     write_json(folder / DATA, fingerprint(data.labelled))
@@ -90,9 +93,13 @@ def resume(
 ) -> None:
     """Finish an interrupted run; finished fold tasks are not repeated. The arguments are those of `start`.
 
+    A backend, versions or a machine that differ from those until now are logged, and stand in the report.
+
     Raises:
         SalusError: there is no run, or its data have changed since.
     """
+    import keras
+
     set_threads(threads)
     config = BenchmarkConfig.load(folder)
     data = read_data_set(config.data, config.layout, config.mask_values)
@@ -100,7 +107,21 @@ def resume(
         raise SalusError(f"{config.data}: has changed since {folder} was started; start a new run")
     folds = Folds.from_json(read_json(folder / FOLDS), folder / FOLDS)
     pairs = _prepare_pairs(data, config, log)
-    _finish(BenchmarkRun(folder, config, folds, pairs, log), threads, engine, address)
+    run = BenchmarkRun(folder, replace(config, backend=keras.backend.backend()), folds, pairs, log)
+    if not all(is_done(run, task) for task in list_tasks(run)):
+        note_other_backend(config.backend, log)
+        record_changes(folder, log)
+    _finish(run, threads, engine, address)
+
+
+def list_tasks(run: BenchmarkRun) -> list[FoldTask]:
+    """List the trainings of a run, in the order in which one process does them."""
+    return [FoldTask(method, fold) for fold in run.folds.numbers for method in run.config.networks]
+
+
+def is_done(run: BenchmarkRun, task: FoldTask) -> bool:
+    """Tell whether a training is finished, and tested."""
+    return (fold_folder(run.folder, task.method, task.fold) / SUMMARY).exists()
 
 
 def _prepare_pairs(data: DataSet, config: BenchmarkConfig, log: Log) -> Pairs:
@@ -166,13 +187,14 @@ def _make_folds(data: DataSet, pairs: Pairs, config: BenchmarkConfig, folds_file
 
 
 def _finish(run: BenchmarkRun, threads: int | None, engine: str, address: str | None) -> None:
-    """Run all fold tasks that are not finished, then score the masks made elsewhere."""
-    config, folds = run.config, run.folds
-    tasks = [FoldTask(method, fold) for fold in folds.numbers for method in config.networks]
-    titles = {task: f"[{i}/{len(tasks)}] {task} of {len(folds.numbers)}" for i, task in enumerate(tasks, 1)}
+    """Score the masks made elsewhere, of which one may be unusable, then run all fold tasks that are not finished."""
+    for name, masks in run.config.predictions.items():
+        run.log(f"{name}: masks from {masks}")
+        _score_predictions(run, name, Path(masks))
+    tasks = list_tasks(run)
+    titles = {task: f"[{i}/{len(tasks)}] {task} of {len(run.folds.numbers)}" for i, task in enumerate(tasks, 1)}
     for task in tasks:
-        summary = fold_folder(run.folder, task.method, task.fold) / SUMMARY
-        if summary.exists():
+        if is_done(run, task):
             run.log(f"{titles.pop(task)}: done before")
     if engine == RAY and titles:
         from salus.lab.benchmark.ray_tasks import run_fold_tasks
@@ -182,15 +204,15 @@ def _finish(run: BenchmarkRun, threads: int | None, engine: str, address: str | 
         for task, title in titles.items():
             run.log(title)
             train_and_test(run, task, threads)
-    for name, masks in config.predictions.items():
-        run.log(f"{name}: masks from {masks}")
-        _score_predictions(run, name, Path(masks))
 
 
 def _score_predictions(run: BenchmarkRun, name: str, masks: Path) -> None:
     """Score masks made elsewhere, fold by fold."""
     cases, folds = run.pairs.cases, run.folds
-    paths = match_predictions(masks, cases)
+    remarks: list[str] = []
+    paths = match_predictions(masks, cases, remarks)
+    for remark in remarks:
+        run.log(f"note: {remark}")
     mask_values, decisions = run.config.prediction_values, Decisions()
     rows = [
         row

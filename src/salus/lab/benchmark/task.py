@@ -126,7 +126,7 @@ def train_and_test(run: BenchmarkRun, task: FoldTask, threads: int | None) -> No
     seconds = time.monotonic() - start
     rows = score_cases(method, fold, [pairs.cases[i] for i in test], pairs.masks[test], probability, protocol.threshold)
     write_rows(folder / SCORES, rows)
-    outputs = {"names": np.asarray([pairs.cases[i].name for i in test]), "probability": probability.astype(np.float16)}
+    outputs = {"names": np.asarray([pairs.cases[i].name for i in test]), "probability": probability}
     if maps is not None:
         outputs["saliency"] = maps[test]
     np.savez_compressed(folder / OUTPUTS, allow_pickle=False, **outputs)

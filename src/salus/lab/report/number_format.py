@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import floor, isfinite
+from math import isfinite
 
 from salus.metrics.segmentation import SCORES, ScoreInfo
 
@@ -91,24 +91,6 @@ def format_count(number: float) -> str:
         '717 313'
     """
     return f"{round(number):,}".replace(",", _THIN_SPACE) if isfinite(number) else DASH
-
-
-def format_duration(seconds: float) -> str:
-    """Format a duration in its two largest units.
-
-    Example:
-        >>> format_duration(12.34), format_duration(250), format_duration(5000), format_duration(200000)
-        ('12.3 s', '4 min 10 s', '1 h 23 min', '2 d 7 h')
-    """
-    if not isfinite(seconds):
-        return DASH
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    if seconds < 3600:
-        return f"{floor(seconds / 60)} min {floor(seconds % 60)} s"
-    if seconds < 86400:
-        return f"{floor(seconds / 3600)} h {floor(seconds % 3600 / 60)} min"
-    return f"{floor(seconds / 86400)} d {floor(seconds % 86400 / 3600)} h"
 
 
 def score_decimals(score: str) -> int:

@@ -149,7 +149,7 @@ def forest_plot(comparisons: list[Comparison]) -> Chart | None:
             axes.set_xlabel(f"{'right' if higher else 'left'} of 0: first is better")
             axes.grid(visible=False, axis="y")
         caption = (
-            "Difference first − second on the same images with its 95% bootstrap interval; where the bar crosses 0 the "
-            "data do not decide."
+            "Difference first − second on the same images with its 95% bootstrap interval; whether a difference is "
+            "shown is decided by the permutation test, see the headline."
         )
         return make_chart(figure, "forest", caption, f"Paired differences with 95% intervals. {'; '.join(summaries)}.")

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from salus.lab.report.number_format import DASH, format_count, format_duration, format_fixed, join_words, plural
+from salus.lab.report.number_format import DASH, format_count, format_fixed, join_words, plural
 from salus.lab.report.run_data import Method, RunData
 from salus.lab.report.score_tables import finished_folds_note
 from salus.lab.report.tables import Column, Table, TableRow, text_cell
+from salus.lab.training.progress import format_duration
 
 SETTINGS = {
     "size": "Input size, pixels each way",
@@ -162,7 +163,9 @@ def describe_machine(run_data: RunData) -> str:
         e.get("gpu", ""),
         e.get("system", ""),
     ]
-    versions = [f"{n} {e[n]}" for n in ("python", "salus", "keras", "tensorflow", "tensorflow-cpu", "jax") if n in e]
+    versions = [
+        f"{n} {e[n]}" for n in ("python", "salus", "keras", "tensorflow", "tensorflow-cpu", "jax", "torch") if n in e
+    ]
     return ", ".join(p for p in (*parts, *versions) if p)
 
 

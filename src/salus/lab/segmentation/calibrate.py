@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from salus.metrics.saliency import measure_calibration
+from salus.preprocess import placed_box
 from salus.segmentation.network import NetworkSettings
 from salus.segmentation.postprocess import apply_temperature
 
@@ -22,12 +24,19 @@ PIXEL_STEP = 4
 KEPT_PERCENT = {"balanced": 97, "strict": 90}
 """Per cent of the held-out images with a tumour that each restraint keeps; see `NetworkSettings.restraint`."""
 
+PRESENCE_DIGITS = 6
+"""Decimals of presence and of its limits: for most tumours it is close to 1."""
+
 USUAL_PERCENT = 95
 """Per cent of the held-out images of a source that are not flagged as strange, by that source's own limit."""
 
 
 def calibrate(
-    predictions: HeldOutPredictions, settings: NetworkSettings, masks: np.ndarray, sets: Sequence[str]
+    predictions: HeldOutPredictions,
+    settings: NetworkSettings,
+    masks: np.ndarray,
+    sets: Sequence[str],
+    shapes: Sequence[tuple[int, int]] = (),
 ) -> NetworkSettings:
     """Fit temperature, limits of presence and limit of strangeness to held-out predictions.
 
@@ -40,10 +49,9 @@ def calibrate(
         settings: of the network, before calibration.
         masks: (n, s, s) bool, of all images of the run.
         sets: (n,) the data set of each image of the run; the limit of strangeness is the mean of the limits of all.
+        shapes: see `sample_pixels`.
     """
-    truth = masks[predictions.place]
-    logits = predictions.logit[:, ::PIXEL_STEP, ::PIXEL_STEP].astype(np.float32)
-    tumour = truth[:, ::PIXEL_STEP, ::PIXEL_STEP]
+    logits, tumour = sample_pixels(predictions, settings, masks, shapes)
 
     def cross_entropy(temperature: float) -> float:
         return float(np.mean(np.logaddexp(0, logits / temperature) - tumour * logits / temperature))
@@ -71,35 +79,75 @@ def _presence_limits(predictions: HeldOutPredictions, lesion: np.ndarray) -> dic
     presence = predictions.presence[known & lesion[predictions.place]]
     if not len(presence):
         return {}
-    return {name: round(float(np.percentile(presence, 100 - kept)), 3) for name, kept in KEPT_PERCENT.items()}
+    return {name: round_down(float(np.percentile(presence, 100 - kept))) for name, kept in KEPT_PERCENT.items()}
+
+
+def sample_pixels(
+    predictions: HeldOutPredictions, settings: NetworkSettings, masks: np.ndarray, shapes: Sequence[tuple[int, int]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Take the pixels by which probabilities are calibrated: those of the images, without the bars beside them.
+
+    Args:
+        predictions: the held-out predictions.
+        settings: of the network; `keep_aspect` says whether its square holds black bars, which are no tumour to any
+            network and would make the calibration look better than it is in the image.
+        masks: (n, s, s) bool, of all images of the run.
+        shapes: (height, width) of the files of all images of the run; needed with `keep_aspect` alone.
+
+    Returns:
+        (m,) float32, the logits of the pixels in every `PIXEL_STEP`-th row and column, and (m,) bool, the truth.
+    """
+    inside = np.ones(predictions.logit.shape, bool)
+    if settings.keep_aspect:
+        for square, place in zip(inside, predictions.place, strict=True):
+            top, left, height, width = placed_box(shapes[place], square.shape[0])
+            square[:top], square[top + height :] = False, False
+            square[:, :left], square[:, left + width :] = False, False
+    inside = inside[:, ::PIXEL_STEP, ::PIXEL_STEP]
+    logits = predictions.logit[:, ::PIXEL_STEP, ::PIXEL_STEP][inside].astype(np.float32)
+    return logits, masks[predictions.place][:, ::PIXEL_STEP, ::PIXEL_STEP][inside]
 
 
 def reliability(
-    predictions: HeldOutPredictions, masks: np.ndarray, temperature: float, bins: int = 10
+    predictions: HeldOutPredictions,
+    settings: NetworkSettings,
+    masks: np.ndarray,
+    shapes: Sequence[tuple[int, int]] = (),
+    bins: int = 10,
 ) -> dict[str, Any]:
     """Compare stated probabilities of pixels with the share that is tumour, before and after the temperature.
 
     Args:
         predictions: the held-out predictions.
+        settings: of the network, with the temperature that `calibrate` fitted.
         masks: (n, s, s) bool, of all images of the run.
-        temperature: fitted by `calibrate`.
+        shapes: see `sample_pixels`.
         bins: number of bins of equal width.
 
     Returns:
         For "before" and "after": "stated", the mean probability of each bin; "seen", the share of its pixels that is
         tumour; both None where a bin is empty; "error", the expected calibration error.
     """
-    truth = masks[predictions.place][:, ::PIXEL_STEP, ::PIXEL_STEP]
-    logits = predictions.logit[:, ::PIXEL_STEP, ::PIXEL_STEP]
+    logits, truth = sample_pixels(predictions, settings, masks, shapes)
     tables: dict[str, Any] = {}
-    for when, divisor in (("before", 1.0), ("after", temperature)):
-        calibration = measure_calibration(apply_temperature(logits, divisor), truth, bins)
+    for when, divisor in (("before", 1.0), ("after", settings.temperature)):
+        calibration = measure_calibration(apply_temperature(logits, divisor)[None], truth[None], bins)
         tables[when] = {
             "stated": [round_or_none(value, 4) for value in calibration.stated],
             "seen": [round_or_none(value, 4) for value in calibration.observed],
             "error": round(calibration.error, 5),
         }
     return tables
+
+
+def round_down(presence: float) -> float:
+    """Round a presence, or a limit of it, down to `PRESENCE_DIGITS`: rounded up, a limit near 1 would be above all.
+
+    Example:
+        >>> round_down(0.9999998)
+        0.999999
+    """
+    return math.floor(presence * 10**PRESENCE_DIGITS) / 10**PRESENCE_DIGITS
 
 
 def round_or_none(value: float, digits: int) -> float | None:

@@ -6,10 +6,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from salus.atomic import write_json, write_text
 from salus.data.case import Case
-from salus.data.fingerprint import image_digests
+from salus.data.fingerprint import image_digests, list_image_digests
 from salus.engine import open_network
+from salus.evaluation.training_images import training_sets
 from salus.lab.segmentation.calibrate import reliability
 from salus.lab.segmentation.card_text import card_text
 from salus.lab.segmentation.judge import (
@@ -75,7 +78,8 @@ def make_card(
         | _unlabelled_entries(data, fingerprints),
         "trained_on": _trained_on(config),
         "started_from": _started_from(config),
-        "seen": seen_before(config, fingerprints),
+        "inherited": _inherited(config),
+        "seen": seen_before(config, data, fingerprints),
         "recipe": asdict(config.recipe),
         "limits": " ".join(LIMITS.split()),
         "failures": list(FAILURES),
@@ -91,18 +95,19 @@ def make_card(
         "asked": _judged_network(config),
         "scores": summarise_by_subset(rows),
         "restraint": restraint_costs(rows, settings),
-        "calibration": reliability(predictions, data.masks, settings.temperature),
+        "calibration": reliability(predictions, settings, data.masks, data.shapes),
         "coverage": dice_by_coverage(rows),
         "certainty": accuracy_by_confidence(rows),
     }
     return rows, card
 
 
-def seen_before(config: TrainingConfig, fingerprints: dict[str, str]) -> list[str]:
-    """List the sets whose held-out images the network that this run started from may have been trained on.
+def seen_before(config: TrainingConfig, data: CrossValidationData, fingerprints: dict[str, str]) -> list[str]:
+    """List the sets of whose held-out patients the network that this run started from had seen images.
 
     Args:
         config: settings of the run.
+        data: the images of the run.
         fingerprints: SHA-256 of each data set.
 
     Returns:
@@ -111,24 +116,56 @@ def seen_before(config: TrainingConfig, fingerprints: dict[str, str]) -> list[st
     if config.start_from is None or not config.judged:
         return []
     start = open_network(Path(config.start_from)).settings
-    card = start.get("card", {})
-    same_seed = card.get("recipe", {}).get("seed") == config.recipe.seed
-    same_fold_held_out = card.get("trained_on") == _trained_on(replace(config, final=False)) and config.judged == 1
-    if same_seed and same_fold_held_out:
-        return []
+    learnt = training_sets(start, Path(config.start_from).stem)
     name = start.get("name", "the network it started from")
-    trained_on = {entry["sha256"] for entry in card.get("data", {}).values()}
-    return [
+    known = frozenset[str]().union(*(each.images for each in learnt if each.images is not None))
+    groups, sets = np.asarray(data.groups), np.asarray(data.sets)
+    is_known = np.array([digest in known for digest in list_image_digests(data.cases)])
+    held_out = data.fold <= config.judged
+    seen = held_out & np.isin(groups, groups[is_known])
+    lines = [
+        f"{name} had been trained on the patients of {int((seen & (sets == data_set)).sum())} of the "
+        f"{int((held_out & (sets == data_set)).sum())} held-out images of {data_set}; their scores are not of unseen "
+        "patients"
+        for data_set in dict.fromkeys(data.sets)
+        if (seen & (sets == data_set)).any()
+    ]
+    if _held_out_alike(config, start.get("card", {})):
+        return lines
+    whole_sets = {each.sha256 for each in learnt if each.images is None}
+    return lines + [
         f"{name} had been trained on images of {data_set}; their scores are not of unseen patients"
         for data_set, sha256 in fingerprints.items()
-        if sha256 in trained_on
+        if sha256 in whole_sets
     ]
+
+
+def _held_out_alike(config: TrainingConfig, start_card: dict[str, Any]) -> bool:
+    """Tell whether a network whose card names no images was trained without the very fold that this run holds out."""
+    same_seed = start_card.get("recipe", {}).get("seed") == config.recipe.seed
+    return (
+        same_seed and start_card.get("trained_on") == _trained_on(replace(config, final=False)) and config.judged == 1
+    )
+
+
+def _inherited(config: TrainingConfig) -> list[dict[str, Any]]:
+    """List what the network that this run started from had learnt from, and what those learnt from that it is from."""
+    if config.start_from is None:
+        return []
+    start = open_network(Path(config.start_from)).settings
+    card = start.get("card", {})
+    own = {
+        "name": start.get("name", Path(config.start_from).stem),
+        "trained_on": card.get("trained_on", "every image"),
+        "data": card.get("data", {}),
+    }
+    return [own, *card.get("inherited", [])]
 
 
 def _trained_cases(config: TrainingConfig, data: CrossValidationData, data_set: str) -> list[Case]:
     """Return the cases of a data set that the network was trained on, by which `salus evaluate` knows them again."""
-    cases = zip(data.cases, data.sets, data.fold, strict=True)
-    return [case for case, name, fold in cases if name == data_set and (config.final or fold != 1)]
+    indices = range(len(data.cases)) if config.final else data.training_indices(1)
+    return [data.cases[int(index)] for index in indices if data.sets[int(index)] == data_set]
 
 
 def _unlabelled_entries(data: CrossValidationData, fingerprints: dict[str, str]) -> dict[str, dict[str, Any]]:

@@ -12,21 +12,33 @@ def card_text(card: dict[str, Any]) -> str:
 
 def _summary(card: dict[str, Any]) -> list[str]:
     settings = card["settings"]
-    data = [
-        f"{name} {entry['images']} images{'' if entry.get('labelled', True) else ' without masks'} "
-        f"(sha256 {entry['sha256'][:12]}…)"
-        for name, entry in card["data"].items()
+    inherited = [
+        f"- {start['name']}, from which it comes, was trained on: {start['trained_on']} of {_data(start['data'])}"
+        for start in card.get("inherited", ())
     ]
     return [
         f"# Model card: {settings['name']}",
         "",
-        f"- Data: {'; '.join(data)}",
+        f"- Data: {_data(card['data'])}",
         f"- Trained on: {card['trained_on']}, from {card['started_from']}",
+        *inherited,
         f"- Settings: threshold {_threshold(settings)}, temperature {settings['temperature']}, presence "
         f"{settings['presence']}, smallest part {settings['smallest']:.2%} of the image{_unsure(settings)}",
         f"- Must not be used for: {card['limits']}",
         "- Known to fail on: " + "; ".join(card["failures"]) + ".",
     ]
+
+
+def _data(sets: dict[str, dict[str, Any]]) -> str:
+    """Name the data sets of a training, with their sizes and checksums."""
+    return (
+        "; ".join(
+            f"{name} {entry['images']} images{'' if entry.get('labelled', True) else ' without masks'} "
+            f"(sha256 {entry['sha256'][:12]}…)"
+            for name, entry in sets.items()
+        )
+        or "data that its file does not name"
+    )
 
 
 def _threshold(settings: dict[str, Any]) -> str:
@@ -57,7 +69,7 @@ def _scores(card: dict[str, Any]) -> list[str]:
         *[_score_row(title, entry) for title, entry in judged["scores"].items()],
         "",
         *_restraint_table(judged.get("restraint", {})),
-        f"Calibration error of the pixels: {calibration['before']['error']:.4f} before the temperature, "
+        f"Calibration error of the images' pixels: {calibration['before']['error']:.4f} before the temperature, "
         f"{calibration['after']['error']:.4f} after.",
         "",
         "| share of images it is surest of | " + " | ".join(f"{share:.0%}" for share in coverage["share"]) + " |",

@@ -52,6 +52,8 @@ class TrainingConfig:
         mask_values: how the values of masks are read; see `salus.read.mask_values`.
         recipe: settings of each training.
         unlabelled: folders of images without a mask, for self-training.
+        backend: of Keras; None in runs of before, which did not keep it.
+        start_sha256: SHA-256 of the file `start_from`, by which a resumed run knows it again; None as for `backend`.
     """
 
     data: tuple[str, ...]
@@ -68,6 +70,8 @@ class TrainingConfig:
     mask_values: str = AUTO
     recipe: SegmentationRecipe = field(default_factory=SegmentationRecipe)
     unlabelled: tuple[str, ...] = ()
+    backend: str | None = None
+    start_sha256: str | None = None
 
     def network_settings(self) -> NetworkSettings:
         """Make the settings of the run's network, before calibration."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from salus.lab.segmentation.calibrate import round_or_none
+from salus.lab.segmentation.calibrate import round_down, round_or_none
 from salus.metrics.segmentation import score
 from salus.metrics.statistics import bootstrap_interval
 from salus.segmentation.network import NetworkSettings
@@ -52,7 +52,7 @@ def score_image(raw: HeldOutPredictions, index: int, data: CrossValidationData, 
         "fold": int(raw.fold[index]),
         "tumour": int(truth.any()),
         "share": round(float(truth.mean()), 5),
-        "presence": round(presence, 4),
+        "presence": round_down(presence),
         "strangeness": round(float(raw.strangeness[index]), 3),
         "empty": int(not mask.any()),
         "confidence": round(expected_confidence(mask, probability, presence), 4),

@@ -14,6 +14,7 @@ trained. With one fold they are fitted and judged on the same images; they are t
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -31,7 +32,7 @@ from salus.lab.training.backend import set_threads
 from salus.lab.training.cross_validation import CrossValidationData, read_cross_validation_data
 from salus.lab.training.devices import ONE_DEVICE, DeviceGroup
 from salus.lab.training.progress import Log
-from salus.lab.training.run_folder import check_same_data, check_unused, start_run, write_settings
+from salus.lab.training.run_folder import check_same_data, check_unused, note_other_backend, start_run, write_settings
 from salus.lab.training.unlabelled import read_unlabelled
 from salus.ray_cluster import LOCAL, RAY
 
@@ -73,6 +74,8 @@ def start(run: Path, config: TrainingConfig, log: Log = print, execution: Execut
         SalusError: the folder holds a run, the settings contradict each other, or the data cannot be read.
     """
     check_unused(run, "salus train")
+    if config.start_from is not None:
+        config = replace(config, start_sha256=_file_sha256(Path(config.start_from)))
     if config.sources:
         config = replace(config, folds=len(config.data), judged=len(config.data))
     if not 0 <= config.judged <= config.folds or (config.judged == 0 and not config.final):
@@ -83,7 +86,7 @@ def start(run: Path, config: TrainingConfig, log: Log = print, execution: Execut
     execution.devices.check_batch(config.recipe.batch)
     data, fingerprints = _read_data(config, log)
     start_run(run, asdict(config), fingerprints, data.fold_assignment())
-    for line in seen_before(config, fingerprints):
+    for line in seen_before(config, data, fingerprints):
         log(f"mind: {line}")
     return _finish(run, config, data, fingerprints, log, execution)
 
@@ -111,8 +114,8 @@ def resume(
         The network's file, with settings and card inside.
 
     Raises:
-        SalusError: there is no run, its data have changed, it judges more folds already, or its final network was begun
-            in another way.
+        SalusError: there is no run, its data or the network that it started from have changed, it judges more folds
+            already, or its final network was begun in another way.
     """
     config, recorded = load_config(run)
     if judged is not None and config.sources:
@@ -128,7 +131,9 @@ def resume(
         final_steps=config.final_steps if final_steps is None else final_steps,
     )
     _check_final_steps(config)
+    _check_start(run, config)
     execution.devices.check_batch(config.recipe.batch)
+    note_other_backend(config.backend, log)
     data, fingerprints = _read_data(config, log)
     check_same_data(run, recorded, fingerprints, data.fold_assignment())
     write_settings(run, asdict(config), fingerprints)
@@ -143,6 +148,25 @@ def _check_final_steps(config: TrainingConfig) -> None:
             f"--final-steps {config.final_steps}: goes with --final and at least one fold judged, whose network the "
             "final one goes on from; give 1 or more"
         )
+
+
+def _check_start(run: Path, config: TrainingConfig) -> None:
+    """Raise a SalusError where the network that a run started from is not the one of then any more."""
+    if config.start_from is None or config.start_sha256 is None:  # which runs of before did not keep
+        return
+    if _file_sha256(Path(config.start_from)) != config.start_sha256:
+        raise SalusError(
+            f"{config.start_from}: is not the network any more that {run} started from; put that one back, or start a "
+            "new run"
+        )
+
+
+def _file_sha256(path: Path) -> str:
+    """Compute the SHA-256 of a file; a SalusError where it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise SalusError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def shipped() -> Path:
@@ -205,7 +229,7 @@ def _finish(
     if execution.engine == RAY and left:
         from salus.lab.segmentation.ray_tasks import train_on_cluster
 
-        train_on_cluster(run, left, data, execution.threads, execution.address, log)
+        train_on_cluster(run.absolute(), left, data, execution.threads, execution.address, log)
     else:
         set_threads(execution.threads)
         for task in left:
@@ -214,7 +238,7 @@ def _finish(
     predictions = read_held_out(run, range(1, config.judged + 1), data)
     settings = config.network_settings()
     if predictions is not None:
-        settings = calibrate(predictions, settings, data.masks, data.sets)
+        settings = calibrate(predictions, settings, data.masks, data.sets, data.shapes)
     rows, card = make_card(config, data, fingerprints, predictions, settings, log)
     write_whole(path, partial(_copy_with_card, tasks[-1 if config.final else 0].folder / NETWORK, card))
     if rows:

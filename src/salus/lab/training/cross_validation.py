@@ -38,6 +38,7 @@ class CrossValidationData:
         images: (n, s, s) uint8.
         masks: (n, s, s) bool.
         saliency: (n, s, s) uint8; None unless every set ships maps.
+        shapes: (height, width) of each image's file.
         unlabelled: images without a mask beside them; None without any.
     """
 
@@ -50,6 +51,7 @@ class CrossValidationData:
     images: np.ndarray
     masks: np.ndarray
     saliency: np.ndarray | None
+    shapes: tuple[tuple[int, int], ...] = ()
     unlabelled: UnlabelledImages | None = None
 
     def with_sources_as_folds(self) -> CrossValidationData:
@@ -123,7 +125,10 @@ def read_cross_validation_data(
             log(f"note: {remark}")
         cases = data_set.labelled
         if not cases:
-            raise SalusError(f"{folder}: no image has a mask; maps can only be judged where the truth is known")
+            raise SalusError(
+                f"{folder}: no image has a mask; name folders of images with masks (salus train takes others beside "
+                "them, after --unlabelled)"
+            )
         if limit and len(cases) > limit:
             cases = tuple(cases[int(i)] for i in np.linspace(0, len(cases) - 1, limit).round())
         bad: list[str] = []
@@ -158,6 +163,7 @@ def _concatenate(sets: Sequence[tuple[str, Pairs, Folds]], log: Log) -> CrossVal
         images=images,
         masks=np.concatenate([pairs.masks for _, pairs, _ in sets]),
         saliency=np.concatenate(maps) if len(maps) == len(sets) else None,
+        shapes=tuple(shape for _, pairs, _ in sets for shape in pairs.shapes),
     )
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from salus.atomic import write_whole
 from salus.errors import SalusError
-from salus.lab.training.progress import Log
+from salus.lab.training.progress import Log, format_duration
 
 if TYPE_CHECKING:
     import keras
@@ -137,7 +137,7 @@ def train_steps(
             raise SalusError(f"the loss is no number at step {step}; lower the learning rate")
         if step % STATE_INTERVAL == 0 or step == steps:
             left = (time.monotonic() - start) / (step - finished) * (steps - step)
-            log(f"  step {step}/{steps}  loss {np.mean(losses[-STATE_INTERVAL:]):.4f}  {left:.0f} s left")
+            log(f"  step {step}/{steps}  loss {np.mean(losses[-STATE_INTERVAL:]):.4f}  {format_duration(left)} left")
             if folder is not None:
                 write_whole(_state_file(folder, step), model.save_weights)
                 _state_file(folder, step - STATE_INTERVAL).unlink(missing_ok=True)

@@ -13,12 +13,13 @@ RUN/scores.csv          scores of every image
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from salus.atomic import write_json
 from salus.errors import SalusError
+from salus.lab.training.progress import Log
 from salus.spreadsheet import read_rows
 
 RUN_FILE = "run.json"
@@ -31,10 +32,21 @@ SCORES = "scores.csv"
 OUTPUTS = "outputs.npz"
 
 
-def check_unused(folder: Path, command: str) -> None:
-    """Raise a SalusError where a folder holds a run already; `command` is the command that resumes it."""
+def check_unused(folder: Path, command: str, initial: Collection[str] = (FOLDS,)) -> None:
+    """Check that a folder can take a new run.
+
+    Args:
+        folder: of the run.
+        command: the command that resumes a run.
+        initial: files that a run which was killed before its settings were written may have left.
+
+    Raises:
+        SalusError: the folder holds a run, or other files, which may be what is left of one.
+    """
     if (folder / RUN_FILE).exists():
         raise SalusError(f"{folder}: holds a run already; continue it with: {command} --resume {folder}")
+    if folder.is_dir() and {path.name for path in folder.iterdir()} - set(initial):
+        raise SalusError(f"{folder}: holds other files; name a new folder")
 
 
 def create_folder(folder: Path) -> None:
@@ -116,6 +128,20 @@ def hold_folds(folder: Path, folds: Mapping[str, Any]) -> None:
         raise SalusError(
             f"{path}: patients or near-duplicates are not those with which the run was started; start a new run"
         )
+
+
+def note_other_backend(started_on: str | None, log: Log) -> None:
+    """Log a line where a run goes on with another backend than it was started on.
+
+    Args:
+        started_on: name of the backend; None in runs of before, which did not keep it.
+        log: called with the line.
+    """
+    import keras
+
+    now = keras.backend.backend()
+    if started_on not in (None, now):
+        log(f"mind: the run was started on {started_on} and goes on with {now}; it ends in somewhat other networks")
 
 
 def read_history(folder: Path) -> list[dict[str, float]]:
