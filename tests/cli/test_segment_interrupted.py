@@ -1,5 +1,6 @@
 """Runs that are stopped, or that meet the limits of disk, memory and permissions."""
 
+import gzip
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.cli.segment_outputs import fails, listing, table, written
+from tests.segmentation.test_segmenter import image_of
 
 from salus.pipeline.journal import Journal
 
@@ -75,6 +77,37 @@ def test_an_interrupt_right_after_a_line_of_the_journal_loses_nothing(tmp_path, 
     assert command(scans, "-o", tmp_path / "out") == 130
     assert [one["name"] for one in written(tmp_path / "out")] == ["a", "b"]
     assert {row["name"] for row in table(tmp_path / "out")} == {"a", "b"}
+
+
+def test_a_cine_that_got_more_frames_before_an_interrupt_has_them_in_all_its_files(tmp_path, command, monkeypatch):
+    """What is made of a whole cine is made again, though the last run segmented no frame of it."""
+    pages = [Image.fromarray(image_of(box)) for box in [(5, 20, 5, 20)] * 2 + [(30, 50, 30, 60)] * 3]
+    (tmp_path / "in").mkdir()
+    for name in "ab":
+        pages[0].save(tmp_path / "in" / f"{name}.tif", save_all=True, append_images=pages[1:])
+    arguments = (tmp_path / "in", "--output", "png,overlay,csv,json,nifti,labelme", "-o")
+    assert command(*arguments, tmp_path / "out", "--frames", "3-4") == 0
+    add = Journal.add
+
+    def interrupted(journal, record):
+        add(journal, record)
+        if record.name == "b/0001":
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "add", interrupted)
+        assert command(*arguments, tmp_path / "out", "--resume") == 130
+    assert command(*arguments, tmp_path / "out", "--resume") == 0
+    assert command(*arguments, tmp_path / "whole") == 0
+    names = listing(tmp_path / "out")
+    assert names == listing(tmp_path / "whole")
+    assert {"nifti/a.nii.gz", "labelme/a/0003.json", "cine/a/area.csv", "cine/a/overlay.gif"} <= set(names)
+    for name in names:
+        if name.endswith(".nii.gz"):
+            made, expected = (gzip.decompress((tmp_path / out / name).read_bytes()) for out in ("out", "whole"))
+            assert made == expected, name
+        elif name not in ("journal.jsonl", "lesions.json"):  # they hold times
+            assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 
 def test_a_full_disk_is_one_line_and_resume_goes_on(tmp_path, network, command, scans):

@@ -8,6 +8,7 @@ import pydicom
 import pytest
 from PIL import Image
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -339,7 +340,27 @@ def test_frames_without_their_number_are_counted_and_said(missing, syntax, tmp_p
     assert any("3 were found" in note for note in opened.scan(1).notes)
 
 
-def test_more_frames_than_the_header_says_are_named(tmp_path):
-    path = wrap_dicom(tmp_path / "a.dcm", np.stack([RAMP] * 4), NumberOfFrames=2)
-    assert open_frames(path).count == 2
-    assert any("4 frames" in note for note in read_scan(path).notes)
+@pytest.mark.parametrize("has_offsets", [True, False])
+@pytest.mark.parametrize("syntax", [*UNCOMPRESSED, RLELossless, JPEGLSLossless], ids=lambda s: s.name)
+def test_more_frames_than_the_header_says_are_named(has_offsets, syntax, tmp_path):
+    frames = np.stack([np.roll(RAMP, i) for i in range(4)])
+    path = wrap_dicom(tmp_path / "a.dcm", frames, syntax=syntax)
+    ds = pydicom.dcmread(path)
+    if syntax.is_compressed and not syntax.is_deflated:
+        ds.PixelData = encapsulate(list(generate_frames(ds.PixelData, number_of_frames=4)), has_bot=has_offsets)
+    for said in (1, 2):
+        ds.NumberOfFrames = said
+        ds.save_as(path)
+        opened = open_frames(path)
+        assert opened.count == said
+        np.testing.assert_allclose(opened.scan(1).pixels * 255, frames[0], atol=1e-4)
+        assert any(f"4 frames and the header says {said}" in note for note in opened.scan(1).notes)
+
+
+def test_a_frame_in_several_pieces_is_one_frame(tmp_path):
+    path = wrap_dicom(tmp_path / "a.dcm", np.stack([RAMP] * 2), syntax=JPEGLSLossless)
+    ds = pydicom.dcmread(path)
+    streams = list(generate_frames(ds.PixelData, number_of_frames=2))
+    ds.PixelData = encapsulate(streams, fragments_per_frame=3, has_bot=False)
+    ds.save_as(path)
+    assert not any("frames" in note for note in open_frames(path).scan(2).notes)

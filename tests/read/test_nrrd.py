@@ -12,6 +12,7 @@ import pytest
 from salus import read_scan
 from salus.errors import SalusError
 from salus.read.frames import open_frames
+from salus.read.geometry import read_geometry
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 30, 40), np.uint8)
 PIXELS[0, 0, 0] = 255
@@ -82,15 +83,42 @@ def test_what_pynrrd_writes(dtype, encoding, tmp_path):
         ("picture", values[0], {}),
         ("frames", values, {}),
         ("colour", np.moveaxis(values[:3], 0, -1), {"kinds": ["RGB-color", "domain", "domain"]}),
+        ("planes", values[:3], {"kinds": ["domain", "domain", "RGB-color"]}),
+        ("movie", np.stack([values[:3], values[1:4]]), {"kinds": ["domain", "domain", "RGB-color", "time"]}),
     ):
         path = tmp_path / f"{name}.nrrd"
         nrrd.write(str(path), array, {"encoding": encoding, **header}, index_order="C")
         expected = nrrd.read(str(path), index_order="C")[0]
         opened = open_frames(path)
-        frames = expected if name == "frames" else expected[None]
+        frames = expected if name in ("frames", "movie") else expected[None]
+        if name in ("planes", "movie"):
+            frames = np.moveaxis(frames, 1, -1)
         assert opened.count == len(frames)
         for number, frame in enumerate(frames, 1):
             np.testing.assert_array_equal(opened.values(number), frame)
+
+
+def test_colours_that_are_the_last_axis_of_a_cine_are_refused_and_no_frames(tmp_path):
+    header = {"kinds": ["domain", "domain", "time", "RGB-color"]}
+    nrrd.write(str(tmp_path / "a.nrrd"), np.stack([PIXELS] * 3), header, index_order="C")
+    with pytest.raises(SalusError, match="its colours are axis 4; save it with the colours as the first axis"):
+        open_frames(tmp_path / "a.nrrd")
+
+
+@pytest.mark.parametrize("kinds", ["domain domain RGB-color", "RGB-color domain domain"])
+def test_the_place_of_a_colour_picture_is_that_of_its_pixels(kinds, tmp_path):
+    """The directions of the colour axis, which has none, are passed over wherever it is."""
+    steps = [np.array([0.2, 0, 0]), np.array([0, 0.1, 0])]
+    colours = kinds.split().index("RGB-color")
+    steps.insert(colours, np.full(3, np.nan))
+    sizes = [40, 30]
+    sizes.insert(colours, 3)
+    header = {"space": "left-posterior-superior", "space origin": [1.0, 2.0, 3.0], "space directions": np.array(steps)}
+    nrrd.write(str(tmp_path / "a.nrrd"), np.zeros(sizes, np.uint8), header | {"kinds": kinds.split()})
+    geometry = read_geometry(tmp_path / "a.nrrd")
+    assert geometry.shape == (40, 30)
+    np.testing.assert_allclose(geometry.affine, [[-0.2, 0, 0, -1], [0, -0.1, 0, -2], [0, 0, 1, 3], [0, 0, 0, 1]])
+    assert read_scan(tmp_path / "a.nrrd").spacing == pytest.approx((0.1, 0.2))
 
 
 @pytest.mark.parametrize("name", ["ascii", "ASCII", "text", "txt"])

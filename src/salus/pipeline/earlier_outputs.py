@@ -49,7 +49,26 @@ def remove_earlier_run(folder: Path, options: RunOptions, inputs: Iterable[Path]
 
 
 def remove_outputs(folder: Path, records: Iterable[Record], inputs: Iterable[Path] = ()) -> None:
-    """Remove the pictures and products of images.
+    """Remove the pictures of images, and what was made of them.
+
+    Args:
+        folder: OUT.
+        records: of the images.
+        inputs: images to be read, which are kept in any case.
+
+    Raises:
+        OSError: a file cannot be removed.
+    """
+    records = list(records)
+    kept = {os.path.realpath(path) for path in inputs}
+    for record in records:
+        for kind in PICTURE_FILES:
+            _remove(output_path(folder, kind, record.name), folder, kept)
+    remove_products(folder, records, inputs)
+
+
+def remove_products(folder: Path, records: Iterable[Record], inputs: Iterable[Path] = ()) -> None:
+    """Remove what was made of the pictures of images: their products, and those of their cines.
 
     Args:
         folder: OUT.
@@ -61,11 +80,9 @@ def remove_outputs(folder: Path, records: Iterable[Record], inputs: Iterable[Pat
     """
     kept = {os.path.realpath(path) for path in inputs}
     for record in records:
-        paths = [output_path(folder, kind, record.name) for kind in PICTURE_FILES]
-        names = {record.name, file_name_of(record)}
-        paths += [product_path(folder, product, name) for product in SUFFIXES for name in names]
-        for path in paths:
-            _remove(path, folder, kept)
+        for name in {record.name, file_name_of(record)}:
+            for product in SUFFIXES:
+                _remove(product_path(folder, product, name), folder, kept)
         if record.frame is not None:
             for name in ("strip.jpg", "overlay.gif", "area.svg", "area.csv"):
                 _remove(folder / CINE / file_name_of(record) / name, folder, kept)

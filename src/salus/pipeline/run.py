@@ -24,9 +24,9 @@ from typing import Any
 from salus.atomic import write_json
 from salus.errors import SalusError
 from salus.parallel import map_in_order
-from salus.pipeline.cine import track_lesions, write_cines
+from salus.pipeline.cine import file_name_of, track_lesions, write_cines
 from salus.pipeline.deidentify import remaining_text_warning, require_neutral_paths
-from salus.pipeline.earlier_outputs import remove_outputs
+from salus.pipeline.earlier_outputs import remove_outputs, remove_products
 from salus.pipeline.failures import NOT_TRIED, FailureCounter, join_failures
 from salus.pipeline.jobs import Job, output_path
 from salus.pipeline.journal import Journal, read_journal
@@ -127,7 +127,11 @@ def _run_jobs(
     finished = {job.name: earlier[job.name] for job in jobs if is_finished(job, folder, options, earlier)}
     todo = [job for job in jobs if job.name not in finished]
     outdated = [earlier[job.name] for job in todo if job.name in earlier and not is_current(job, earlier[job.name])]
-    remove_outputs(folder, outdated, {job.image for job in jobs})
+    inputs = {job.image for job in jobs}
+    remove_outputs(folder, outdated, inputs)
+    # A new frame changes what was made of the others. If this run is stopped, the next one makes what is missing.
+    cines = {job.file_name for job in todo if job.frame is not None}
+    remove_products(folder, [record for record in earlier.values() if file_name_of(record) in cines], inputs)
 
     changed = {job.name for job in todo}
     by_name = {name: r for name, r in earlier.items() if r.result != FAILED and name not in changed}

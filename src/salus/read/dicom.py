@@ -197,15 +197,16 @@ def _count_frames(path: Path, header: DicomHeader, rows: int, columns: int) -> t
     stated = dataset.get("NumberOfFrames") not in (None, "")
     frames = _integer(dataset, "NumberOfFrames", 1)
     note = "the header does not say how many frames there are: {} were found"
+    more = "the pixel data hold {} frames and the header says {}: the others were left out"
     if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
         with open_data_set(path) as file:
             fragments = read_fragments(file, header.pixel_offset, header.size)
+        held = fragments.count_frames(dataset.file_meta.TransferSyntaxUID == RUN_LENGTH)
         if stated:
             check_frame_count(fragments, frames)
-            return frames, ()
-        frames = fragments.count_frames(dataset.file_meta.TransferSyntaxUID == RUN_LENGTH)
+            return frames, (more.format(held, frames),) if held > frames else ()
         check_frame_count(fragments, 1)
-        return frames, (note.format(frames),) if frames > 1 else ()
+        return held, (note.format(held),) if held > 1 else ()
     samples, bits = _integer(dataset, "SamplesPerPixel", 1), _integer(dataset, "BitsAllocated", 8)
     is_subsampled = str(dataset.get("PhotometricInterpretation", "")) == "YBR_FULL_422"
     frame_bytes = rows * columns * (2 if is_subsampled and samples == 3 else samples) * (bits // 8)
@@ -218,8 +219,7 @@ def _count_frames(path: Path, header: DicomHeader, rows: int, columns: int) -> t
         )
     held = available // frame_bytes
     if stated:
-        more = f"the pixel data hold {held} frames and the header says {frames}: the others were left out"
-        return frames, (more,) if held > frames else ()
+        return frames, (more.format(held, frames),) if held > frames else ()
     return held, (note.format(held),) if held > 1 else ()
 
 

@@ -32,8 +32,8 @@ class Fragments:
     starts: int
 
     def count_frames(self, is_run_length: bool) -> int:
-        """Count the frames where the header states no number of them."""
-        if self.offsets > 1:
+        """Count the frames by what the pixel data hold, whatever the header says."""
+        if 1 < self.offsets <= self.count:
             return self.offsets
         return max(self.count if is_run_length else self.starts, 1)
 

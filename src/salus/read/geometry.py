@@ -5,6 +5,7 @@ Other files state no place: `salus.write.nifti` puts their masks where ITK puts 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 
 from salus.errors import SalusError
 from salus.read.formats import NIFTI, NRRD, detect_format
-from salus.read.nifti import load_nifti
+from salus.read.nifti import load_nifti, picture_shape
 
 LENGTH_UNITS = {
     "mm": 1.0, "millimeter": 1.0, "millimeters": 1.0, "millimetre": 1.0, "millimetres": 1.0, "cm": 10.0, "m": 1000.0,
@@ -25,7 +26,7 @@ RAS_SIGNS = {"r": 1, "l": -1, "a": 1, "p": -1, "s": 1, "i": -1}
 """Sign of NIfTI's axes (right, anterior, superior) for the direction that a space's axis has."""
 
 COLOUR_KINDS = ("RGB-color", "RGBA-color", "3-color", "4-color", "vector", "3-vector")
-"""Kinds of an NRRD file's first axis that are colours."""
+"""Kinds of an NRRD file's axis that are colours."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,10 +75,27 @@ def length_in_mm(unit: Any) -> float | None:
     return LENGTH_UNITS.get(str(unit).strip('" ').lower())
 
 
+def colour_axis(header: Mapping[str, Any]) -> int | None:
+    """Find the axis of an NRRD file that is colour: the first, or a later one of three or four; None without one.
+
+    Example:
+        >>> colour_axis({"sizes": [3, 64, 40], "kinds": ["RGB-color", "domain", "domain"]})
+        0
+        >>> colour_axis({"sizes": [64, 40, 24], "kinds": ["domain", "domain", "time"]}) is None
+        True
+    """
+    for axis, (kind, size) in enumerate(zip(header.get("kinds", []), header["sizes"], strict=False)):
+        if str(kind) in COLOUR_KINDS and (size in (3, 4) or (axis == 0 and size > 1)):
+            return axis
+    return None
+
+
 def _read_nifti(path: Path) -> Geometry:
     image = load_nifti(path)
-    header = image.header.copy()
-    return Geometry(tuple(map(int, image.shape)), np.array(image.affine, float), header.get_xyzt_units()[0], header)
+    header, shape = image.header.copy(), picture_shape(image)
+    if shape != image.shape:
+        header.set_data_shape(shape)
+    return Geometry(shape, np.array(image.affine, float), header.get_xyzt_units()[0], header)
 
 
 def _read_nrrd(path: Path) -> Geometry:
@@ -85,25 +103,27 @@ def _read_nrrd(path: Path) -> Geometry:
 
     with path.open("rb") as file:
         header = dict(nrrd.read_header(file))
-    sizes = [int(size) for size in header["sizes"]]
-    kinds = [str(kind) for kind in header.get("kinds", [])]
-    first = 1 if kinds[:1] and kinds[0] in COLOUR_KINDS and sizes[0] > 1 else 0
-    shape = tuple(sizes[first:])
+    colours = colour_axis(header)
+
+    def without_colours(values: Iterable[Any]) -> list[Any]:
+        return [value for axis, value in enumerate(values) if axis != colours]
+
+    shape = tuple(int(size) for size in without_colours(header["sizes"]))
     affine, unit = np.eye(4), "mm"
     space = str(header.get("space", "")).lower()
     words = space.split("-") if "-" in space else list(space)
     signs = [RAS_SIGNS.get(word[:1], 0) for word in words[:3]] if space else []
     signs = signs if len(signs) >= 2 and all(signs) else [-1, -1, 1]  # ITK's own: left, posterior, superior
     if "space directions" in header:
-        steps = [_to_vector(direction) for direction in header["space directions"]][first : first + 3]
+        steps = [_to_vector(direction) for direction in without_colours(header["space directions"])][:3]
         origin = _to_vector(header.get("space origin"))
         named = list(header.get("space units", ()))
         factor = length_in_mm(named[0]) if named else 1.0
     else:
-        sides = [float(step) for step in header.get("spacings", [])][first : first + 3] or [1.0, 1.0]
+        sides = [float(step) for step in without_colours(header.get("spacings", []))][:3] or [1.0, 1.0]
         steps = [np.eye(3)[axis] * side for axis, side in enumerate(sides)]
         origin = np.zeros(3)
-        named = list(header.get("units", ()))[first:]
+        named = without_colours(header.get("units", ()))
         factor = length_in_mm(named[0]) if named else (1.0 if space else None)
     if factor is None:
         factor, unit = 1.0, "unknown"

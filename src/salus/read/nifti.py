@@ -1,8 +1,9 @@
 """Read NIfTI files by nibabel: one picture, or several along the third and further axes.
 
 The first axis is the column and the second the row, counted from the upper left corner as stored, which is how ITK
-writes a picture. The affine is not used: it describes a position in the body, which is not known of a sonogram. Pixel
-sizes are the header's, converted to mm; there are none where it names no unit.
+writes a picture. A vector's parts, along the fifth axis, are colours. The affine is not used: it describes a position
+in the body, which is not known of a sonogram. Pixel sizes are the header's, converted to mm; there are none where it
+names no unit.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from salus.scan import Scan, scan_from_values, valid_spacing
 
 MILLIMETRES = {"mm": 1.0, "meter": 1000.0, "micron": 0.001}
 """Length of each unit in mm."""
+
+VECTORS = (1007, 2003, 2004)
+"""Intent codes of files whose fifth axis is one value's parts: vector, RGB vector, RGBA vector."""
 
 SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 """Length of each unit in seconds."""
@@ -44,7 +48,7 @@ class NiftiFrames:
     def values(self, number: int = 1) -> np.ndarray:
         """Read the values of one frame: (rows, columns) or (rows, columns, channels); errors as of `scan`."""
         check_frame_number(self.source, number, self.count)
-        shape = self.image.shape
+        shape = picture_shape(self.image)
         index = np.unravel_index(number - 1, shape[2:], order="F") if len(shape) > 2 else ()
         try:
             values = np.asarray(self.image.dataobj[(slice(None), slice(None), *map(int, index))])
@@ -74,6 +78,16 @@ def load_nifti(path: Path) -> Any:
     return kind.from_file_map({"image": nibabel.FileHolder(fileobj=file)})
 
 
+def picture_shape(image: Any) -> tuple[int, ...]:
+    """Return the (columns, rows) of an opened NIfTI file and what frames are counted by, without colours.
+
+    Colours are the fifth axis of three or four parts where the header says that it is a vector, as ITK writes them.
+    """
+    shape = tuple(int(side) for side in image.shape)
+    is_colour = len(shape) == 5 and shape[4] in (3, 4) and int(image.header["intent_code"]) in VECTORS
+    return shape[:4] if is_colour else shape
+
+
 def open_nifti(path: Path | str) -> NiftiFrames:
     """Read and check a NIfTI file's header.
 
@@ -90,7 +104,8 @@ def open_nifti(path: Path | str) -> NiftiFrames:
         raise SalusError(f"{path}: cannot be read as NIfTI ({type(error).__name__})") from None
     is_packed = read_head(path).startswith(GZIP)
     try:
-        shape = tuple(int(side) for side in image.shape)
+        shape = picture_shape(image)
+        value_count = int(np.prod(image.shape, dtype=object))
         zooms = [float(step) for step in image.header.get_zooms()]
         length_unit, time_unit = image.header.get_xyzt_units()
         offset, dtype = int(image.header.get_data_offset()), image.header.get_data_dtype()
@@ -100,7 +115,7 @@ def open_nifti(path: Path | str) -> NiftiFrames:
         raise SalusError(f"{path}: holds no picture (its shape is {shape})")
     count = int(np.prod(shape[2:], dtype=object))
     check_size(path, shape[1], shape[0], count)
-    expected = shape[0] * shape[1] * count * dtype.itemsize
+    expected = value_count * dtype.itemsize
     if is_packed and expected > MAX_INFLATED:
         raise SalusError(f"{path}: {expected / 2**20:.0f} MiB of packed pixels; .nii.gz is read up to 512, unpack it")
     if not is_packed and file_size < offset + expected:

@@ -1,8 +1,9 @@
 """Read NRRD files: one picture, or several along the third axis.
 
 pynrrd reads the header; the values are read here, within the limits. The first axis that is not colour is the column,
-the next the row, counted from the upper left corner as stored; see `salus.read.nifti`. Pixel sizes are used where the
-file names a space (ITK writes them in mm) or a unit of length.
+the next the row, counted from the upper left corner as stored; see `salus.read.nifti`. Colours are the first axis, or
+the third, where its kind says so. Pixel sizes are used where the file names a space (ITK writes them in mm) or a unit
+of length.
 """
 
 from __future__ import annotations
@@ -16,15 +17,13 @@ from typing import Any
 import numpy as np
 
 from salus.errors import SalusError
-from salus.read.geometry import length_in_mm
+from salus.read.geometry import colour_axis, length_in_mm
 from salus.read.limits import MAX_INFLATED, MAX_SECONDS, check_file, check_frame_number, check_size
 from salus.read.nrrd_data import TEXT, UNPACKERS, read_text_values, unpack_values
 from salus.scan import Scan, scan_from_values, valid_spacing
 
 MAX_SKIPPED_LINE = 2**20
 """Longest line that `line skip` passes over, in bytes."""
-
-COLOUR_KINDS = ("RGB-color", "RGBA-color", "3-color", "4-color", "vector", "3-vector")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +35,7 @@ class NrrdFrames:
         spacing: (row, column) size of a pixel in mm; None where it is not known.
         dtype: of a value.
         shape: of a frame, (rows, columns) or (rows, columns, colours).
+        is_planar: each colour of a frame lies after the other, as in a file whose third axis is colour.
         offset: of the first frame in the file, in bytes.
         unpacked: the bytes of all frames of a packed file or a text; None for a raw one, of which each frame is read
             alone.
@@ -47,6 +47,7 @@ class NrrdFrames:
     spacing: tuple[float, float] | None
     dtype: np.dtype
     shape: tuple[int, ...]
+    is_planar: bool
     offset: int
     unpacked: bytearray | None
 
@@ -72,7 +73,10 @@ class NrrdFrames:
             content = self.unpacked[start : start + size]
         if len(content) < size:
             raise SalusError(f"{self.source}: the pixel data of frame {number} are cut short; copy it again")
-        return np.frombuffer(content, self.dtype).reshape(self.shape)
+        values = np.frombuffer(content, self.dtype)
+        if self.is_planar:
+            return np.moveaxis(values.reshape(self.shape[2], *self.shape[:2]), 0, -1)
+        return values.reshape(self.shape)
 
 
 def open_nrrd(path: Path | str) -> NrrdFrames:
@@ -90,7 +94,7 @@ def open_nrrd(path: Path | str) -> NrrdFrames:
     try:
         with path.open("rb") as file:
             header: dict[str, Any] = dict(nrrd.read_header(file))
-            sizes = [int(side) for side in header["sizes"]]
+            sizes, colours = [int(side) for side in header["sizes"]], colour_axis(header)
             dtype = np.dtype(nrrd.reader._determine_datatype(header))
             start = file.tell()
             skipped_lines, skipped_bytes = (_read_skip(header, name) for name in ("line", "byte"))
@@ -101,9 +105,10 @@ def open_nrrd(path: Path | str) -> NrrdFrames:
     encoding = str(header.get("encoding", "raw"))
     if encoding not in ("raw", *UNPACKERS, *TEXT) or dtype.kind not in "uif":
         raise SalusError(f"{path}: its encoding is not read; save it as raw or gzip with whole or real numbers")
-    kinds = [str(kind) for kind in header.get("kinds", [])]
-    channels = sizes[0] if kinds[:1] and kinds[0] in COLOUR_KINDS else 1
-    axes = sizes[1:] if channels > 1 else sizes
+    if colours not in (None, 0, 2):
+        raise SalusError(f"{path}: its colours are axis {colours + 1}; save it with the colours as the first axis")
+    channels = 1 if colours is None else sizes[colours]
+    axes = [size for axis, size in enumerate(sizes) if axis != colours]
     if len(axes) < 2 or channels not in (1, 3, 4):
         raise SalusError(f"{path}: holds no picture (its sizes are {' x '.join(map(str, sizes))})")
     columns, rows = axes[:2]
@@ -140,8 +145,8 @@ def open_nrrd(path: Path | str) -> NrrdFrames:
     if available < expected:
         raise SalusError(f"{path}: its pixel data are cut short ({available:,} of {expected:,} bytes); copy it again")
     shape = (rows, columns) if channels == 1 else (rows, columns, channels)
-    spacing = _read_spacing(header, first_axis=1 if channels > 1 else 0)
-    return NrrdFrames(str(path), count, None, spacing, dtype, shape, start, unpacked)
+    spacing = _read_spacing(header, first_axis=1 if colours == 0 else 0)
+    return NrrdFrames(str(path), count, None, spacing, dtype, shape, colours == 2, start, unpacked)
 
 
 def _read_skip(header: dict[str, Any], what: str) -> int:

@@ -85,6 +85,48 @@ def test_categories_tell_lesions_and_labels_and_images_may_lie_in_folders_of_equ
     assert all(case.read_mask(SHAPE).sum() == 200 for case in data)
 
 
+SQUARE = [[10, 10, 30, 10, 30, 20, 10, 20]]
+
+
+def test_an_image_whose_lesion_is_a_box_alone_is_unlabelled_and_not_tumour_free(tmp_path):
+    for name in ("a.png", "b.png", "c.png"):
+        picture(tmp_path / name)
+    box = annotation([], category=2, image=1) | {"bbox": [10, 10, 20, 10]}
+    annotations = [annotation(SQUARE), box | {"image_id": 0}, box, annotation([], category=3, image=2)]
+    coco_file(tmp_path / "a.json", annotations, ("a.png", "b.png", "c.png"), ("benign", "malignant", "shadow"))
+    data = read_data_set(tmp_path)
+    assert data["a"].read_mask(SHAPE).sum() == 200
+    assert (data["b"].masks, data["b"].label, data["c"].masks) == (None, "malignant", ())
+    assert any("a.png: has lesions with a box alone" in remark for remark in data.remarks)
+    assert any("b.png: its lesions have a box alone, so it is unlabelled" in remark for remark in data.remarks)
+    assert any("c.png: listed without a lesion, so it counts as tumour-free" in remark for remark in data.remarks)
+
+
+@pytest.mark.parametrize("given", ["0", 0.0])
+def test_numbers_may_be_written_as_text_or_with_a_point(tmp_path, given):
+    picture(tmp_path / "a.png")
+    coco_file(tmp_path / "a.json", [annotation(SQUARE, category="1", image=given)])
+    assert read_data_set(tmp_path)["a"].read_mask(SHAPE).sum() == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        ({"annotations": [annotation(SQUARE, image=7)]}, r"a\.json: an annotation is of image 7, which is not there"),
+        ({"annotations": [annotation(SQUARE, category=3)]}, "an annotation is of category 3, which is not there"),
+        ({"categories": []}, "an annotation is of category 1, which is not there"),
+        ({"images": [{"id": 0, "file_name": "a.png"}, {"id": 0, "file_name": "b.png"}]}, "two images have the same id"),
+    ],
+)
+def test_annotations_that_belong_nowhere_are_refused_and_make_no_image_tumour_free(tmp_path, change, part):
+    picture(tmp_path / "a.png")
+    path = tmp_path / "a.json"
+    coco_file(path, [annotation(SQUARE)])
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(SalusError, match=part):
+        read_data_set(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("annotations", "part"),
     [

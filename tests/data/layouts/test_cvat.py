@@ -40,6 +40,19 @@ def test_cvats_shapes_are_filled(tmp_path):
     assert any("left out: shadow" in remark for remark in data.remarks)
 
 
+@pytest.mark.parametrize("kind", ["polyline", "points"])
+def test_an_image_whose_lesion_has_no_area_is_unlabelled_and_not_tumour_free(tmp_path, kind):
+    cvat_file(tmp_path, f'<{kind} label="malignant tumor" points="10,10;30,10;30,20"/><tag label="patient"/>')
+    data = read_data_set(tmp_path)
+    assert (data["a"].masks, data["a"].label) == (None, "malignant")
+    assert any("a.png: its lesions are points or lines alone" in remark for remark in data.remarks)
+    (tmp_path / "annotations.xml").unlink()
+    cvat_file(tmp_path, f'<{kind} label="tumor" points="1,1"/><box label="tumor" xtl="0" ytl="0" xbr="4" ybr="4"/>')
+    data = read_data_set(tmp_path)
+    assert data["a"].read_mask(SHAPE).sum() == 16
+    assert any("a.png: has lesions that are points or lines" in remark for remark in data.remarks)
+
+
 def test_cvats_file_may_have_another_name_as_datumaro_gives_it(tmp_path):
     cvat_file(tmp_path, '<polygon label="lesion" points="10,10;30,10;30,20;10,20"/>')
     (tmp_path / "annotations.xml").rename(tmp_path / "default.xml")

@@ -36,6 +36,23 @@ def test_segmentations_that_salus_writes_lie_beside_their_images(tmp_path):
     assert "two" not in (by_mask[True].patient or "")
 
 
+def test_a_segmentation_of_another_frame_does_not_make_the_first_one_tumour_free(tmp_path):
+    pytest.importorskip("highdicom")
+    from tests.read.wrap import wrap_dicom
+    from tests.write.segmentations import segmentation_of
+
+    from salus.write.dicom_seg import write_seg
+
+    pixels = np.random.default_rng(0).integers(0, 256, (3, *SHAPE), dtype=np.uint8)
+    wrap_dicom(tmp_path / "cine.dcm", pixels)
+    write_seg(tmp_path / "3.seg.dcm", tmp_path / "cine.dcm", segmentation_of(DISC, frame=3))
+    data = read_data_set(tmp_path)
+    assert (data.layout, data["cine"].masks) == ("dicom-seg", None)
+    assert any("3.seg.dcm: segments no first frame" in remark for remark in data.remarks)
+    write_seg(tmp_path / "1.seg.dcm", tmp_path / "cine.dcm", segmentation_of(DISC, frame=1))
+    np.testing.assert_array_equal(read_data_set(tmp_path)["cine"].read_mask(SHAPE), DISC)
+
+
 def test_objects_of_a_conversion_follow_the_standard_and_are_read_by_highdicom(tmp_path):
     highdicom = pytest.importorskip("highdicom")
     from tests.write.dciodvfy import faults

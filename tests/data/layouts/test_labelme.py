@@ -55,6 +55,31 @@ def test_labelmes_shapes_are_lesions_by_their_class(tmp_path):
     assert all(part in said for part in ("points and lines", "left out: shadow", "c.png: without a file of LabelMe"))
 
 
+@pytest.mark.parametrize(
+    ("kind", "points"),
+    [
+        ("point", [[3, 3]]),
+        ("linestrip", [[3, 3], [9, 9], [12, 3]]),
+        ("polygon", [[3, 3], [9, 9]]),
+        ("rectangle", [[3, 3]]),
+        ("unknown", SQUARE),
+    ],
+)
+def test_an_image_whose_lesion_has_no_area_is_unlabelled_and_not_tumour_free(tmp_path, kind, points):
+    picture(tmp_path / "a.png")
+    write_labelme(tmp_path / "a.json", "a.png", [shape_of("malignant tumour", points, kind)])
+    data = read_data_set(tmp_path)
+    assert (data["a"].masks, data["a"].label) == (None, "malignant")
+    assert any("a.json: its lesions are points or lines alone" in remark for remark in data.remarks)
+
+
+def test_a_rectangle_may_have_four_corners(tmp_path):
+    """As X-AnyLabeling writes it."""
+    picture(tmp_path / "a.png")
+    write_labelme(tmp_path / "a.json", "a.png", [shape_of("lesion", SQUARE, "rectangle")])
+    assert read_data_set(tmp_path)["a"].read_mask(SHAPE).sum() == 200
+
+
 def test_a_circle_is_as_pillow_draws_it_and_a_json_folder_of_its_own_will_do(tmp_path):
     picture(tmp_path / "images" / "a.png")
     write_labelme(tmp_path / "labels" / "a.json", "../images/a.png", [shape_of("x", [[40, 30], [52, 30]], "circle")])

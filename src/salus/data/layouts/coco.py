@@ -3,12 +3,12 @@
 Found are `*.json` in the folder and in its folders, such as `annotations/instances_default.json` as CVAT exports it, or
 `train/_annotations.coco.json`. An annotation whose category means a lesion (`class_names`) is the lesion: polygons, run
 lengths, or run lengths in COCO's packed form; one with a box alone is left out. A listed image without a lesion has no
-tumour; an image that no file lists is unlabelled. Of an image, "label" and "patient" are read where they are there.
+tumour; an image that no file lists is unlabelled, and so is one whose lesions all have a box alone. Of an image,
+"label" and "patient" are read where they are there.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -38,44 +38,51 @@ def read(root: Path) -> DataSet:
     """List the cases of COCO files.
 
     Raises:
-        SalusError: a file is damaged, two list the same image, or no name tells which category means a lesion.
+        SalusError: a file is damaged, two list the same image, an annotation is of an image or a category that its file
+            does not list, or no name tells which category means a lesion.
     """
     folder = find_root(root, _has_layout) or root
     finder = ImageFinder(folder)
     files = [(path, content) for path in json_files(folder) if _is_coco(content := read_dictionary(path))]
     categories = [_categories(path, content) for path, content in files]
     lesions = choose_lesion_classes({name for names in categories for name in names.values()}, folder)
-    listed: list[tuple[Path, dict[str, Any], list[dict[str, Any]], dict[Any, str]]] = []
-    boxes = []
+    listed: list[tuple[Path, dict[str, Any], list[dict[str, Any]], dict[str, str]]] = []
     for (path, content), names in zip(files, categories, strict=True):
-        annotations: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+        images_here = _images(path, content)
+        annotations: dict[str, list[dict[str, Any]]] = {number: [] for number in images_here}
         for one in content["annotations"]:
-            if isinstance(one, dict) and names.get(one.get("category_id")) in lesions:
-                if one.get("segmentation"):
-                    annotations[one.get("image_id")].append(one)
-                else:
-                    boxes.append(path)
-        listed += [(path, image, annotations[image["id"]], names) for image in _images(path, content)]
+            if (number := _number(one.get("image_id"))) not in annotations:
+                raise SalusError(
+                    f"{path}: an annotation is of image {number[:20]}, which is not there; export it again"
+                )
+            if names[_number(one.get("category_id"))] in lesions:
+                annotations[number].append(one)
+        listed += [(path, image, annotations[number], names) for number, image in images_here.items()]
     images = [finder.find(image["file_name"], path) for path, image, _, _ in listed]
     if len({image.resolve() for image in images}) < len(images):
         raise SalusError(f"{folder}: an image is listed several times in its COCO files; keep one of the files")
     cases, missing, empty = [], [], []
+    boxes: list[Path] = []
+    unknown: list[Path] = []
     for (path, image, annotations_here, names), file, name in zip(listed, images, unique_names(images), strict=True):
         if not file.is_file():
             missing.append(Path(image["file_name"]))
             continue
-        if not annotations_here:
+        areas = tuple(_area(path, one["segmentation"]) for one in annotations_here if one.get("segmentation"))
+        if len(areas) < len(annotations_here):
+            (boxes if areas else unknown).append(file)
+        elif not annotations_here:
             empty.append(file)
-        areas = tuple(_area(path, one["segmentation"]) for one in annotations_here)
         own = str(image.get("label", "")).lower()
+        found = [names[_number(one["category_id"])] for one in annotations_here]
         size = image.get("height"), image.get("width")
         cases.append(
             Case(
                 name=name,
                 image=file,
-                masks=(path,) if areas else (),
+                masks=(path,) if areas else None if annotations_here else (),
                 patient=str(image["patient"]) if image.get("patient") else None,
-                label=own if own in LABELS else label_of(names[one["category_id"]] for one in annotations_here),
+                label=own if own in LABELS else label_of(found),
                 source=folder.resolve().name,
                 annotation=Outlines(areas, (int(size[0]), int(size[1])) if size[0] and size[1] else None),
             )
@@ -84,7 +91,8 @@ def read(root: Path) -> DataSet:
     cases += others
     remarks += remark_on(missing, "listed, but no file")
     remarks += remark_on(empty, "listed without a lesion, so it counts as tumour-free")
-    remarks += remark_on(dict.fromkeys(boxes), "has lesions with a box alone, which are left out")
+    remarks += remark_on(boxes, "has lesions with a box alone, which are left out")
+    remarks += remark_on(unknown, "its lesions have a box alone, so it is unlabelled")
     return DataSet(folder, "coco", tuple(sorted(cases, key=lambda case: case.name)), remarks=tuple(remarks))
 
 
@@ -153,21 +161,32 @@ def _is_coco(content: dict[str, Any]) -> bool:
     return all(isinstance(content.get(key), list) for key in ("images", "annotations"))
 
 
-def _categories(path: Path, content: dict[str, Any]) -> dict[Any, str]:
+def _number(value: Any) -> str:
+    """Return the number of an image or a category as text: files have 1, 1.0 and "1" for the same."""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
+def _categories(path: Path, content: dict[str, Any]) -> dict[str, str]:
     """Read the names of the categories that are used, by number."""
     try:
-        names = {one["id"]: str(one["name"]) for one in content.get("categories", [])}
-        used = {one.get("category_id") for one in content["annotations"]}
+        names = {_number(one["id"]): str(one["name"]) for one in content.get("categories", [])}
+        used = {_number(one.get("category_id")) for one in content["annotations"]}
     except (KeyError, TypeError, AttributeError):
         raise SalusError(f"{path}: its categories or annotations are damaged; export it again") from None
-    return {number: name for number, name in names.items() if number in used}
+    if missing := sorted(used - set(names)):
+        raise SalusError(f"{path}: an annotation is of category {missing[0][:20]}, which is not there; export it again")
+    return {number: names[number] for number in used}
 
 
-def _images(path: Path, content: dict[str, Any]) -> list[dict[str, Any]]:
+def _images(path: Path, content: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Read the images by number."""
     images = list(content["images"])
     if not all(isinstance(one, dict) and "id" in one and isinstance(one.get("file_name"), str) for one in images):
         raise SalusError(f"{path}: an image has no id or no file_name; export it again")
-    return images
+    by_number = {_number(one["id"]): one for one in images}
+    if len(by_number) < len(images):
+        raise SalusError(f"{path}: two images have the same id; export it again")
+    return by_number
 
 
 def _area(path: Path, segmentation: Any) -> Area:

@@ -1,7 +1,8 @@
 """The layout of CVAT's own export, "CVAT for images 1.1": annotations.xml, the images in images/ or beside it.
 
 Polygons, boxes, ellipses and masks whose label means a lesion (`class_names`) are the lesion, turned by their rotation.
-An image without one is tumour-free; an image that the file does not list is unlabelled. A tag of an image may say
+Other shapes, such as points and polylines, have no area and are left out. An image without a lesion is tumour-free; an
+image that the file does not list is unlabelled, and so is one whose lesions have no area. A tag of an image may say
 benign, malignant or normal, and a tag "patient" has the attribute "id". CVAT also exports COCO, which is read as such.
 """
 
@@ -25,7 +26,9 @@ from salus.errors import SalusError
 from salus.measure.outline import encode_runs, polygons
 
 FILE = "annotations.xml"
-SHAPES = ("polygon", "box", "ellipse", "mask")
+AREAS = ("polygon", "box", "ellipse", "mask")
+"""Kinds of shapes that have an area."""
+
 ELLIPSE_CORNERS = 180
 
 
@@ -46,21 +49,26 @@ def read(root: Path) -> DataSet:
     if tree.find("track") is not None:
         raise SalusError(f"{path}: holds the tracks of a video; export it as CVAT for images 1.1")
     elements = tree.findall("image")
-    shapes = [[shape for shape in element if shape.tag in SHAPES] for element in elements]
+    shapes = [[shape for shape in element if shape.tag != "tag"] for element in elements]
     names = {shape.get("label", "") for those in shapes for shape in those}
     lesions = choose_lesion_classes(names, path)
     images = [finder.find(element.get("name", ""), path) for element in elements]
     cases, missing, empty = [], [], []
+    flat: list[Path] = []
+    unknown: list[Path] = []
     for element, those, image, name in zip(elements, shapes, images, unique_names(images), strict=True):
         if not image.is_file():
             missing.append(Path(element.get("name", "")))
             continue
         try:
-            areas = tuple(_area(shape) for shape in those if shape.get("label") in lesions)
+            found = [shape for shape in those if shape.get("label") in lesions]
+            areas = tuple(_area(shape) for shape in found if shape.tag in AREAS)
             size = (int(element.attrib["height"]), int(element.attrib["width"]))
         except (KeyError, ValueError) as error:
             raise SalusError(f"{path}: damaged at the image {image.name} ({error}); export it again") from None
-        if not areas:
+        if len(areas) < len(found):
+            (flat if areas else unknown).append(image)
+        elif not found:
             empty.append(image)
         tags = [tag.get("label", "") for tag in element.findall("tag")]
         patient = element.find("tag[@label='patient']/attribute[@name='id']")
@@ -68,7 +76,7 @@ def read(root: Path) -> DataSet:
             Case(
                 name=name,
                 image=image,
-                masks=(path,) if areas else (),
+                masks=(path,) if areas else None if found else (),
                 patient=patient.text if patient is not None else None,
                 label=label_of([*tags, *(shape.get("label", "") for shape in those)]),
                 source=folder.resolve().name,
@@ -79,6 +87,8 @@ def read(root: Path) -> DataSet:
     cases += others
     remarks += remark_on(missing, f"in {path.name}, but no file")
     remarks += remark_on(empty, "listed without a lesion, so it counts as tumour-free")
+    remarks += remark_on(flat, "has lesions that are points or lines, which have no area, and are left out")
+    remarks += remark_on(unknown, "its lesions are points or lines alone, which have no area, so it is unlabelled")
     if left_out := sorted(names - lesions):
         remarks.append(f"{path}: labels that are no lesion are left out: {', '.join(left_out)}")
     return DataSet(folder, "cvat", tuple(sorted(cases, key=lambda case: case.name)), remarks=tuple(remarks))

@@ -3,7 +3,8 @@
 A segmentation belongs to the image that it refers to, by instance UID; file names do not matter. Segments whose label,
 category or type means a lesion (`class_names`) are the lesion; one without a pixel says that there is no tumour. An
 image without a segmentation is unlabelled. The patient is told by a digest of the Patient ID, so that reports do not
-quote it. Of a cine the first frame is the image, as everywhere in a data set.
+quote it. Of a cine the first frame is the image, as everywhere in a data set; a segmentation of its other frames alone
+says nothing of it.
 """
 
 from __future__ import annotations
@@ -87,14 +88,18 @@ def read(root: Path) -> DataSet:
     images: dict[str, tuple[Path, str]] = {}
     segmentations: dict[str, list[Path]] = defaultdict(list)
     names: set[str] = set()
-    unreadable, cines = [], []
+    unreadable, cines, others = [], [], []
     for path in _dicom_files(root):
         try:
             tags = None if _is_segmentation(path) else TAGS
             header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags)
             if header.SOPClassUID == SEG:
                 names |= {name for those in _segment_names(header).values() for name in those}
-                for instance in {instance for _, instance, _ in _frames(header)} or {None}:
+                frames = _frames(header)
+                instances = {instance for _, instance, frame in frames if frame in (None, 1)}
+                if frames and not instances:
+                    others.append(path)
+                for instance in instances if frames else {None}:
                     segmentations[instance or _only_reference(header)].append(path)
             elif "Rows" in header:
                 images[str(header.SOPInstanceUID)] = (path, str(header.get("PatientID") or ""))
@@ -124,6 +129,7 @@ def read(root: Path) -> DataSet:
         (p for instance, paths in segmentations.items() if instance not in used for p in paths),
         "segments an image that is not here",
     )
+    remarks += remark_on(others, "segments no first frame of a cine, so it is left out")
     remarks += remark_on((case.image for case in cases if case.masks is None), "an image without a segmentation")
     remarks += remark_on(cines, "a cine, of which the first frame is taken")
     return DataSet(root, "dicom-seg", tuple(sorted(cases, key=lambda case: case.name)), remarks=tuple(remarks))

@@ -2,8 +2,9 @@
 
 Polygons, rectangles, circles and masks whose class means a lesion (`class_names`) are the lesion; what is labelled
 "hole" is cut out of the shapes of its group (by the even-odd rule, as Salus writes holes). Points and lines have no
-area and are left out. A file without a lesion says that there is no tumour; an image without a file is unlabelled. The
-image's flags may say benign, malignant or normal, and "patient" names the patient: LabelMe keeps both.
+area and are left out. A file without a lesion says that there is no tumour; an image without a file is unlabelled, and
+so is one whose lesions are all points or lines. The image's flags may say benign, malignant or normal, and "patient"
+names the patient: LabelMe keeps both.
 """
 
 from __future__ import annotations
@@ -52,21 +53,24 @@ def read(root: Path) -> DataSet:
     names = {str(shape.get("label", "")) for _, content in files for shape in _shapes(content)}
     lesions = choose_lesion_classes(names, folder)
     images = [_find_image(finder, path, content) for path, content in files]
-    cases, flat, missing = [], [], []
+    cases, missing = [], []
+    flat: list[Path] = []
+    unknown: list[Path] = []
     for (path, content), image, name in zip(files, images, unique_names(images), strict=True):
         if image.suffix.lower() == ".json" or not image.is_file():
             missing.append(path)
             continue
         shapes = [shape for shape in _shapes(content) if shape.get("label") in lesions | {HOLE}]
-        flat += [path for shape in shapes if shape.get("shape_type") in ("point", "points", "line", "linestrip")]
         flags = content.get("flags") or {}
         said = [name for name, value in flags.items() if value] + [str(shape.get("label")) for shape in shapes]
-        areas = _areas(path, shapes)
+        areas, has_flat_lesions = _areas(path, shapes)
+        if has_flat_lesions:
+            (flat if areas else unknown).append(path)
         cases.append(
             Case(
                 name=name,
                 image=image,
-                masks=(path,) if areas else (),
+                masks=(path,) if areas else None if has_flat_lesions else (),
                 patient=str(content["patient"]) if content.get("patient") else None,
                 label=label_of(said),
                 source=folder.resolve().name,
@@ -76,7 +80,8 @@ def read(root: Path) -> DataSet:
     others, remarks = unlisted_images(cases, folder, [folder], "without a file of LabelMe, so it is unlabelled")
     cases += others
     remarks += remark_on(missing, "its image is not there as a file of its own; put it beside")
-    remarks += remark_on(dict.fromkeys(flat), "points and lines have no area, and are left out")
+    remarks += remark_on(flat, "points and lines have no area, and are left out")
+    remarks += remark_on(unknown, "its lesions are points or lines alone, which have no area, so it is unlabelled")
     if others_named := sorted(names - lesions - {HOLE}):
         remarks.append(f"{folder}: classes that are no lesion are left out: {', '.join(others_named)}")
     return DataSet(folder, "labelme", tuple(sorted(cases, key=lambda case: case.name)), remarks=tuple(remarks))
@@ -138,11 +143,12 @@ def _size(content: dict[str, Any]) -> tuple[int, int] | None:
     return (height, width) if isinstance(height, int) and isinstance(width, int) else None
 
 
-def _areas(path: Path, shapes: list[dict[str, Any]]) -> tuple[Area, ...]:
-    """Collect the areas of the shapes of one image: polygons by group, then masks."""
+def _areas(path: Path, shapes: list[dict[str, Any]]) -> tuple[tuple[Area, ...], bool]:
+    """Collect the areas of the shapes of one image: polygons by group, then masks; tell whether a lesion has none."""
     rings: dict[Any, list[Ring]] = defaultdict(list)
     holes: dict[Any, list[Ring]] = defaultdict(list)
     areas: list[Area] = []
+    has_flat_lesions = False
     for index, shape in enumerate(shapes):
         try:
             if shape.get("shape_type") == "mask":
@@ -152,21 +158,23 @@ def _areas(path: Path, shapes: list[dict[str, Any]]) -> tuple[Area, ...]:
         except (KeyError, TypeError, ValueError, OSError, SyntaxError, binascii.Error) as error:
             raise SalusError(f"{path}: a damaged shape ({type(error).__name__}); save it again in LabelMe") from None
         group = shape.get("group_id")
-        if ring is not None and shape["label"] == HOLE:
+        if ring is None:
+            has_flat_lesions |= shape["label"] != HOLE
+        elif shape["label"] == HOLE:
             holes[group].append(ring)
-        elif ring is not None:
+        else:
             rings[index if group is None else group].append(ring)
     loose = holes.pop(None, [])  # cut out of every polygon
     for group in rings:
         areas.append(EvenOddArea(rings[group] + holes[group]) if group in holes else PolygonArea(rings[group], loose))
-    return tuple(areas)
+    return tuple(areas), has_flat_lesions
 
 
 def _ring(kind: str, points: np.ndarray) -> Ring | None:
     """Return a shape's outline as a polygon; None for one without an area."""
     if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
         raise ValueError("points")
-    if kind in ("polygon", "oriented_rectangle") and len(points) > 2:
+    if kind in ("polygon", "rectangle", "oriented_rectangle") and len(points) > 2:
         return [tuple(point) for point in points]
     if kind == "rectangle" and len(points) == 2:
         (x0, y0), (x1, y1) = points
