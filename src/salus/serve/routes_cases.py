@@ -48,6 +48,7 @@ class CaseAnswer:
         work: its number in the worklist, null where it was uploaded.
         label: the file's own name, null where it was not sent.
         upload: the browser's own name of the upload, null where it was not sent.
+        revision: of the worklist's file, another one once that is replaced; null where it was uploaded.
     """
 
     key: str
@@ -58,12 +59,13 @@ class CaseAnswer:
     work: int | None
     label: str | None
     upload: str | None
+    revision: str | None
 
 
 def describe_case(case: OpenCase) -> CaseAnswer:
     """Describe a case for the interface."""
-    label, upload = case.label or None, case.upload or None
-    return CaseAnswer(case.key, case.name, case.count, case.seconds, case.dicom, case.work, label, upload)
+    label, upload, revision = case.label or None, case.upload or None, case.revision or None
+    return CaseAnswer(case.key, case.name, case.count, case.seconds, case.dicom, case.work, label, upload, revision)
 
 
 @routes.post("/session", status_code=204)
@@ -138,7 +140,7 @@ async def add_case(
 async def list_cases(request: Request, state: StateDep) -> list[CaseAnswer]:
     """List the session's images in the order in which they came; none where there is no session."""
     session = session_of(request, state)
-    return [describe_case(case) for case in session.cases.values()] if session else []
+    return [describe_case(case) for case in session.open_cases()] if session else []
 
 
 @routes.delete("/cases/{key}", status_code=204)

@@ -119,8 +119,9 @@ class ServerState:
         message = str(error)
         for folder in {self.sessions.root, self.sessions.folder}:
             message = re.sub(rf"{re.escape(str(folder))}[^\s:,;]*", "the file", message)
-        if self.settings.folder is not None:
-            message = message.replace(f"{self.settings.folder}/", "")
+        if self.worklist is not None:
+            for folder in (self.worklist.folder, self.worklist.output.root):
+                message = message.replace(f"{folder}/", "")
         return message
 
 

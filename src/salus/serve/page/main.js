@@ -113,6 +113,11 @@ for (const [name, act] of [["delete-lesion", deleteLesion], ["reject-lesion", re
 }
 on("accept-lesion", (number) => acceptLesion(viewer, number));
 on("notes-saved", () => viewer.draw());
+on("draft-of-other-picture", (openCase, frame, { mask, threshold }) => {
+  const text = `${openCase.label} is another picture than the one that you drew an outline on; that outline was not saved.`;
+  const take = () => outline.takeVersion(openCase, frame, mask, { threshold, prompts: [], derived_from: null });
+  showToast(text, true, mask.length === frame.mask.length ? { label: "Take it up", run: take } : null);
+});
 on("drawing-done", (before) => outline.commitDrawing(before));
 on("display-changed", (name) => viewer.invalidate(["window", "level", "invert"].includes(name) ? "grey" : "display"));
 on("zoom-changed", (scale) => (byId("zoom").textContent = scale ? `${Math.round(100 * scale)}%` : "–"));

@@ -234,7 +234,7 @@ async function change(openCase, frame, request, accept) {
     emit("outline-saved", openCase);
     return true;
   } catch (error) {
-    notSaved = `${sentence(error.message)} Your outline is kept in this browser; save it again then.`;
+    notSaved = `${sentence(error.message)} Your outline is kept in this browser${error instanceof api.ImageGone ? "" : "; save it again then"}.`;
     showToast(notSaved, true);
     return false;
   }
