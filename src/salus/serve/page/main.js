@@ -118,7 +118,7 @@ on("draft-of-other-picture", (openCase, frame, { mask, threshold }) => {
   const take = () => outline.takeVersion(openCase, frame, mask, { threshold, prompts: [], derived_from: null });
   showToast(text, true, mask.length === frame.mask.length ? { label: "Take it up", run: take } : null);
 });
-on("drawing-done", (before) => outline.commitDrawing(before));
+on("drawing-done", outline.commitDrawing);
 on("display-changed", (name) => viewer.invalidate(["window", "level", "invert"].includes(name) ? "grey" : "display"));
 on("zoom-changed", (scale) => (byId("zoom").textContent = scale ? `${Math.round(100 * scale)}%` : "–"));
 on("tool-changed", () => document.querySelectorAll("[data-tool]").forEach((button) => {
@@ -141,7 +141,8 @@ const [undo, redo, revert] = [outline.undo, outline.redo, outline.revertOutline]
 const saveAndContinue = async () => {
   const { current: openCase, frame } = state;
   await promptsDone();
-  if ((await outline.saveOutline({ frame, current: openCase })) && openCase.work && openCase.frames === 1) await openNextItem();
+  const isSaved = await outline.saveOutline({ frame, current: openCase });
+  if (isSaved && openCase.work && openCase.frames === 1 && frame === state.frame && !tools.isDragging) await openNextItem();
 };
 
 onClick("undo", undo);

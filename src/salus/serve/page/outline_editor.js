@@ -50,15 +50,14 @@ export async function commitThreshold() {
   else await requestMeasurement(openCase, frame, (signal) => api.atThreshold(openCase.key, frame.number, frame.threshold, signal));
 }
 
-// Take over what was drawn; `before` is the mask from before.
-export function commitDrawing(before) {
-  const { frame, current } = state;
+// Take over what was drawn on a frame; `before` is its mask from before.
+export function commitDrawing(openCase, frame, before) {
   if (!frame.history.record(before, frame.mask, frame.width)) {
     frame.outdated = false;
     return emit("mask-changed");
   }
-  markChanged(current, frame);
-  remeasure(current, frame);
+  markChanged(openCase, frame);
+  remeasure(openCase, frame);
 }
 
 // Take over the outline for what the reader points at; see prompt_outline.js.

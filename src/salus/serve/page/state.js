@@ -20,7 +20,8 @@ const listeners = new Map();
 //   show-frame(number)             look at a frame            case-closed         an image was closed
 //   reload-frame                   load the frame again       frame-changed       another frame is on the canvas
 //   mask-changed                   the outline was edited     answer-changed      new measurements are there
-//   drawing-done(mask before)      a stroke or polygon ended  outline-saved(case) the saved outline changed
+//   drawing-done(case, frame, mask before)  a stroke or polygon ended
+//   drag-begun                     a stroke, a caliper ...    outline-saved(case) the saved outline changed
 //   display-changed(name)          a display slider moved     window-dragged(dx, dy)  window and level by the mouse
 //   tool-changed                   another tool               zoom-changed(scale)
 //   calipers-changed               set, or calibrated         brush-turned(larger)   the wheel was turned with Shift
