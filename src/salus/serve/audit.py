@@ -23,6 +23,9 @@ def now() -> str:
 def append_line(path: Path, **content: Any) -> None:
     """Append a line to an audit log, on the disk when this returns; several processes may do so at a time.
 
+    A new log has the permissions that this user gives to files, since several users may share a reviewed folder; a
+    session's log lies in a folder that this user alone may open.
+
     Args:
         path: the log, in a folder that exists.
         content: of the line.
@@ -38,7 +41,7 @@ def append_line(path: Path, **content: Any) -> None:
         ['{"action": "saved", "reader": "Jane Doe"}']
     """
     line = (json.dumps(content) + "\n").encode()
-    with open(path, "ab", opener=lambda name, flags: os.open(name, flags, 0o600), buffering=0) as file:
+    with path.open("ab", buffering=0) as file:
         file.write(line)
         os.fsync(file.fileno())
 

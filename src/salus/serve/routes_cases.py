@@ -70,7 +70,9 @@ def describe_case(case: OpenCase) -> CaseAnswer:
 
 @routes.post("/session", status_code=204)
 async def begin_session(session: SessionOrNewDep) -> None:
-    """Begin a session, or go on with the one of this cookie; uploads begin one where there is none."""
+    """Begin a session, or go on with the one of this cookie, which then lasts anew; uploads begin one where there is
+    none.
+    """
 
 
 @dataclass(frozen=True)
@@ -184,12 +186,13 @@ async def _segment_frames(state: ServerState, case: OpenCase) -> AsyncIterator[s
 
 
 async def ensure_segmented(request: Request, state: ServerState, case: OpenCase, number: int) -> None:
-    """Have a frame segmented if it was not yet, before a picture of it is sent; only then must it be admitted.
+    """Have a frame segmented if it was not yet by this server's network, before a picture of it is sent; only then must
+    it be admitted.
 
     Raises:
         QueueFull: no further request is admitted.
     """
-    if not case.frame(number).is_segmented:
+    if not await asyncio.to_thread(case.frame(number).is_segmented_by, state.segmenter_name):
         with state.queue.admit():
             await while_connected(request, state.frame_answer(case, number))
 

@@ -19,7 +19,7 @@ from salus.read.formats import FORMAT_NAMES, HEAD, suffix_of_head
 from salus.read.frames import Frames, detect_format, open_frames
 from salus.read.image import image_size
 from salus.serve.data_set import folder_size
-from salus.serve.names import case_name, clean_label, distinct_name, file_of_region, patient_key
+from salus.serve.names import case_name, clean_label, distinct_name, file_of_region, fold_name, patient_key
 from salus.serve.open_case import NotFound, OpenCase, file_revision, forget_opened_files
 from salus.serve.session import Session, load_session, session_folder_name
 from salus.serve.settings import ServeSettings
@@ -244,12 +244,13 @@ class Sessions:
         """Name an uploaded case after its file, so that no image in the data set takes the name of another."""
         taken = session.image_names() | session.data_set.cases() | self.work_files.keys()
         taken.update(case.name for case in session.cases.values())
+        taken = {fold_name(name) for name in taken}  # where the data set goes, case may not count
         with_regions = {file_of_region(name) for name in taken}
 
         def is_taken(name: str) -> bool:
             frames = {f"{name}-{number:04}" for number in range(1, count + 1)} if count > 1 else set()
-            names = {name} | frames
-            return not taken.isdisjoint(names | {file_of_region(name)}) or not with_regions.isdisjoint(names)
+            names = {fold_name(one) for one in (name, *frames)}
+            return not taken.isdisjoint(names | {file_of_region(fold_name(name))}) or not with_regions.isdisjoint(names)
 
         return distinct_name(case_name(label) or f"case-{session.opened:04}", is_taken)
 
