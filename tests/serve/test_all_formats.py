@@ -11,6 +11,7 @@ from PIL import Image
 from tests.read.wrap import wrap_dicom
 from tests.serve.conftest import make_cine, png_of, upload
 
+from salus import make_phantom
 from salus.pipeline.options import DEFAULT_OUTPUTS, OUTPUTS
 
 
@@ -97,3 +98,16 @@ def test_a_wrong_format_is_told_which_are_right_and_what_cannot_be_read_is_liste
     assert upload(client, broken).status_code == 201  # its head is whole
     out = unpack(client.get("/v1/all.zip"), tmp_path)
     assert len((out / "left-out.txt").read_text().splitlines()) == 1
+
+
+def test_two_images_of_one_file_name_stay_two_images(serve, tmp_path):
+    client = serve()
+    for seed in (3, 5):
+        content = png_of(make_phantom(seed).image)
+        client.post("/v1/cases", files={"file": ("x", content)}, data={"label": "IM0001.png"})
+    out = unpack(client.get("/v1/all.zip", params={"formats": "coco,labelme,csv"}), tmp_path)
+    files = [image["file_name"] for image in json.loads((out / "coco.json").read_text())["images"]]
+    named = [json.loads(path.read_text())["imagePath"] for path in sorted((out / "labelme").iterdir())]
+    table = [row["image"] for row in csv.DictReader((out / "lesions.csv").open(encoding="utf-8-sig"))]
+    assert files == named == ["IM0001.png", "IM0001_2.png"]
+    assert set(table) == set(files)

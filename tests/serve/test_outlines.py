@@ -4,16 +4,19 @@ import csv
 import errno
 import io
 import json
+import os
 import zipfile
 
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 from PIL import Image
 from tests.read.wrap import wrap_dicom
-from tests.serve.conftest import png_of
+from tests.serve.conftest import BASE_URL, png_of, upload
 
-from salus import SalusError, read_data_set
+from salus import SalusError, Segmenter, read_data_set
 from salus.cli import main
+from salus.serve.app import create_app
 from salus.serve.settings import ServeSettings, complete_settings
 from salus.serve.work_folder import WorkFolder
 from salus.spreadsheet import read_rows
@@ -339,3 +342,49 @@ def test_a_save_that_comes_twice_is_taken_twice(serve, scans, phantom):
     for _ in range(2):
         taken_back = other.delete(f"{other_frame}/mask", headers={"if-match": f'"{answer["version"]}"'})
         assert taken_back.status_code == 200
+
+
+def test_after_a_restart_with_other_settings_an_open_image_has_the_answer_of_these(png, phantom, tmp_path):
+    answers, cookies = [], None
+    for settings in ({}, {"threshold": 0.95}):
+        app = create_app(ServeSettings(work=tmp_path), Segmenter(**settings))
+        with TestClient(app, base_url=BASE_URL) as client:
+            if cookies is not None:
+                client.cookies = cookies
+            else:
+                keys = [upload(client, png).json()["key"] for _ in range(2)]
+                client.get(f"/v1/cases/{keys[1]}/frames/1")
+                client.put(f"/v1/cases/{keys[1]}/frames/1/mask", content=png_of(phantom.mask * np.uint8(255)))
+            cookies = client.cookies
+            answers.append([client.get(f"/v1/cases/{key}/frames/1").json() for key in keys])
+    (first, saved), (second, still_saved) = answers
+    assert (second["threshold"], second["network_threshold"]) == (0.95, 0.95)
+    assert second["lesions"][0]["area_px"] < first["lesions"][0]["area_px"]
+    for name in ("version", "lesions", "origin"):  # what a reader saved is as it was
+        assert still_saved[name] == saved[name]
+    assert still_saved["network_threshold"] == 0.95
+
+
+def test_names_that_some_file_systems_take_for_one_are_no_names_of_two_images(serve, png):
+    client = serve()
+    labels = ["Scan.png", "scan.png", "SCAN-region-1.png", "scän.png", "sca\u0308n.png", "CON.png", "aux.tar.png"]
+    names = [label_upload(client, png, label)["name"] for label in labels]
+    assert names == ["Scan", "scan_2", "SCAN-region-1_2", "scän", "sca_n", "file-CON", "file-aux.tar"]
+
+
+def test_each_visit_of_the_page_has_the_session_s_cookie_last_anew(serve, tmp_path):
+    client = serve(work=tmp_path)
+    first, second = (client.post("/v1/session") for _ in range(2))
+    assert first.headers["set-cookie"] == second.headers["set-cookie"]
+    assert f"Max-Age={30 * 86400}" in second.headers["set-cookie"]
+
+
+def test_a_reviewed_folder_has_the_permissions_that_the_user_gives(serve, scans, phantom):
+    before = os.umask(0o002)
+    try:
+        client = serve(folder=scans)
+        frame, _ = open_work_image(client)
+        client.put(f"{frame}/mask", content=drawn(phantom.image.shape, 20, 20))
+    finally:
+        os.umask(before)
+    assert (scans / "reviewed" / "audit.jsonl").stat().st_mode & 0o777 == 0o664

@@ -156,3 +156,61 @@ def test_an_outline_that_was_never_saved_is_not_called_saved(page, files):
     expect(row.locator("small")).to_have_text("saved")
     page.keyboard.press("Control+Shift+z")
     expect(finding).to_have_text("Saved by you")
+
+
+def unsaved_frames(page):
+    """The frames with unsaved outlines by the name of their image."""
+    return page.evaluate(
+        """import('./state.js').then(({ state }) => Object.fromEntries(
+        state.cases.map(({ id, label }) => [label, [...(state.drafts.get(id) ?? [])]])))"""
+    )
+
+
+@pytest.mark.parametrize("key", ["b", "r"])
+def test_a_stroke_ends_with_the_image_on_which_it_began(page, files, key):
+    open_files(page, files, "7.png", "3.png")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#caption")).to_contain_text("3.png")
+    page.keyboard.press("ArrowUp")  # both are loaded
+    expect(page.locator("#caption")).to_contain_text("7.png")
+    wait_for_outline(page)
+    page.keyboard.press(key)
+    x, y, *size = page.evaluate(  # on the outline
+        """import('./state.js').then(({ state: { frame: { mask, width, height } } }) => {
+        const i = mask.indexOf(1);
+        return [i % width, Math.floor(i / width), width, height]; })"""
+    )
+    page.mouse.move(*in_image(page, x, y, *size))
+    page.mouse.down()
+    page.mouse.move(*in_image(page, x, y - 25, *size), steps=4)
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#caption")).to_contain_text("3.png")
+    page.mouse.move(*in_image(page, 60, 60), steps=4)
+    page.mouse.up()
+    assert unsaved_frames(page) == {"7.png": [1], "3.png": []}
+    assert not page.evaluate(
+        """import('./state.js').then(({ state: { frame } }) =>
+        frame.mask.some((value, i) => value !== frame.base[i]) || frame.history.past.length > 0)"""
+    )
+    page.keyboard.press("ArrowUp")
+    expect(page.locator("#finding-more")).to_have_text("Drawn by you, not saved")
+    page.keyboard.press("Control+z")
+    expect(page.locator("#finding-more")).to_contain_text("presence of a tumour")
+
+
+def test_drawing_in_a_cine_that_plays_stops_it_and_changes_one_frame(page, files):
+    open_files(page, files, "cine.dcm")
+    wait_for_outline(page)
+    page.keyboard.press("b")
+    page.click("#play")
+    expect(page.locator("#play")).to_have_attribute("aria-label", "Pause")
+    size = page.evaluate("import('./state.js').then(({ state: { frame } }) => [frame.width, frame.height])")
+    drag(page, *(in_image(page, x, size[1] // 2, *size) for x in (60, 100, 140, 100, 60)))
+    expect(page.locator("#play")).to_have_attribute("aria-label", "Play")
+    [numbers] = unsaved_frames(page).values()
+    assert len(numbers) == 1
+    changed = page.evaluate(
+        """import('./state.js').then(({ state }) => [...state.current.loaded.values()]
+        .filter(({ mask, base }) => mask.some((value, i) => value !== base[i])).map(({ number }) => number))"""
+    )
+    assert changed == numbers

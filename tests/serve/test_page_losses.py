@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from tests.serve.conftest import CHROMIUM, png_of, reading, running
 from tests.serve.page_steps import drag, open_files, reload, saved_mask, wait_until_kept
-from tests.serve.test_browser import in_image
+from tests.serve.test_browser import in_image, wait_until
 
 from salus import make_phantom
 
@@ -184,3 +184,24 @@ def test_an_output_that_cannot_be_written_is_said_and_saving_works_once_it_can(r
     reader.keyboard.press("s")
     expect(reader.locator("#work-count")).to_have_text("1 of 2 done")
     assert (output / "masks" / "a.png").is_file()
+
+
+def test_a_stroke_that_is_drawn_while_the_image_is_saved_stays_on_it(reader, tmp_path):
+    held = []
+    reader.route("**/mask?*", lambda route: held.append(route))
+    reader.keyboard.press("s")
+    assert wait_until(reader, lambda: held)
+    reader.mouse.move(*in_image(reader, 200, 420))
+    reader.mouse.down()
+    reader.unroute("**/mask?*")  # what was held goes on
+    expect(reader.locator("#work-count")).to_have_text("1 of 2 done")
+    expect(reader.locator("#toast")).to_contain_text("Saved.")
+    reader.mouse.move(*in_image(reader, 220, 420), steps=4)
+    reader.mouse.up()
+    expect(reader.locator("#caption")).to_contain_text("a.png")
+    expect(reader.locator("#finding-more")).to_contain_text("not saved")
+    reader.keyboard.press("s")
+    expect(reader.locator("#caption")).to_contain_text("b.png")
+    saved = np.asarray(Image.open(tmp_path / "reviewed" / "masks" / "a.png")) > 0
+    assert saved[420, 220]
+    assert saved[400, 60]

@@ -95,12 +95,17 @@ def test_a_skipped_image_of_a_worklist_is_done_and_another_reader_s_notes_are_no
         expect(ann.locator("#work-count")).to_have_text("1 of 2 done")
         ben.fill("#comment", "mine")
         ben.locator("#canvas").focus()
-        expect(ben.locator("#toast .bad")).to_contain_text("Ann described this image meanwhile")
+        expect(ben.locator("#toast .bad")).to_contain_text("a.png: Ann described this image meanwhile")
         expect(ben.locator("#mark [aria-pressed=true]")).to_have_text("Skip")
-        ben.click("text=Replace by mine")
+        ben.keyboard.press("Escape")  # closes the message
+        expect(ben.locator("#toast .bad")).to_have_count(0)
+        ben.reload()  # what was refused is still there to be chosen
+        expect(ben.locator("#notes-refused li")).to_contain_text("“mine”")
+        ben.click("#notes-refused button:has-text('Replace by mine')")
         expect(ben.locator("#notes-state")).to_contain_text("Ben")
         expect(ben.locator("#comment")).to_have_value("mine")
         notes = json.loads((tmp_path / "reviewed" / "notes" / "a.json").read_text())
         assert (notes["reader"], notes["comment"], notes["mark"]) == ("Ben", "mine", "")
+        expect(ben.locator("#notes-refused")).to_be_hidden()
         for page in pages:
             page.context.close()

@@ -2,15 +2,19 @@
 
 import csv
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 from PIL import Image
 from tests.read.wrap import wrap_dicom
-from tests.serve.conftest import make_cine, png_of
+from tests.serve.conftest import BASE_URL, make_cine, png_of
 
-from salus import SalusError, read_data_set
+from salus import SalusError, make_phantom, read_data_set
 from salus.cli import main
+from salus.serve.app import create_app
+from salus.serve.settings import ServeSettings
 from salus.serve.worklist_files import list_work_files
 
 
@@ -18,6 +22,10 @@ def square(shape, top):
     mask = np.zeros(shape, np.uint8)
     mask[top : top + 20, 40:60] = 255
     return mask
+
+
+def read(content):
+    return np.asarray(Image.open(io.BytesIO(content)))
 
 
 def make_files(folder, content, *names):
@@ -131,3 +139,102 @@ def test_patients_by_folder_are_written_into_the_output_whoever_saved_first(serv
     assert patients()["d1.png"] == "1"
     later.put("/v1/session", json={"patient_pattern": ""})
     assert len(set(patients().values())) == 4
+
+
+def test_what_was_saved_of_a_file_stays_with_it_whatever_comes_into_the_folder(serve, png, phantom, tmp_path):
+    make_files(tmp_path, png, "IM01.jpg", "noted.jpg")
+    make_cine(tmp_path / "x.dcm", 2)
+    client = serve(folder=tmp_path)
+    numbers = {item["name"]: item["number"] for item in client.get("/v1/worklist").json()["items"]}
+    save(client, numbers["IM01.jpg"], square(phantom.image.shape, 50))
+    key = client.post(f"/v1/worklist/{numbers['noted.jpg']}").json()["key"]
+    client.get(f"/v1/cases/{key}/frames/1")
+    assert client.put(f"/v1/cases/{key}/frames/1/notes", json={"mark": "skipped"}).status_code == 200
+    key = client.post(f"/v1/worklist/{numbers['x.dcm']}").json()["key"]
+    mask = client.get(f"/v1/cases/{key}/frames/1/mask.png").content
+    assert client.put(f"/v1/cases/{key}/frames/1/mask", content=mask).status_code == 200
+    make_files(tmp_path, png, "0.png", "IM01.png", "noted.png", "x-0001.png", "im01.BMP")
+    items = serve(folder=tmp_path).get("/v1/worklist").json()["items"]
+    assert {item["name"] for item in items if item["done"]} == {"IM01.jpg", "noted.jpg", "x.dcm"}
+    listed = list_work_files(tmp_path, tmp_path / "reviewed")
+    assert [listed[name].name for name in ("IM01", "noted", "x")] == ["IM01.jpg", "noted.jpg", "x.dcm"]
+    assert len({name.lower() for name in listed}) == 8
+
+
+def test_what_was_saved_of_a_file_that_is_gone_is_not_that_of_another_file(serve, png, phantom, tmp_path):
+    make_files(tmp_path, png, "a.jpg")
+    save(serve(folder=tmp_path), 1, square(phantom.image.shape, 50))
+    (tmp_path / "a.jpg").rename(tmp_path / "b.jpg")
+    make_files(tmp_path, png, "a.png")
+    items = serve(folder=tmp_path).get("/v1/worklist").json()["items"]
+    assert [(item["name"], item["done"]) for item in items] == [("a.png", False), ("b.jpg", False)]
+
+
+def test_an_item_is_opened_by_its_name_where_its_number_is_that_of_another_image(serve, png, tmp_path):
+    make_files(tmp_path, png, "a.png", "b.png")
+    client = serve(folder=tmp_path)
+    assert client.post("/v1/worklist/2", params={"name": "b.png"}).json()["label"] == "b.png"
+    assert client.post("/v1/worklist/2", params={"name": "a.png"}).status_code == 404
+    assert client.post("/v1/worklist/2").status_code == 201  # a program need not name it
+
+
+def client_of(segmenter, **settings):
+    """A client of a server that is to be ended before another one is started with the same settings."""
+    return TestClient(create_app(ServeSettings(**settings), segmenter), base_url=BASE_URL)
+
+
+def test_the_images_of_a_relative_folder_stay_open_after_a_restart(segmenter, png, tmp_path, monkeypatch):
+    make_files(tmp_path / "scans", png, "a.png", "b.png")
+    monkeypatch.chdir(tmp_path)
+    settings = {"folder": Path("scans"), "work": tmp_path / "work"}
+    with client_of(segmenter, **settings) as client:
+        case = client.post("/v1/worklist/2").json()
+        cookies = client.cookies
+    make_files(tmp_path / "scans", png, "0.png")
+    with client_of(segmenter, **settings) as client:
+        client.cookies = cookies
+        assert client.get("/v1/cases").json() == [case | {"work": 3}]
+
+
+def test_a_file_that_is_replaced_is_opened_as_it_is_now_and_the_old_one_is_open_no_longer(serve, png, tmp_path):
+    make_files(tmp_path, png, "a.png")
+    client = serve(folder=tmp_path)
+    first = client.post("/v1/worklist/1").json()
+    frame = f"/v1/cases/{first['key']}/frames/1"
+    assert (read(client.get(f"{frame}/image.png").content) == read(png)).all()
+    other = png_of(make_phantom(7).image)
+    make_files(tmp_path, other, "a.png")
+    refused = client.put(f"{frame}/mask", content=png)
+    assert (refused.status_code, "replaced" in refused.text) == (404, True)
+    assert client.get("/v1/cases").json() == []
+    second = client.post("/v1/worklist/1").json()
+    assert second["revision"] != first["revision"]
+    picture = client.get(f"/v1/cases/{second['key']}/frames/1/image.png").content
+    assert (read(picture) == read(other)).all()
+
+
+def test_a_file_that_is_replaced_while_no_server_runs_is_opened_as_it_is_now(segmenter, png, tmp_path):
+    make_files(tmp_path / "scans", png, "a.png")
+    settings = {"folder": tmp_path / "scans", "work": tmp_path / "work"}
+    with client_of(segmenter, **settings) as client:
+        key = client.post("/v1/worklist/1").json()["key"]
+        client.get(f"/v1/cases/{key}/frames/1")
+        cookies = client.cookies
+    make_files(tmp_path / "scans", png_of(make_phantom(7).image), "a.png")
+    with client_of(segmenter, **settings) as client:
+        client.cookies = cookies
+        assert client.get("/v1/cases").json() == []
+        assert client.post("/v1/worklist/1").json()["key"] != key
+
+
+def test_a_worklist_has_the_same_name_after_a_restart_and_another_one_in_another_folder(serve, png, tmp_path):
+    make_files(tmp_path, png, "a/1.png", "b/1.png")
+    settings = [
+        {"folder": tmp_path / "a"},
+        {"folder": tmp_path / "b"},
+        {"folder": tmp_path / "a", "output": tmp_path / "o"},
+    ]
+    names = [serve(**one).get("/v1/info").json()["worklist_id"] for one in [*settings, settings[0]]]
+    assert names[0] == names[3]
+    assert len(set(names)) == 3
+    assert serve().get("/v1/info").json()["worklist_id"] == ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from zipfile import ZIP_DEFLATED, ZipFile
 
@@ -21,6 +21,7 @@ from salus.pipeline.jobs import output_path
 from salus.pipeline.options import CSV, JSON, OUTPUTS, PICTURES
 from salus.pipeline.outputs import COCO, EACH_FRAME, SUFFIXES, product_path, require_packages, write_product
 from salus.segmentation.result import Segmentation
+from salus.serve.names import fold_name
 from salus.serve.open_case import OpenCase
 from salus.serve.result_json import FrameAnswer, add_review, answer_record, flag_calibration
 from salus.write.coco import image_file_names, write_coco
@@ -37,10 +38,12 @@ class CaseResult:
     Attributes:
         case: the image or cine.
         answers: of each frame, with lesions numbered through a cine.
+        file: the file's name in tables and formats that name it; another one than that of the other images beside it.
     """
 
     case: OpenCase
     answers: Sequence[FrameAnswer]
+    file: str = ""
 
     def frame_name(self, number: int) -> str:
         """Name the outputs of a frame as `salus segment` does: NAME, of a cine NAME/NUMBER."""
@@ -49,13 +52,13 @@ class CaseResult:
     def record(self, number: int) -> Record:
         """Make the record of a frame."""
         answer = flag_calibration(self.answers[number - 1])
-        record = answer_record(answer, self.frame_name(number), self.case.label)
+        record = answer_record(answer, self.frame_name(number), self.file or self.case.label)
         return replace(record, frame=number if self.case.is_cine else record.frame)
 
     def segmentation(self, number: int) -> Segmentation:
         """Read the current segmentation of a frame."""
         lesions: tuple[Lesion, ...] = self.answers[number - 1].lesions
-        return self.case.frame(number).segmentation(self.case.label or self.case.name, lesions)
+        return self.case.frame(number).segmentation(self.file or self.case.label or self.case.name, lesions)
 
 
 def check_outputs(outputs: Collection[str]) -> None:
@@ -84,6 +87,7 @@ def write_archive(
     Raises:
         OSError: it cannot be written.
     """
+    results = _with_distinct_files(results)
     with TemporaryDirectory(dir=path.parent) as name:
         folder = Path(name)
         lines = [*left_out]
@@ -109,6 +113,14 @@ def write_archive(
                     archive.write(file, f"salus/{file.relative_to(folder).as_posix()}")
 
 
+def _with_distinct_files(results: Sequence[CaseResult]) -> list[CaseResult]:
+    """Name the files of cases apart: where two have one name, as of two patients, by the names of the cases."""
+    labels = {fold_name(result.case.label) for result in results if result.case.label}
+    if len(labels) == sum(1 for result in results if result.case.label):
+        return list(results)
+    return [replace(result, file=result.case.name + PurePosixPath(result.case.label).suffix) for result in results]
+
+
 def _write_case(
     folder: Path, result: CaseResult, outputs: Collection[str], on_omission: Callable[[str], object]
 ) -> None:
@@ -128,7 +140,7 @@ def _write_case(
                 on_omission(f"{product} of {name}: no lesion is outlined")
                 continue
             try:
-                write_product(product, path, case.source, records, segmentations, file_name=case.label)
+                write_product(product, path, case.source, records, segmentations, file_name=result.file or case.label)
             except SalusError as error:
                 on_omission(f"{product} of {name}: {str(error).removeprefix(f'{case.source}: ')}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ def now() -> str:
 def append_line(path: Path, **content: Any) -> None:
     """Append a line to an audit log, on the disk when this returns; several processes may do so at a time.
 
+    A new log has the permissions that this user gives to files, since several users may share a reviewed folder; a
+    session's log lies in a folder that this user alone may open.
+
     Args:
         path: the log, in a folder that exists.
         content: of the line.
@@ -37,6 +41,24 @@ def append_line(path: Path, **content: Any) -> None:
         ['{"action": "saved", "reader": "Jane Doe"}']
     """
     line = (json.dumps(content) + "\n").encode()
-    with open(path, "ab", opener=lambda name, flags: os.open(name, flags, 0o600), buffering=0) as file:
+    with path.open("ab", buffering=0) as file:
         file.write(line)
         os.fsync(file.fileno())
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Read the changes of single images from an audit log, the oldest first; none where there is no log.
+
+    Damaged lines are passed over: what a log names stands in the data set as well.
+    """
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return
+    for line in text.splitlines():
+        try:
+            content = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(content, dict) and isinstance(content.get("case"), str):
+            yield content

@@ -114,7 +114,7 @@ class DataSetFolder:
                 else:
                     write_png(self._path("images", name), region.crop(pixels))
                 write_png(self._path("masks", name), region.crop(mask))
-                rows[name] = row
+                rows[name] = replace(row, more=old_rows[name].more) if name in old_rows else row
             if rows != old_rows:
                 write_manifest(self._manifest, rows)
             self._write_version(stem, mask, replace(record, version=self.version(stem)))
@@ -218,7 +218,7 @@ class DataSetFolder:
             rows, keys = read_manifest(self._manifest), self._read_names(PATIENT_KEYS)
             for name, row in rows.items():
                 case = CaseIdentity(row.case, row.file, patient_key=keys.get(row.case, ""))
-                rows[name] = Row(self._patient(case), row.case, row.file)
+                rows[name] = replace(row, patient=self._patient(case))
             write_manifest(self._manifest, rows)
 
     def zip(self, path: Path) -> None:

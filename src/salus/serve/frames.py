@@ -32,6 +32,9 @@ from salus.serve.result_json import (
     remeasure,
 )
 
+SEGMENTED_BY = "segmented_by"
+"""Key in the file of the network's answer: which network made it, with which settings."""
+
 SAME_THRESHOLD = 1e-6
 """Thresholds that differ by less are the same: the network's own gives the network's outline."""
 
@@ -75,17 +78,28 @@ class FrameFiles:
         """Whether the network's answer is there."""
         return self._answer_path.is_file()
 
+    def is_segmented_by(self, segmenter: str) -> bool:
+        """Tell whether the network's answer is there and of this network with these settings; see `store`."""
+        return self.is_segmented and self._read_answer().get(SEGMENTED_BY) == segmenter
+
     @property
     def is_corrected(self) -> bool:
         """Whether a reader saved an outline."""
         return self.picture_path("corrected").is_file()
 
-    def store(self, scan: Scan, segmentation: Segmentation) -> None:
-        """Write a frame's pixels and its segmentation."""
+    def store(self, scan: Scan, segmentation: Segmentation, segmenter: str = "") -> None:
+        """Write a frame's pixels and its segmentation; an outline that a reader saved stays, and is measured anew.
+
+        Args:
+            scan: the frame.
+            segmentation: of it.
+            segmenter: name of the network with its settings, by which it is known when the answer is of another one.
+        """
+        self._corrected_path.unlink(missing_ok=True)
         write_png(self.picture_path("image"), scan.pixels)
         for part in ("mask", "probability", "saliency"):
             write_png(self.picture_path(part), getattr(segmentation, part))
-        write_text(self._answer_path, json.dumps(asdict(make_answer(segmentation))))
+        write_text(self._answer_path, json.dumps(asdict(make_answer(segmentation)) | {SEGMENTED_BY: segmenter}))
 
     @property
     def calibration_path(self) -> Path:
@@ -111,8 +125,14 @@ class FrameFiles:
         """
         if not self.is_segmented:
             raise SalusError("this frame is not segmented yet")
-        answer = read_frame_answer(json.loads(self._answer_path.read_text(encoding="utf-8")))
+        content = self._read_answer()
+        content.pop(SEGMENTED_BY, None)
+        answer = read_frame_answer(content)
         return replace(answer, network_threshold=answer.threshold)
+
+    def _read_answer(self) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads(self._answer_path.read_text(encoding="utf-8"))
+        return content
 
     def record(self) -> OutlineRecord | None:
         """Read the record of the reader's outline; None where there is none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Any
@@ -15,6 +16,9 @@ MAX_NAME = 100
 
 MAX_WILDCARDS = 4
 """Number of * in a pattern, so that matching stays quick."""
+
+DEVICE = re.compile(r"con|prn|aux|nul|(com|lpt)\d", re.IGNORECASE)
+"""Names that Windows gives to devices, also before a suffix, so that no file can have them."""
 
 PATIENT = "{patient}"
 
@@ -34,12 +38,23 @@ def case_name(label: str) -> str:
     """Make the name of a case from its file's name: what every file system takes; "" where nothing is left.
 
     Example:
-        >>> [case_name(label) for label in ("IM 01.png", "scan.nii.gz", "=1+1.dcm", "...")]
-        ['IM_01', 'scan', '1_1', '']
+        >>> [case_name(label) for label in ("IM 01.png", "scan.nii.gz", "=1+1.dcm", "aux.png", "...")]
+        ['IM_01', 'scan', '1_1', 'file-aux', '']
     """
     stem = label.removesuffix(".gz")
     stem = PurePosixPath(stem).stem if "." in stem.lstrip(".") else stem
-    return re.sub(r"[^\w.-]+", "_", stem).strip("._-")[:MAX_NAME]
+    name = re.sub(r"[^\w.-]+", "_", stem).strip("._-")[:MAX_NAME].rstrip(".")
+    return f"file-{name}" if DEVICE.fullmatch(name.partition(".")[0]) else name
+
+
+def fold_name(name: str) -> str:
+    """Give what two names share that some file systems take for one: upper and lower case, spellings of one letter.
+
+    Example:
+        >>> fold_name("Scan-\u00dc") == fold_name("sCAN-U\u0308")
+        True
+    """
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def distinct_name(name: str, is_taken: Callable[[str], bool]) -> str:

@@ -47,6 +47,7 @@ class OpenCase:
         patient_key: of the patient that DICOM tags name, "" where there is none.
         order: place among the session's cases.
         upload: the browser's own name of the upload, by which one that is sent twice is known again; "" without one.
+        revision: state of the worklist's file when it was opened, see `file_revision`; "" where it was uploaded.
     """
 
     key: str
@@ -61,6 +62,12 @@ class OpenCase:
     patient_key: str = ""
     order: int = 0
     upload: str = ""
+    revision: str = ""
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether the file of the worklist is another one by now; one that is gone is not."""
+        return self.work is not None and file_revision(self.source) not in ("", self.revision)
 
     @property
     def is_cine(self) -> bool:
@@ -113,7 +120,8 @@ class OpenCase:
 
 
 def load_case(folder: Path, work_files: Mapping[str, Path]) -> OpenCase | None:
-    """Read a case from its folder; None where it is damaged, or of a file that is not in the worklist any more.
+    """Read a case from its folder; None where it is damaged, or of a file that is not in the worklist any more or was
+    replaced since.
 
     Args:
         folder: of the case.
@@ -128,10 +136,19 @@ def load_case(folder: Path, work_files: Mapping[str, Path]) -> OpenCase | None:
         return None
     if case.work is not None:
         names = list(work_files)
-        if work_files.get(case.name) != case.source:
+        if work_files.get(case.name) != case.source or case.is_replaced:
             return None
         case = replace(case, work=names.index(case.name) + 1)
     return case if case.source.is_file() else None
+
+
+def file_revision(path: Path) -> str:
+    """Name the state of a file: another one as soon as it is written again; "" where there is no such file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ""
+    return f"{status.st_size}-{status.st_mtime_ns}"
 
 
 def forget_opened_files() -> None:

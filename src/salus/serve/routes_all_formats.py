@@ -67,7 +67,7 @@ async def download_all(
     """
     outputs = tuple(name.strip() for name in formats.split(",") if name.strip()) or DEFAULT_OUTPUTS
     check_outputs(outputs)
-    cases = [session.case(key)] if key else list(session.cases.values())
+    cases = [session.case(key)] if key else session.open_cases()
     if not cases:
         raise NotFound("no image is open in this session")
     results, left_out = await while_connected(request, _segment(state, cases))

@@ -48,6 +48,7 @@ class CaseAnswer:
         work: its number in the worklist, null where it was uploaded.
         label: the file's own name, null where it was not sent.
         upload: the browser's own name of the upload, null where it was not sent.
+        revision: of the worklist's file, another one once that is replaced; null where it was uploaded.
     """
 
     key: str
@@ -58,17 +59,20 @@ class CaseAnswer:
     work: int | None
     label: str | None
     upload: str | None
+    revision: str | None
 
 
 def describe_case(case: OpenCase) -> CaseAnswer:
     """Describe a case for the interface."""
-    label, upload = case.label or None, case.upload or None
-    return CaseAnswer(case.key, case.name, case.count, case.seconds, case.dicom, case.work, label, upload)
+    label, upload, revision = case.label or None, case.upload or None, case.revision or None
+    return CaseAnswer(case.key, case.name, case.count, case.seconds, case.dicom, case.work, label, upload, revision)
 
 
 @routes.post("/session", status_code=204)
 async def begin_session(session: SessionOrNewDep) -> None:
-    """Begin a session, or go on with the one of this cookie; uploads begin one where there is none."""
+    """Begin a session, or go on with the one of this cookie, which then lasts anew; uploads begin one where there is
+    none.
+    """
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,7 @@ async def add_case(
 async def list_cases(request: Request, state: StateDep) -> list[CaseAnswer]:
     """List the session's images in the order in which they came; none where there is no session."""
     session = session_of(request, state)
-    return [describe_case(case) for case in session.cases.values()] if session else []
+    return [describe_case(case) for case in session.open_cases()] if session else []
 
 
 @routes.delete("/cases/{key}", status_code=204)
@@ -182,12 +186,13 @@ async def _segment_frames(state: ServerState, case: OpenCase) -> AsyncIterator[s
 
 
 async def ensure_segmented(request: Request, state: ServerState, case: OpenCase, number: int) -> None:
-    """Have a frame segmented if it was not yet, before a picture of it is sent; only then must it be admitted.
+    """Have a frame segmented if it was not yet by this server's network, before a picture of it is sent; only then must
+    it be admitted.
 
     Raises:
         QueueFull: no further request is admitted.
     """
-    if not case.frame(number).is_segmented:
+    if not await asyncio.to_thread(case.frame(number).is_segmented_by, state.segmenter_name):
         with state.queue.admit():
             await while_connected(request, state.frame_answer(case, number))
 

@@ -33,7 +33,7 @@ class Health:
 
 @dataclass(frozen=True)
 class Info:
-    """The server's network and limits."""
+    """The server's network and limits. `worklist_id` names its worklist's folder and output, "" where it has none."""
 
     version: str
     network: str
@@ -42,6 +42,7 @@ class Info:
     presence: float
     prompts: bool
     worklist: bool
+    worklist_id: str
     request_bytes: int
     frames: int
     seconds: float
@@ -67,6 +68,7 @@ async def info(state: StateDep) -> Info:
         presence=network.presence,
         prompts=state.segmenter.takes_prompts,
         worklist=state.worklist is not None,
+        worklist_id=state.worklist.id if state.worklist else "",
         request_bytes=settings.max_request_bytes,
         frames=settings.max_frames,
         seconds=settings.timeout_seconds,

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 
 from salus.serve.open_case import NotFound
 from salus.serve.routes_cases import CaseAnswer, describe_case
@@ -32,15 +32,24 @@ async def worklist(state: StateDep) -> WorklistAnswer:
 
 
 @routes.post("/worklist/{item}", status_code=201)
-async def open_item(state: StateDep, session: SessionOrNewDep, item: Annotated[int, Path(ge=1)]) -> CaseAnswer:
-    """Open an image of the worklist in the session."""
+async def open_item(
+    state: StateDep,
+    session: SessionOrNewDep,
+    item: Annotated[int, Path(ge=1)],
+    name: Annotated[str | None, Query(description="of the item; where another has this number by now: 404")] = None,
+) -> CaseAnswer:
+    """Open an image of the worklist in the session, anew where its file was replaced since."""
     worklist = _get_worklist(state)
     name_and_path = worklist.find(item)
     if name_and_path is None:
         raise NotFound(f"no image {item} in the worklist")
-    name, path = name_and_path
+    case_name, path = name_and_path
     label = worklist.label(path)
-    return describe_case(await asyncio.to_thread(state.sessions.open_worklist_file, session, path, item, name, label))
+    if name is not None and name != label:
+        raise NotFound(f"image {item} of the worklist is not the one of this name; list the worklist again")
+    return describe_case(
+        await asyncio.to_thread(state.sessions.open_worklist_file, session, path, item, case_name, label)
+    )
 
 
 def _get_worklist(state: ServerState) -> Worklist:

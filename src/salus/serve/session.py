@@ -65,11 +65,17 @@ class Session:
         """Get a case by its key.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is none, or the worklist's file was replaced since it was opened.
         """
         if key not in self.cases:
             raise NotFound("no such case in this session")
+        if self.cases[key].is_replaced:
+            raise NotFound("no such case in this session: its file was replaced; open it again")
         return self.cases[key]
+
+    def open_cases(self) -> list[OpenCase]:
+        """List the cases in the order in which they were opened, without those whose file was replaced since."""
+        return [case for case in list(self.cases.values()) if not case.is_replaced]
 
     def image_names(self) -> set[str]:
         """List the names in the data set that are taken by open cases or saved outlines."""

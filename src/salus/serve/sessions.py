@@ -19,8 +19,8 @@ from salus.read.formats import FORMAT_NAMES, HEAD, suffix_of_head
 from salus.read.frames import Frames, detect_format, open_frames
 from salus.read.image import image_size
 from salus.serve.data_set import folder_size
-from salus.serve.names import case_name, clean_label, distinct_name, file_of_region, patient_key
-from salus.serve.open_case import NotFound, OpenCase, forget_opened_files
+from salus.serve.names import case_name, clean_label, distinct_name, file_of_region, fold_name, patient_key
+from salus.serve.open_case import NotFound, OpenCase, file_revision, forget_opened_files
 from salus.serve.session import Session, load_session, session_folder_name
 from salus.serve.settings import ServeSettings
 from salus.serve.temporary_files import create_locked_folder, remove_stale_folders
@@ -167,7 +167,8 @@ class Sessions:
         return self._open_case(session, store, label=clean_label(label), upload=upload)
 
     def open_worklist_file(self, session: Session, source: Path, number: int, name: str, label: str) -> OpenCase:
-        """Open a file of the worklist as a case; it is read where it lies. Give the case that is open already, if any.
+        """Open a file of the worklist as a case; it is read where it lies. Give the case that is open already, if any;
+        where the file was replaced since, that one is closed.
 
         Args:
             session: that opens it.
@@ -179,9 +180,11 @@ class Sessions:
         Raises:
             SalusError: it is no image that Salus reads, or a limit is exceeded.
         """
-        for case in session.cases.values():
-            if case.work == number:
+        for case in list(session.cases.values()):
+            if case.work == number and not case.is_replaced:
                 return case
+            if case.work == number:
+                self.close_case(session, case)
         return self._open_case(session, lambda folder: source, number, name, label)
 
     def close_case(self, session: Session, case: OpenCase) -> None:
@@ -206,6 +209,7 @@ class Sessions:
         folder = Path(tempfile.mkdtemp(dir=session.folder))
         try:
             source = store(folder)
+            revision = "" if work is None else file_revision(source)  # before it is read
             frames = open_within_limits(source, self.settings)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -228,6 +232,7 @@ class Sessions:
                 patient_key=patient_key(getattr(frames, "header", None)),
                 order=session.opened,
                 upload=upload,
+                revision=revision,
             )
             if self.work is not None:
                 case.store()
@@ -239,12 +244,13 @@ class Sessions:
         """Name an uploaded case after its file, so that no image in the data set takes the name of another."""
         taken = session.image_names() | session.data_set.cases() | self.work_files.keys()
         taken.update(case.name for case in session.cases.values())
+        taken = {fold_name(name) for name in taken}  # where the data set goes, case may not count
         with_regions = {file_of_region(name) for name in taken}
 
         def is_taken(name: str) -> bool:
             frames = {f"{name}-{number:04}" for number in range(1, count + 1)} if count > 1 else set()
-            names = {name} | frames
-            return not taken.isdisjoint(names | {file_of_region(name)}) or not with_regions.isdisjoint(names)
+            names = {fold_name(one) for one in (name, *frames)}
+            return not taken.isdisjoint(names | {file_of_region(fold_name(name))}) or not with_regions.isdisjoint(names)
 
         return distinct_name(case_name(label) or f"case-{session.opened:04}", is_taken)
 

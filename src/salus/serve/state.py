@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import hashlib
 import re
 from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Annotated, Any, TypeVar
 from weakref import WeakValueDictionary
 
@@ -54,8 +56,17 @@ class ServerState:
     authentication: Authentication | None
     _locks: WeakValueDictionary[tuple[str, int], asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
+    @cached_property
+    def segmenter_name(self) -> str:
+        """Name the network with its settings: another name wherever it may give another answer."""
+        segmenter = self.segmenter
+        settings = (segmenter.settings, segmenter.threshold, segmenter.tta)
+        weights = segmenter.path.read_bytes() if segmenter.path.is_file() else b""
+        return hashlib.sha256(weights + repr(settings).encode()).hexdigest()[:16]
+
     async def frame_answer(self, case: OpenCase, number: int) -> FrameAnswer:
-        """Give a frame's current answer; the frame is segmented first if it was not yet.
+        """Give a frame's current answer; the frame is segmented first if it was not yet, or by another network or with
+        other settings than those of this server.
 
         Raises:
             NotFound: there is no such frame.
@@ -64,10 +75,10 @@ class ServerState:
         """
         frame = case.frame(number)
         async with self._locks.setdefault((case.key, number), asyncio.Lock()):  # a second request waits for the first
-            if not frame.is_segmented:
+            if not await asyncio.to_thread(frame.is_segmented_by, self.segmenter_name):
                 await self.queue.submit(
                     lambda: case.open().scan(number),
-                    frame.store,
+                    lambda scan, segmentation: frame.store(scan, segmentation, self.segmenter_name),
                 )
         return await asyncio.to_thread(self._current_answer, case, number)
 
@@ -119,8 +130,9 @@ class ServerState:
         message = str(error)
         for folder in {self.sessions.root, self.sessions.folder}:
             message = re.sub(rf"{re.escape(str(folder))}[^\s:,;]*", "the file", message)
-        if self.settings.folder is not None:
-            message = message.replace(f"{self.settings.folder}/", "")
+        if self.worklist is not None:
+            for folder in (self.worklist.folder, self.worklist.output.root):
+                message = message.replace(f"{folder}/", "")
         return message
 
 
@@ -150,11 +162,9 @@ def get_session(request: Request, state: Annotated[ServerState, Depends(get_stat
 def get_or_create_session(
     request: Request, response: Response, state: Annotated[ServerState, Depends(get_state)]
 ) -> Session:
-    """Get the browser's session; where it has none, create one and set its cookie."""
-    session = session_of(request, state)
-    if session is None:
-        session = state.sessions.create()
-        set_cookie(response, SESSION_COOKIE, session.key, state.settings)
+    """Get the browser's session; where it has none, create one. Its cookie lasts anew, as the session does."""
+    session = session_of(request, state) or state.sessions.create()
+    set_cookie(response, SESSION_COOKIE, session.key, state.settings)
     return session
 
 

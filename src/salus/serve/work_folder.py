@@ -1,6 +1,7 @@
 """The work folder: where uploads and outlines of a server stay on this computer, also after it was killed.
 
     PORT/lock                        held while a server uses the folder
+    PORT/keep-days                   days after which the server removes unused sessions
     PORT/secret                      32 random bytes, of which login cookies are made
     PORT/sessions/ID/session.json    a browser's session; ID is a hash of its cookie, which itself is not stored
     PORT/sessions/ID/audit.jsonl     a line for each outline that was saved or taken back
@@ -22,7 +23,9 @@ import time
 from pathlib import Path
 from typing import IO
 
+from salus.atomic import write_text
 from salus.errors import SalusError
+from salus.serve.settings import ServeSettings
 
 try:
     import fcntl
@@ -30,6 +33,9 @@ except ImportError:  # Windows: two servers on one port cannot run at a time any
     fcntl = None  # type: ignore[assignment]  # a module otherwise
 
 SECONDS_OF_DAY = 86400.0
+
+KEEP_DAYS = "keep-days"
+"""File of a server's folder: days after which its unused sessions are removed."""
 
 
 class WorkFolder:
@@ -70,17 +76,19 @@ class WorkFolder:
         return base64.urlsafe_b64encode(hmac.digest(self.secret, b"token", "sha256")[:24]).decode()
 
     def remove_old(self, days: float) -> int:
-        """Remove the sessions that were not used for some days, those of other ports as well; give their number."""
-        removed, limit = 0, time.time() - days * SECONDS_OF_DAY
-        for session in self.root.glob("*/sessions/*"):
-            try:
-                mark = session / "session.json"
-                used = (mark if mark.is_file() else session).stat().st_mtime
-            except OSError:
-                continue
-            if used < limit and not session.is_symlink():
-                shutil.rmtree(session, ignore_errors=True)
-                removed += 1
+        """Remove the sessions that were not used for some days; give their number.
+
+        Those of another port go after the days that its last server kept them; of one that runs, none is removed.
+        """
+        if _read_days(self.folder) != days:
+            write_text(self.folder / KEEP_DAYS, repr(days))
+        removed = _remove_unused(self.sessions, days)
+        for sessions in self.root.glob("*/sessions"):
+            folder = sessions.parent
+            lock = _lock(folder) if folder != self.folder and not folder.is_symlink() else None
+            if lock is not None:
+                with lock:
+                    removed += _remove_unused(sessions, _read_days(folder))
         return removed
 
     def close(self) -> None:
@@ -106,6 +114,29 @@ def _lock(folder: Path) -> IO[bytes] | None:
             lock.close()
             return None
     return lock
+
+
+def _remove_unused(sessions: Path, days: float) -> int:
+    """Remove the sessions in a folder that were not used for some days; give their number."""
+    removed, limit = 0, time.time() - days * SECONDS_OF_DAY
+    for session in sessions.iterdir():
+        try:
+            mark = session / "session.json"
+            used = (mark if mark.is_file() else session).stat().st_mtime
+        except OSError:
+            continue
+        if used < limit and not session.is_symlink():
+            shutil.rmtree(session, ignore_errors=True)
+            removed += 1
+    return removed
+
+
+def _read_days(folder: Path) -> float:
+    """Read how many days a server keeps unused sessions; the default where an earlier version did not write it."""
+    try:
+        return float((folder / KEEP_DAYS).read_text())
+    except (OSError, ValueError):
+        return ServeSettings.keep_days
 
 
 def _read_secret(path: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from salus.serve.data_set import DataSetFolder
 from salus.serve.frames import FrameFiles
 from salus.serve.notes import HANDLED_MARKS
 from salus.serve.open_case import OpenCase
-from salus.serve.worklist_files import list_work_files
+from salus.serve.worklist_files import label_of, list_work_files
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,15 @@ class Worklist:
     def __init__(self, folder: Path, output: Path) -> None:
         if not folder.is_dir():
             raise SalusError(f"{folder}: is no folder; name one with images")
-        self.output = DataSetFolder(output)
-        self.folder = folder
-        self.files = list_work_files(folder, output)
+        self.folder = Path(os.path.abspath(folder))  # what is stored of its files holds in any current folder
+        self.output = DataSetFolder(Path(os.path.abspath(output)))
+        self.files = list_work_files(self.folder, self.output.root)
+
+    @property
+    def id(self) -> str:
+        """Name this review: the same after a restart, another one for another folder or output."""
+        paths = "\n".join(os.path.realpath(path) for path in (self.folder, self.output.root))
+        return hashlib.sha256(os.fsencode(paths)).hexdigest()[:16]
 
     def items(self) -> list[WorkItem]:
         """List all images, with what is done now."""
@@ -60,7 +67,7 @@ class Worklist:
 
     def label(self, path: Path) -> str:
         """Name a file as the list shows it: its path within the folder."""
-        return Path(os.path.relpath(path, self.folder)).as_posix()
+        return label_of(path, self.folder)
 
     def find(self, number: int) -> tuple[str, Path] | None:
         """Find an item's name and file by its number; None where there is no such item."""

@@ -14,7 +14,14 @@ export class RequestFailed extends Error {
   }
 }
 
-// Set what is done where the server forgot a case: called with its key, gives the new one or null.
+// The server cannot have the image again, so that nothing can be saved of it.
+export class ImageGone extends RequestFailed {
+  constructor(message) {
+    super(message, 404);
+  }
+}
+
+// Set what is done where the server forgot a case: called with its key, gives the new one or null, or throws ImageGone.
 export const onForgotten = (recover) => (recoverCase = recover);
 
 const SESSION = "/v1/session";
@@ -63,7 +70,18 @@ export const session = () => requestJson("GET", SESSION);
 export const endSession = () => request("DELETE", SESSION);
 export const openCases = () => requestJson("GET", "/v1/cases");
 export const worklist = () => requestJson("GET", "/v1/worklist");
-export const openItem = (number) => requestJson("POST", `/v1/worklist/${number}`);
+// Open an image of the worklist by its name; it has another number where files came or went before the server was started again.
+export async function openItem({ number, name }) {
+  const open = (item) => requestJson("POST", `/v1/worklist/${item}?name=${encodeURIComponent(name)}`);
+  try {
+    return await open(number);
+  } catch (error) {
+    if (error.status !== 404) throw error;
+    const item = (await worklist()).items.find((other) => other.name === name);
+    if (!item) throw new ImageGone(`the worklist no longer has ${name}`);
+    return open(item.number);
+  }
+}
 export const closeCase = (key) => request("DELETE", `/v1/cases/${key}`);
 export const answer = (key, number, signal) => requestJson("GET", framePath(key, number), undefined, signal);
 export const picture = async (key, number, part) => (await request("GET", `${framePath(key, number)}/${part}.png`)).blob();

@@ -3,8 +3,9 @@
 // server that forgot its session lose nothing. "End session" removes all of it, and age does.
 //
 //   files     { id, file, label, key, added }                 key: of the server's case, null while it waits for upload
-//   outlines  { id, caseId, number, tab, mask, threshold, version, savedMask, prompted, savedPrompts, saved, added }
+//   outlines  { id, caseId, number, picture, tab, mask, threshold, version, savedMask, prompted, savedPrompts, saved, added }
 //             tab: in which it was drawn (see tabs.js); each tab has its own, so that two do not replace each other's strokes;
+//             picture: checksum of the picture that it was drawn on (earlier versions kept none);
 //             version, savedMask: what the server held when the strokes began, "" and null for the network's outline;
 //             saved: mask is savedMask, no stroke is unsaved; prompted: what was pointed at, see prompt_outline.js;
 //             savedPrompts: those of savedMask

@@ -16,6 +16,7 @@ export function initCine() {
   byId("frame").addEventListener("input", (event) => emit("show-frame", Number(event.target.value)));
   byId("play").addEventListener("click", () => (playing ? stop() : play()));
   on("select-case", stop);
+  on("drag-begun", stop);
   on("frame-changed", render);
   on("answer-changed", render);
   on("calipers-changed", render);

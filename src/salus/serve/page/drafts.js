@@ -40,7 +40,7 @@ export function setSaved(openCase, frame, version) {
 }
 
 const write = (openCase, frame, saved) => store.putOutline({
-  caseId: openCase.id, number: frame.number, mask: frame.mask.slice(), threshold: frame.threshold, version: frame.version, saved,
+  caseId: openCase.id, number: frame.number, picture: frame.picture, mask: frame.mask.slice(), threshold: frame.threshold, version: frame.version, saved,
   prompted: frame.prompted, savedPrompts: frame.savedPrompts, savedFrom: frame.savedFrom,
   savedMask: frame.version ? frame.base.slice() : null,
 });
@@ -54,12 +54,17 @@ function mark(openCase, number, unsaved) {
 }
 
 // Take up a kept outline on a frame that was just loaded; false where there is none. Where several tabs had one and are closed,
-// the newest is shown, and the others are steps of undo before it.
+// the newest is shown, and the others are steps of undo before it. One that was drawn on another picture of this name is not taken
+// up: the reader is asked.
 export async function takeUpDraft(openCase, frame) {
   if (!state.drafts.get(openCase.id)?.has(frame.number)) return false;
-  const kept = await store.outlinesToTakeUp(openCase.id, frame.number);
-  const drafts = kept.filter(({ saved, mask }) => !saved && mask.length === frame.mask.length);
-  if (!drafts.length) return false;
+  const kept = await store.outlinesToTakeUp(openCase.id, frame.number), unsaved = kept.filter(({ saved }) => !saved);
+  const drafts = unsaved.filter(({ mask, picture }) => mask.length === frame.mask.length && [undefined, frame.picture].includes(picture));
+  if (!drafts.length) {
+    mark(openCase, frame.number, false);
+    if (unsaved.length) emit("draft-of-other-picture", openCase, frame, unsaved.at(-1));
+    return false;
+  }
   for (const { mask, threshold, prompted: known } of drafts) {
     const prompted = known ?? null;
     frame.history.record(frame.mask, mask, frame.width, [frame.threshold, threshold], false, [frame.prompted, prompted]);

@@ -6,7 +6,7 @@ const SHORTEST = 5; // CSS pixels in each direction; a shorter drag was a click
 
 export class DraggedBox {
   constructor(viewer, point, outside) {
-    Object.assign(this, { viewer, outside, from: point, to: point });
+    Object.assign(this, { viewer, frame: viewer.frame, outside, from: point, to: point });
   }
 
   get isBox() {
@@ -22,6 +22,7 @@ export class DraggedBox {
 
   release() {
     this.cancel();
+    if (this.viewer.frame !== this.frame) return; // another image is shown by now; nothing of this one can be seen
     if (this.isBox) drawBox(this.from, this.to);
     else pointAt(this.from, this.outside);
   }

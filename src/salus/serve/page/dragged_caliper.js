@@ -1,7 +1,6 @@
 // A caliper while it is dragged: a new one, or an end of one that is there.
 
 import { handCalipers, setCalipers } from "./marks.js";
-import { state } from "./state.js";
 
 const GRAB = 10; // CSS pixels from an end
 const SHORTEST = 4; // CSS pixels; a shorter one was a click
@@ -9,8 +8,9 @@ const SHORTEST = 4; // CSS pixels; a shorter one was a click
 export class DraggedCaliper {
   constructor(viewer, point) {
     this.viewer = viewer;
-    this.openCase = state.current;
-    this.number = viewer.frame.number;
+    this.openCase = viewer.openCase;
+    this.frame = viewer.frame;
+    this.number = this.frame.number;
     this.before = handCalipers(this.openCase, this.number);
     this.lines = this.before.map((line) => [...line]);
     for (const line of this.lines) {
@@ -23,7 +23,7 @@ export class DraggedCaliper {
   }
 
   move([x, y]) {
-    const { width, height } = this.viewer.frame;
+    const { width, height } = this.frame;
     this.line[this.side] = Math.min(width, Math.max(0, x));
     this.line[this.side + 1] = Math.min(height, Math.max(0, y));
     setCalipers(this.openCase, this.number, this.lines);

@@ -36,6 +36,7 @@ async function fetchFrame(openCase, number) {
     answer: numbers ? withNumbers(answer, numbers) : answer,
     threshold: answer.threshold,
     history: new UndoHistory(),
+    picture: checksum(image), // tells another picture under the same name, see drafts.js
     base: mask.slice(),       // the outline that the server holds
     version: answer.version,  // of that outline where a reader saved it, else ""
     prompted: null,           // what the reader pointed at, see prompt_outline.js
@@ -58,6 +59,9 @@ async function fetchFrame(openCase, number) {
   }
   return frame;
 }
+
+// A number that differs between pictures (FNV-1a); browsers have no other hash where the page comes over plain HTTP.
+const checksum = (values) => values.reduce((sum, value) => Math.imul(sum ^ value, 16777619), 2166136261 | 0);
 
 // What was pointed at for an outline that the server holds, with what the network makes of it; null where it was nothing.
 export async function promptedOf(openCase, frame, prompts, from = null) {

@@ -19,7 +19,7 @@ export function initHandCalipers() {
   for (const event of ["calipers-changed", "frame-changed", "tool-changed", "answer-changed"]) on(event, render);
   byId("calibrate").addEventListener("submit", async (event) => {
     event.preventDefault();
-    const { current, frame, number } = state, [line] = handCalipers(current, number), mm = Number(byId("known-length").value);
+    const { current, frame } = state, [line] = handCalipers(current, frame.number), mm = Number(byId("known-length").value);
     if (!line || !(mm > 0)) return;
     const ruler = rulerUnder(current, frame), length = ruler ? mm * (ruler.count - 1) : mm;
     if (await change(current, frame, line, length)) announce(`Calibrated: a pixel is ${frame.answer.calibration.mm_per_pixel.toPrecision(3)} millimetres.`);
@@ -45,7 +45,7 @@ export function calibratedBy({ reader }) {
 }
 
 function render() {
-  const { current, frame, number } = state, lines = frame ? handCalipers(current, number) : [], byHand = frame?.answer.calibration;
+  const { current, frame } = state, lines = frame ? handCalipers(current, frame.number) : [], byHand = frame?.answer.calibration;
   byId("measure").hidden = !frame || (state.tool !== "caliper" && !lines.length && !byHand);
   if (byId("measure").hidden) return;
   byId("measure-hint").hidden = lines.length > 0;
@@ -56,11 +56,11 @@ function render() {
 }
 
 function caliperRow(line, i, lines) {
-  const { current, frame, number } = state, { length, unit } = measureLine(frame.answer, line);
+  const { current, frame } = state, { length, unit } = measureLine(frame.answer, line);
   const remove = createElement("button", { type: "button", className: "icon", title: "Remove" });
   remove.setAttribute("aria-label", `Remove caliper ${caliperName(i)}`);
   remove.innerHTML = '<svg><use href="#i-close"/></svg>';
-  remove.addEventListener("click", () => setCalipers(current, number, lines.filter((_, k) => k !== i)));
+  remove.addEventListener("click", () => setCalipers(current, frame.number, lines.filter((_, k) => k !== i)));
   return createElement("li", {}, createElement("b", { textContent: caliperName(i) }),
     createElement("span", { className: "figures", textContent: `${formatNumber(length)} ${unit}` }), remove);
 }

@@ -113,7 +113,12 @@ for (const [name, act] of [["delete-lesion", deleteLesion], ["reject-lesion", re
 }
 on("accept-lesion", (number) => acceptLesion(viewer, number));
 on("notes-saved", () => viewer.draw());
-on("drawing-done", (before) => outline.commitDrawing(before));
+on("draft-of-other-picture", (openCase, frame, { mask, threshold }) => {
+  const text = `${openCase.label} is another picture than the one that you drew an outline on; that outline was not saved.`;
+  const take = () => outline.takeVersion(openCase, frame, mask, { threshold, prompts: [], derived_from: null });
+  showToast(text, true, mask.length === frame.mask.length ? { label: "Take it up", run: take } : null);
+});
+on("drawing-done", outline.commitDrawing);
 on("display-changed", (name) => viewer.invalidate(["window", "level", "invert"].includes(name) ? "grey" : "display"));
 on("zoom-changed", (scale) => (byId("zoom").textContent = scale ? `${Math.round(100 * scale)}%` : "–"));
 on("tool-changed", () => document.querySelectorAll("[data-tool]").forEach((button) => {
@@ -136,7 +141,8 @@ const [undo, redo, revert] = [outline.undo, outline.redo, outline.revertOutline]
 const saveAndContinue = async () => {
   const { current: openCase, frame } = state;
   await promptsDone();
-  if ((await outline.saveOutline({ frame, current: openCase })) && openCase.work && openCase.frames === 1) await openNextItem();
+  const isSaved = await outline.saveOutline({ frame, current: openCase });
+  if (isSaved && openCase.work && openCase.frames === 1 && frame === state.frame && !tools.isDragging) await openNextItem();
 };
 
 onClick("undo", undo);

@@ -1,5 +1,6 @@
 // What the reader notes of an image: a mark, a comment, BI-RADS descriptors of each lesion, and which are accepted or rejected. Every
-// change is sent at once; what the server does not have yet is kept in this browser and sent when the image is shown again.
+// change is sent at once; what the server does not have yet is kept in this browser and sent when the image is shown again. What it
+// refused, since someone else noted something meanwhile, is kept beside theirs until the reader chooses.
 
 import * as api from "./api.js";
 import { byId, createElement } from "./dom.js";
@@ -10,6 +11,7 @@ import { emit, on, state } from "./state.js";
 export const TITLES = { shape: "Shape", orientation: "Orientation", margin: "Margin", echo_pattern: "Echo pattern", posterior_features: "Posterior features" };
 const SAME_LESION = 0.5; // overlap of two boxes from which on a rejected lesion is outlined again, as the server has it
 const WAIT_MS = 800; // from the last key in the comment until it is sent
+const NOTHING = Object.freeze({ mark: "", comment: "", lesions: [], accepted: [], rejected: [] });
 const open = new Set(); // numbers of the lesions whose descriptors are open
 let lexicon = null, shown = null, timer;
 let sending = Promise.resolve(); // the last request
@@ -31,7 +33,7 @@ export async function initNotes() {
 // The notes of a frame as the page has them: what is not sent yet, else the server's.
 export function notesOf(openCase, { number, answer }) {
   const kept = keptNotes(openCase, number);
-  return kept?.pending ? kept : answer.notes ?? { mark: "", comment: "", lesions: [], accepted: [], rejected: [] };
+  return kept?.pending ? kept : answer.notes ?? NOTHING;
 }
 
 // The descriptors of each lesion of an answer, {} for none.
@@ -65,6 +67,7 @@ function render() {
   const { reader, saved } = notes;
   byId("notes-state").textContent = keptNotes(current, frame.number)?.pending ? "Not sent yet; kept in this browser."
     : saved ? `${reader || "Noted"}, ${new Date(saved).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" })}` : "";
+  renderRefused(current, frame);
   if (byId("descriptors").contains(document.activeElement)) return updateSummaries(frame, descriptors);
   byId("descriptors").replaceChildren(...frame.answer.lesions.map((lesion, i) => lesionDetails(lesion, descriptors[i], frame.answer.proposals?.[i] ?? {})));
 }
@@ -161,11 +164,38 @@ function sendComment() {
   if (comment !== (frame.answer.notes?.comment ?? "")) send(openCase, frame, { ...notes, comment });
 }
 
+// The notes of this reader that the server refused, each with the choice to replace what is there by it or to drop it.
+function renderRefused(openCase, frame) {
+  const refused = keptNotes(openCase, frame.number)?.refused ?? [];
+  byId("notes-refused").hidden = !refused.length;
+  byId("notes-refused").replaceChildren(...refused.map((notes) => {
+    const parts = [notes.mark, notes.comment && `“${notes.comment}”`, notes.lesions.length && `${notes.lesions.length} described`].filter(Boolean);
+    const button = (textContent, onclick) => createElement("button", { type: "button", className: "link", textContent, onclick });
+    return createElement("li", {}, createElement("span", { textContent: `Yours, not taken: ${parts.join("; ") || "no description"} ` }),
+      button("Replace by mine", () => replaceByMine(openCase, frame, notes)), " ", button("Drop mine", () => (dropRefused(openCase, frame, notes), render())));
+  }));
+}
+
+function replaceByMine(openCase, frame, notes) {
+  dropRefused(openCase, frame, notes);
+  keep(openCase, frame, notes);
+  sending = sending.then(() => flush(openCase, frame, true));
+  if (frame === state.frame) show();
+}
+
+function dropRefused(openCase, frame, notes) {
+  const kept = keptNotes(openCase, frame.number), text = JSON.stringify(notes);
+  if (kept) keepNotes(openCase, frame.number, { ...kept, refused: (kept.refused ?? []).filter((other) => JSON.stringify(other) !== text) });
+}
+
 // What is sent of notes. Those that an older page kept say nothing of rejected lesions.
 export const notesContent = ({ mark, comment, lesions, accepted = [], rejected = [] }) => ({ mark, comment, lesions, accepted, rejected });
 
-// Keep notes in this browser, as not sent yet.
-const keep = (openCase, frame, notes) => keepNotes(openCase, frame.number, { ...notesContent(notes), pending: true });
+// Keep notes in this browser, as not sent yet; `more` refused ones beside those that are there.
+function keep(openCase, frame, notes, pending = true, more = []) {
+  const refused = [...(keptNotes(openCase, frame.number)?.refused ?? []), ...more];
+  keepNotes(openCase, frame.number, notes || refused.length ? { ...notesContent(notes ?? NOTHING), pending, refused } : null);
+}
 
 // Keep notes in this browser and send them; false where the server did not take them.
 function send(openCase, frame, notes) {
@@ -184,10 +214,11 @@ async function flush(openCase, frame, force = false) {
   } catch (error) {
     if (error.status === 409) {
       const answer = await api.answer(openCase.key, frame.number).catch(() => frame.answer);
+      const mine = notesContent(keptNotes(openCase, frame.number)); // with what was noted meanwhile
+      keep(openCase, frame, mine, true, [mine]);
       takeNotes(openCase, frame, answer.notes, null, answer.described);
       if (frame === state.frame) byId("comment").value = answer.notes?.comment ?? "";
-      const replace = () => (keepNotes(openCase, frame.number, kept), (sending = sending.then(() => flush(openCase, frame, true))), show());
-      showToast(`${error.message[0].toUpperCase()}${error.message.slice(1)}.`, true, { label: "Replace by mine", run: replace });
+      showToast(`${openCase.label}: ${error.message}.`, true, { label: "Replace by mine", run: () => replaceByMine(openCase, frame, mine) });
     } else showToast(error.message, true);
     render();
     return false;
@@ -201,7 +232,7 @@ function takeNotes(openCase, frame, notes, sent, described) {
   frame.answer.described = described ?? places.map((place) => (place < 0 ? null : place));
   openCase.answers[frame.number - 1] = frame.answer;
   if (!sent || JSON.stringify(keptNotes(openCase, frame.number)) === JSON.stringify(sent)) {
-    keepNotes(openCase, frame.number, notes && { ...notesContent(notes), pending: false });
+    keep(openCase, frame, notes, false);
   }
   emit("notes-saved", openCase);
   render();

@@ -50,15 +50,14 @@ export async function commitThreshold() {
   else await requestMeasurement(openCase, frame, (signal) => api.atThreshold(openCase.key, frame.number, frame.threshold, signal));
 }
 
-// Take over what was drawn; `before` is the mask from before.
-export function commitDrawing(before) {
-  const { frame, current } = state;
+// Take over what was drawn on a frame; `before` is its mask from before.
+export function commitDrawing(openCase, frame, before) {
   if (!frame.history.record(before, frame.mask, frame.width)) {
     frame.outdated = false;
     return emit("mask-changed");
   }
-  markChanged(current, frame);
-  remeasure(current, frame);
+  markChanged(openCase, frame);
+  remeasure(openCase, frame);
 }
 
 // Take over the outline for what the reader points at; see prompt_outline.js.
@@ -234,7 +233,7 @@ async function change(openCase, frame, request, accept) {
     emit("outline-saved", openCase);
     return true;
   } catch (error) {
-    notSaved = `${sentence(error.message)} Your outline is kept in this browser; save it again then.`;
+    notSaved = `${sentence(error.message)} Your outline is kept in this browser${error instanceof api.ImageGone ? "" : "; save it again then"}.`;
     showToast(notSaved, true);
     return false;
   }

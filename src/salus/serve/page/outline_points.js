@@ -30,13 +30,13 @@ export class DraggedPoint {
   }
 
   constructor(viewer, place, { loop, i }, finish) {
-    const { mask, width, height } = viewer.frame;
-    Object.assign(this, { viewer, place, loop, i, finish, before: mask.slice(), value: isHole(loop.corners) ? 0 : 1 });
+    const { openCase, frame } = viewer, { mask, width, height } = frame;
+    Object.assign(this, { viewer, openCase, frame, place, loop, i, finish, before: mask.slice(), value: isHole(loop.corners) ? 0 : 1 });
     this.filled = fill(loop.corners, width, height);
   }
 
   move([x, y]) {
-    const { viewer, place, before, filled, value } = this, { frame } = viewer, moved = this.shifted(x - place[0], y - place[1]);
+    const { viewer, frame, place, before, filled, value } = this, moved = this.shifted(x - place[0], y - place[1]);
     const inside = fill(moved, frame.width, frame.height);
     for (let k = 0; k < before.length; k++) frame.mask[k] = inside[k] === filled[k] ? before[k] : inside[k] ? value : 1 - value;
     frame.outdated = true;
@@ -54,11 +54,11 @@ export class DraggedPoint {
   }
 
   release() {
-    if (this.viewer.frame.mask.some((value, k) => value !== this.before[k])) this.finish(this.before);
+    if (this.frame.mask.some((value, k) => value !== this.before[k])) this.finish(this.openCase, this.frame, this.before);
   }
 
   cancel() {
-    this.viewer.frame.mask.set(this.before);
+    this.frame.mask.set(this.before);
     this.viewer.invalidate("outline");
   }
 }

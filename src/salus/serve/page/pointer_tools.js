@@ -8,7 +8,7 @@ import { showToast } from "./messages.js";
 import { DraggedPoint } from "./outline_points.js";
 import { isBrush } from "./overlays.js";
 import { pointAt } from "./prompts.js";
-import { emit, state } from "./state.js";
+import { emit, on, state } from "./state.js";
 
 const OUTSIDE = "Only the ultrasound region is outlined; what was drawn outside of it is not kept.";
 
@@ -23,8 +23,8 @@ export class PointerTools {
   constructor(viewer) {
     this.viewer = viewer;
     this.pointers = new Map();    // pointers that are down: id -> [x, y] on the page
-    this.maskBefore = null;       // the mask from before the stroke that is being drawn
-    this.dragged = null;          // the caliper or box that is being set
+    this.stroke = null;           // that is being drawn: its image, its frame, and the mask from before
+    this.dragged = null;          // the caliper, box or point of the outline that is being set
     this.spaceHeld = false;       // the space bar is held: moving, whatever the tool
     this.movedBySpace = false;    // it has moved the image since it was pressed
     const { canvas } = viewer;
@@ -35,6 +35,16 @@ export class PointerTools {
     canvas.addEventListener("contextmenu", (event) => event.preventDefault());
     canvas.addEventListener("dblclick", (event) => this.closePolygon(event.altKey));
     canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+    let frame = null;
+    on("frame-changed", () => {
+      if (viewer.frame !== frame) this.endDrag(); // a drag belongs to the frame on which it began
+      frame = viewer.frame;
+    });
+  }
+
+  // Whether something is being drawn or set.
+  get isDragging() {
+    return Boolean(this.stroke || this.dragged);
   }
 
   use(tool) {
@@ -71,14 +81,16 @@ export class PointerTools {
     } else if (state.tool === "caliper") {
       this.dragged = new DraggedCaliper(viewer, point);
     } else if (state.tool === "points") {
-      this.dragged = DraggedPoint.at(viewer, point, (before) => this.finishDrawing(before));
+      this.dragged = DraggedPoint.at(viewer, point, (...drawing) => this.finishDrawing(...drawing));
       this.moving = !this.dragged; // beside the outline, the image is moved
     } else {
-      this.maskBefore = viewer.frame.mask.slice();
+      const { openCase, frame } = viewer;
+      this.stroke = { openCase, frame, before: frame.mask.slice() };
       this.last = point;
       this.magic = state.tool === "magic" ? new MagicBrush(viewer.frame, point, ...this.radii()) : null;
       this.paintLine(point, point);
     }
+    if (this.isDragging) emit("drag-begun");
   }
 
   move(event) {
@@ -92,7 +104,7 @@ export class PointerTools {
     else if (this.moving) viewer.move(to[0] - from[0], to[1] - from[1]);
     else this.dragged?.move(viewer.toImage(event));
     this.pointers.set(event.pointerId, to);
-    if (this.maskBefore) {
+    if (this.stroke) {
       for (const moment of event.getCoalescedEvents?.() ?? [event]) {
         const point = viewer.toImage(moment);
         this.paintLine(this.last, point);
@@ -104,13 +116,16 @@ export class PointerTools {
   up(event) {
     this.pointers.delete(event.pointerId);
     if (this.windowing && event.type === "pointerup") this.rightClick(event);
-    if (event.type === "pointercancel") this.dragged?.cancel();
-    else this.dragged?.release();
-    this.dragged = null;
-    if (!this.maskBefore) return;
-    const before = this.maskBefore;
-    this.maskBefore = null;
-    this.finishDrawing(before);
+    if (event.type === "pointercancel") this.dragged?.cancel(), (this.dragged = null);
+    this.endDrag();
+  }
+
+  // End what is being drawn or set, as far as it has come.
+  endDrag() {
+    const { dragged, stroke } = this;
+    this.dragged = this.stroke = null;
+    dragged?.release();
+    if (stroke) this.finishDrawing(stroke.openCase, stroke.frame, stroke.before);
   }
 
   // The right button let go where it was pressed: with the prompt tool, the place is outside of the lesion.
@@ -123,9 +138,9 @@ export class PointerTools {
   cancelStroke() {
     this.dragged?.cancel();
     this.dragged = null;
-    if (!this.maskBefore) return;
-    this.viewer.frame.mask.set(this.maskBefore);
-    this.maskBefore = null;
+    if (!this.stroke) return;
+    this.stroke.frame.mask.set(this.stroke.before);
+    this.stroke = null;
     this.viewer.invalidate("outline");
   }
 
@@ -159,7 +174,7 @@ export class PointerTools {
 
   // Set or clear discs along a line of the mask.
   paintLine([x0, y0], [x1, y1]) {
-    const { frame } = this.viewer, { mask, width, height } = frame, value = state.tool === "eraser" ? 0 : 1, [rx, ry] = this.radii();
+    const { frame } = this.stroke, { mask, width, height } = frame, value = state.tool === "eraser" ? 0 : 1, [rx, ry] = this.radii();
     const steps = Math.max(1, Math.ceil(2 * Math.hypot((x1 - x0) / rx, (y1 - y0) / ry)));
     for (let k = 0; k <= steps; k++) {
       const cx = x0 + ((x1 - x0) * k) / steps, cy = y0 + ((y1 - y0) * k) / steps;
@@ -176,30 +191,30 @@ export class PointerTools {
     viewer.polygon = null;
     viewer.draw();
     if (!points || points.length < 3) return;
-    const { mask, width, height } = viewer.frame, before = mask.slice();
+    const { openCase, frame } = viewer, { mask, width, height } = frame, before = mask.slice();
     const canvas = new OffscreenCanvas(width, height), context = canvas.getContext("2d");
     context.beginPath();
     for (const point of points) context.lineTo(...point);
     context.fill();
     const colours = context.getImageData(0, 0, width, height).data;
     for (let i = 0; i < mask.length; i++) if (colours[4 * i + 3] > 127) mask[i] = erase ? 0 : 1;
-    this.finishDrawing(before);
+    this.finishDrawing(openCase, frame, before);
   }
 
   // Change the whole mask by a function of (mask, width, height) that gives another.
   filter(change) {
-    const { frame } = this.viewer;
+    const { openCase, frame } = this.viewer;
     if (!frame) return;
     const before = frame.mask.slice();
     frame.mask.set(change(before, frame.width, frame.height));
-    this.finishDrawing(before);
+    this.finishDrawing(openCase, frame, before);
   }
 
-  // Keep what lies within the file's regions, and hand it on.
-  finishDrawing(before) {
-    if (clearOutsideRegions(this.viewer.frame)) showToast(OUTSIDE);
-    this.viewer.frame.outdated = true;
+  // Keep what lies within the file's regions, and hand it on; `before` is the frame's mask from before.
+  finishDrawing(openCase, frame, before) {
+    if (clearOutsideRegions(frame)) showToast(OUTSIDE);
+    frame.outdated = true;
     this.viewer.invalidate("outline");
-    emit("drawing-done", before);
+    emit("drawing-done", openCase, frame, before);
   }
 }

@@ -20,11 +20,13 @@ const listeners = new Map();
 //   show-frame(number)             look at a frame            case-closed         an image was closed
 //   reload-frame                   load the frame again       frame-changed       another frame is on the canvas
 //   mask-changed                   the outline was edited     answer-changed      new measurements are there
-//   drawing-done(mask before)      a stroke or polygon ended  outline-saved(case) the saved outline changed
+//   drawing-done(case, frame, mask before)  a stroke or polygon ended
+//   drag-begun                     a stroke, a caliper ...    outline-saved(case) the saved outline changed
 //   display-changed(name)          a display slider moved     window-dragged(dx, dy)  window and level by the mouse
 //   tool-changed                   another tool               zoom-changed(scale)
 //   calipers-changed               set, or calibrated         brush-turned(larger)   the wheel was turned with Shift
 //   prompts-changed                something was pointed at
+//   draft-of-other-picture(case, frame, record)  an unsaved outline of this name was drawn on a picture that was replaced since
 //   delete-lesion(number)          of the list            accept-lesion(number), reject-lesion(number)  of the list
 //   notes-saved(case)              a description, a mark      image-handled(case)  it needs no outline
 //   failed(error)                  a request of the viewer    outline-kept        an outline was saved
@@ -37,8 +39,11 @@ export function emit(name, ...args) {
   for (const listener of listeners.get(name) ?? []) listener(...args);
 }
 
+// What an image of the worklist is called in this browser: images of one name in two folders are not the same.
+export const workId = (name) => `work:${state.info.worklist_id}:${name}`;
+
 // An open image. `info` is the server's description; `label` is the file's name; `id` names it in this browser.
-export function makeCase(info, label, id = info.work ? `work:${label}` : info.key) {
+export function makeCase(info, label, id = info.work ? workId(label) : info.key) {
   return {
     ...info,
     label,

@@ -181,12 +181,15 @@ export async function restoreCases() {
 
 const recovering = new Map(); // key that the server forgot -> promise of the new one
 
-// Open an image again that the server forgot, with the outlines that were saved of it; give its new key, or null.
+// Open an image again that the server forgot, with the outlines that were saved of it; give its new key, or null. Throws ImageGone.
 function recoverCase(key) {
   if (!recovering.has(key)) {
-    const opened = reopen(key).catch(() => null);
+    const opened = reopen(key).catch((error) => {
+      if (error instanceof api.ImageGone) throw error;
+      return null;
+    });
     recovering.set(key, opened);
-    opened.then((newKey) => newKey ?? recovering.delete(key)); // where it failed, the next request tries again
+    opened.catch(() => null).then((newKey) => newKey ?? recovering.delete(key)); // where it failed, the next request tries again
   }
   return recovering.get(key);
 }
@@ -196,8 +199,11 @@ async function reopen(key) {
   if (!openCase) return null;
   await api.beginSession();
   await tellReader();
-  if (openCase.work) takeOver(openCase, await api.openItem(openCase.work));
-  else {
+  if (openCase.work) {
+    const info = await api.openItem({ number: openCase.work, name: openCase.label });
+    if (info.revision !== openCase.revision) throw new api.ImageGone(`the file ${openCase.label} was replaced by another one; open it again in the list`);
+    takeOver(openCase, info);
+  } else {
     const record = await store.getFile(openCase.id);
     if (!record?.file) return null;
     takeOver(openCase, await api.upload(new File([record.file], openCase.label), openCase.id));

@@ -5,7 +5,7 @@ import { byId, createElement } from "./dom.js";
 import { isUnsaved } from "./drafts.js";
 import { isNameShown } from "./list_filter.js";
 import { showToast } from "./messages.js";
-import { emit, makeCase, on, state } from "./state.js";
+import { emit, makeCase, on, state, workId } from "./state.js";
 import { lastPosition, segmentFirstFrame } from "./uploads.js";
 
 let items = [];
@@ -33,7 +33,7 @@ export async function initWorklist() {
   if (state.current?.id === id && number > 1) emit("show-frame", number);
 }
 
-const idOf = (item) => `work:${item.name}`;
+const idOf = (item) => workId(item.name);
 
 async function refresh() {
   items = (await api.worklist()).items;
@@ -52,7 +52,7 @@ function render() {
 function itemRow(item) {
   const button = createElement("button", { type: "button", title: item.name },
     createElement("span", {}, createElement("b", { textContent: item.name }), createElement("small", { textContent: item === opening ? "opening…" : item.mark || (item.done ? "done" : "to do") })));
-  if (state.current?.work === item.number) button.setAttribute("aria-current", "true");
+  if (state.current?.id === idOf(item)) button.setAttribute("aria-current", "true");
   button.addEventListener("click", () => openItem(item));
   return createElement("li", { className: `${item.done ? "saved" : ""}${isUnsaved(idOf(item)) ? " unsaved" : ""}` }, button);
 }
@@ -77,14 +77,16 @@ async function openItem(item) {
 
 // The open image of an item, with its first frame segmented.
 async function prepareCase(item) {
-  const existing = state.cases.find((other) => other.work === item.number);
-  if (existing) {
+  const info = await api.openItem(item), existing = state.cases.find((other) => other.id === idOf(item));
+  if (info.work !== item.number) await refresh();
+  if (existing?.revision === info.revision) {
+    if (existing.key !== info.key) for (const number of existing.loaded.keys()) await api.answer(info.key, number); // has it segmented anew
+    Object.assign(existing, { key: info.key, work: info.work });
     await forgetOldOutline(existing);
     return existing;
   }
-  const info = await api.openItem(item.number);
-  const openCase = state.cases.find((other) => other.work === item.number) ?? makeCase(info, item.name);
-  if (!state.cases.includes(openCase)) state.cases.push(openCase);
+  const openCase = makeCase(info, item.name);
+  state.cases = [...state.cases.filter((other) => other.id !== openCase.id), openCase]; // in place of a file that was replaced
   await segmentFirstFrame(openCase);
   emit("cases-changed");
   return openCase;
@@ -101,7 +103,7 @@ async function forgetOldOutline(openCase) {
 
 // Open the next image to do, from the current one on, and from the start after the last.
 export async function openNextItem() {
-  const { current } = state, from = current?.work ?? 0;
+  const { current } = state, from = items.find((item) => idOf(item) === current?.id)?.number ?? 0;
   if (current && isUnsaved(current.id)) {
     showToast(`${current.label} is not saved; its outline is kept in this browser.`, false, { label: "Back to it", run: () => emit("select-case", current) });
   }
