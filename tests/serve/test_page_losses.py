@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
-from tests.serve.conftest import CHROMIUM, png_of, reading, running
+from tests.serve.conftest import CHROMIUM, new_context, png_of, reading, running
 from tests.serve.page_steps import drag, open_files, reload, saved_mask, wait_until_kept
 from tests.serve.test_browser import in_image, wait_until
 
@@ -205,3 +205,52 @@ def test_a_stroke_that_is_drawn_while_the_image_is_saved_stays_on_it(reader, tmp
     saved = np.asarray(Image.open(tmp_path / "reviewed" / "masks" / "a.png")) > 0
     assert saved[420, 220]
     assert saved[400, 60]
+
+
+def test_an_image_that_is_closed_in_one_tab_is_gone_in_the_other(page, other_tab):
+    other_tab.bring_to_front()
+    other_tab.locator("#cases li").hover()
+    other_tab.click("#cases .close")
+    expect(page.locator("#cases li")).to_have_count(0)
+    expect(page.locator("#toast")).to_contain_text("3.png was closed in another tab")
+    expect(page.locator("#save")).to_be_disabled()
+
+
+def test_where_the_browser_keeps_nothing_the_page_says_so_and_asks_before_it_is_left(browser, address, files):
+    context = new_context(browser, hint=False)
+    context.add_init_script("indexedDB.open = () => { throw new Error('not in a private window'); }")
+    page, asked = context.new_page(), []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.goto(address)
+    page.wait_for_selector("html[data-ready=yes]")
+    open_files(page, files, "3.png")
+    paint(page, 60, 400)
+    expect(page.locator("#toast .bad")).to_contain_text("This browser keeps no unsaved outlines")
+    page.route("**/mask?*", lambda route: route.abort())
+    page.keyboard.press("s")
+    expect(page.locator("#toast")).to_contain_text("Save it again before you leave the page.")
+    expect(page.locator("#toast")).not_to_contain_text("is kept in this browser")
+    page.unroute("**/mask?*")
+    page.reload()
+    assert asked == ["beforeunload"]
+    context.close()
+
+
+def test_what_is_kept_of_an_open_image_is_not_forgotten_by_its_age(page, files):
+    open_files(page, files, "3.png", "7.png")
+    page.keyboard.press("ArrowUp")
+    expect(page.locator("#caption")).to_contain_text("3.png")
+    paint(page, 60, 400)
+    expect(page.locator("#lesions li")).to_have_count(2)
+    wait_until_kept(page)
+    page.evaluate(
+        """import('./browser_store.js').then(async (store) => {
+        for (const record of await store.allFiles()) await store.putFile({ ...record, added: 1 });
+        const [{ id }] = await store.allFiles();
+        for (const record of await store.outlinesOf(id)) await store.replaceOutline({ ...record, added: 1 });
+        await store.putFile({ id: 'closed', file: null, label: 'closed.png', key: 'x', added: 1 }); })"""
+    )
+    page.reload()
+    expect(page.locator("#finding-more")).to_have_text("Drawn by you, not saved")
+    labels = page.evaluate("import('./browser_store.js').then((store) => store.allFiles())")
+    assert sorted(record["label"] for record in labels) == ["3.png", "7.png"]

@@ -82,7 +82,7 @@ def _load_decoder(index: int | None) -> Callable[[str], np.ndarray]:
     def decode(path: str) -> np.ndarray:
         status = Path(path).stat()
         frames = _open_once(open_dicom, path, status.st_size, status.st_mtime_ns)
-        return decode_frame(Path(path), frames.file_header, frames.count, index)
+        return decode_frame(Path(path), frames.file_header, frames.held, index)
 
     return decode
 

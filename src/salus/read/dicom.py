@@ -20,7 +20,7 @@ import numpy as np
 
 from salus.errors import SalusError
 from salus.read.decode_process import DecodingError, decode_apart
-from salus.read.dicom_decode import JPEG_2000, JPEG_LS, RUN_LENGTH, check_pixel_description, decode_frame
+from salus.read.dicom_decode import JPEG_2000, JPEG_LS, check_pixel_description, decode_frame
 from salus.read.dicom_fragments import check_frame_count, read_fragments
 from salus.read.dicom_header import UNDEFINED_LENGTH, DicomHeader, import_pydicom, open_data_set, read_header
 from salus.read.dicom_pixels import apply_grey_transforms, describe_ignored_fields
@@ -60,6 +60,7 @@ class DicomFrames:
         spacing: (row, column) size of a pixel in mm where all regions agree; None elsewhere.
         notes: remarks for the reader, one line each.
         file_header: the header as read, and where the pixel data lie.
+        held: number of frames in the pixel data, of which the header may say fewer.
     """
 
     source: str
@@ -70,6 +71,7 @@ class DicomFrames:
     spacing: tuple[float, float] | None
     notes: tuple[str, ...]
     file_header: DicomHeader
+    held: int
 
     @property
     def header(self) -> Any:
@@ -100,7 +102,7 @@ class DicomFrames:
         is_slow = syntax in (*JPEG_LS, *JPEG_2000) or (syntax.is_encapsulated and prod(self.shape) > SLOW_PIXELS)
         if is_slow:
             return decode_apart(self.source, index)
-        return decode_frame(Path(self.source), self.file_header, self.count, index)
+        return decode_frame(Path(self.source), self.file_header, self.held, index)
 
     def _check_encoded_size(self, number: int) -> None:
         """Check the size in a compressed frame's own header, before a decoder takes memory and time for it."""
@@ -110,7 +112,7 @@ class DicomFrames:
             return
         with open_data_set(Path(self.source)) as file:
             file.seek(self.file_header.pixel_offset)
-            stream = get_frame(file, number - 1, number_of_frames=self.count)
+            stream = get_frame(file, number - 1, number_of_frames=self.held)
         size = read_frame_size(stream)
         if size is not None:
             self._check_shape(number, size)
@@ -170,7 +172,7 @@ def _check_header(path: Path, header: DicomHeader) -> DicomFrames:
     check_size(path, rows, columns, _integer(dataset, "NumberOfFrames", 1))
     check_pixel_description(path, dataset)
     _check_decoder(path, dataset)
-    frames, frame_notes = _count_frames(path, header, rows, columns)
+    frames, held, frame_notes = _count_frames(path, header, rows, columns)
     check_size(path, rows, columns, frames)
     regions, notes = read_regions(dataset, rows, columns)
     if modality not in ("US", "IVUS", ""):
@@ -188,11 +190,15 @@ def _check_header(path: Path, header: DicomHeader) -> DicomFrames:
         spacing=spacings.pop() if len(spacings) == 1 else None,
         notes=notes,
         file_header=header,
+        held=held,
     )
 
 
-def _count_frames(path: Path, header: DicomHeader, rows: int, columns: int) -> tuple[int, tuple[str, ...]]:
-    """Count the frames, where the header does not by what the pixel data hold; and make a note where the two differ."""
+def _count_frames(path: Path, header: DicomHeader, rows: int, columns: int) -> tuple[int, int, tuple[str, ...]]:
+    """Count the frames to read, and those that the pixel data hold; and make a note where the header has other ones.
+
+    Where the header does not say how many there are, those of the pixel data are read.
+    """
     dataset = header.dataset
     stated = dataset.get("NumberOfFrames") not in (None, "")
     frames = _integer(dataset, "NumberOfFrames", 1)
@@ -201,12 +207,13 @@ def _count_frames(path: Path, header: DicomHeader, rows: int, columns: int) -> t
     if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
         with open_data_set(path) as file:
             fragments = read_fragments(file, header.pixel_offset, header.size)
-        held = fragments.count_frames(dataset.file_meta.TransferSyntaxUID == RUN_LENGTH)
+        held = fragments.count_frames()
         if stated:
             check_frame_count(fragments, frames)
-            return frames, (more.format(held, frames),) if held > frames else ()
+            held = max(held, frames)  # where the pieces do not tell
+            return frames, held, (more.format(held, frames),) if held > frames else ()
         check_frame_count(fragments, 1)
-        return held, (note.format(held),) if held > 1 else ()
+        return held, held, (note.format(held),) if held > 1 else ()
     samples, bits = _integer(dataset, "SamplesPerPixel", 1), _integer(dataset, "BitsAllocated", 8)
     is_subsampled = str(dataset.get("PhotometricInterpretation", "")) == "YBR_FULL_422"
     frame_bytes = rows * columns * (2 if is_subsampled and samples == 3 else samples) * (bits // 8)
@@ -219,8 +226,8 @@ def _count_frames(path: Path, header: DicomHeader, rows: int, columns: int) -> t
         )
     held = available // frame_bytes
     if stated:
-        return frames, (more.format(held, frames),) if held > frames else ()
-    return held, (note.format(held),) if held > 1 else ()
+        return frames, held, (more.format(held, frames),) if held > frames else ()
+    return held, held, (note.format(held),) if held > 1 else ()
 
 
 def _check_decoder(path: Path, dataset: Any) -> None:

@@ -66,7 +66,7 @@ def decode_frame(path: Path, header: DicomHeader, frames: int, index: int) -> np
     Args:
         path: the file.
         header: of the file.
-        frames: how many the file holds.
+        frames: how many the pixel data hold.
         index: from 0.
 
     Returns:

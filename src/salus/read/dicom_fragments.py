@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -12,6 +13,9 @@ ITEM = b"\xfe\xff\x00\xe0"
 
 FRAME_STARTS = (b"\xff\xd8", b"\xff\x4f")
 """First bytes of a JPEG or JPEG-LS and of a JPEG 2000 stream."""
+
+RUN_LENGTH_START = re.compile(rb"[\x01-\x0f]\0\0\0\x40\0\0\0")
+"""First bytes of a run-length frame: the number of its segments, and where the first one lies (PS3.5 G.5)."""
 
 MAX_FRAGMENTS = 200_000
 """Largest number of pieces; a frame has one, rarely several."""
@@ -24,18 +28,18 @@ class Fragments:
     Attributes:
         count: number of pieces, without the offset table.
         offsets: number of entries of the basic offset table.
-        starts: number of pieces that start as a JPEG, JPEG-LS or JPEG 2000 stream does.
+        starts: number of pieces that start as a frame of JPEG, JPEG-LS, JPEG 2000 or run lengths does.
     """
 
     count: int
     offsets: int
     starts: int
 
-    def count_frames(self, is_run_length: bool) -> int:
+    def count_frames(self) -> int:
         """Count the frames by what the pixel data hold, whatever the header says."""
         if 1 < self.offsets <= self.count:
             return self.offsets
-        return max(self.count if is_run_length else self.starts, 1)
+        return max(self.starts, 1)
 
 
 def read_fragments(file: BinaryIO, start: int, size: int) -> Fragments:
@@ -52,14 +56,14 @@ def read_fragments(file: BinaryIO, start: int, size: int) -> Fragments:
     count, offsets, starts, at = -1, 0, 0, start  # -1: the first item is the offset table
     while True:
         file.seek(at)
-        head = file.read(10)
+        head = file.read(16)
         length = int.from_bytes(head[4:8], "little")
         if head[:4] != ITEM or at + 8 + length > size:
             break
         if count < 0:
             offsets = length // 4
         else:
-            starts += head[8:10] in FRAME_STARTS
+            starts += head[8:10] in FRAME_STARTS or RUN_LENGTH_START.match(head, 8) is not None
         count, at = count + 1, at + 8 + length
         if count > MAX_FRAGMENTS:
             raise SalusError(f"its pixel data are in more than {MAX_FRAGMENTS:,} pieces")

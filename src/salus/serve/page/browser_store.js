@@ -1,6 +1,6 @@
 // What this browser keeps (IndexedDB) until the server surely has it: opened files, and outlines with unsaved strokes.
 // A file is kept until its image is closed, an outline until it is saved, so that a reload, a closed tab, a crash or a
-// server that forgot its session lose nothing. "End session" removes all of it, and age does.
+// server that forgot its session lose nothing. "End session" removes all of it, and age does where the session does not hold the image.
 //
 //   files     { id, file, label, key, added }                 key: of the server's case, null while it waits for upload
 //   outlines  { id, caseId, number, picture, tab, mask, threshold, version, savedMask, prompted, savedPrompts, saved, added }
@@ -95,9 +95,11 @@ export async function forgetCase(caseId) {
   await removeOutlines(await outlinesOf(caseId));
 }
 
-// Forget all, or what is older than some days.
-export async function forgetAll(days = 0) {
+// Forget all, or what is older than some days and not in use.
+export async function forgetAll(days = 0, isUsed = () => false) {
   for (const name of STORES) {
-    for (const { id, added } of await all(name)) if (!days || added < Date.now() - days * DAY_MS) await remove(name, id);
+    for (const record of await all(name)) {
+      if (!days || (record.added < Date.now() - days * DAY_MS && !isUsed(record))) await remove(name, record.id);
+    }
   }
 }

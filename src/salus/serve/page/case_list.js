@@ -5,13 +5,22 @@ import { isUnsavedAnywhere } from "./browser_store.js";
 import { byId, createElement } from "./dom.js";
 import { forgetDrafts, isUnsaved } from "./drafts.js";
 import { shownCases } from "./list_filter.js";
-import { summarise } from "./messages.js";
+import { showToast, summarise } from "./messages.js";
 import { emit, on, state } from "./state.js";
 
 const THUMBNAIL_SIZE = 88;
 const list = byId("cases");
+const otherTabs = globalThis.BroadcastChannel && new BroadcastChannel(`salus${location.pathname}`); // that show the same session
 
 export function initCaseList() {
+  otherTabs?.addEventListener("message", ({ data }) => {
+    const openCase = state.cases.find(({ id }) => id === data.closed);
+    if (!openCase) return;
+    state.drafts.delete(openCase.id);
+    removeFromList(openCase);
+    emit("case-closed");
+    showToast(`${openCase.label} was closed in another tab.`);
+  });
   on("cases-changed", render);
   on("select-case", () => document.querySelector(".side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }));
   on("mask-changed", () => list.querySelector("[aria-current]")?.closest("li").classList.toggle("unsaved", Boolean(state.frame?.edited)));
@@ -66,13 +75,19 @@ function caseRow(openCase) {
 async function closeCase(openCase) {
   const isElsewhere = !isUnsaved(openCase.id) && (await isUnsavedAnywhere(openCase.id)); // in another tab
   if ((isElsewhere || isUnsaved(openCase.id)) && !confirm(`Close it and lose what is not saved${isElsewhere ? " in another tab" : ""}?`)) return;
-  const index = state.cases.indexOf(openCase);
-  state.cases.splice(index, 1);
-  await forgetDrafts(openCase);
+  const forgotten = forgetDrafts(openCase);
+  removeFromList(openCase);
+  await forgotten;
   await api.closeCase(openCase.key).catch(() => {});
+  otherTabs?.postMessage({ closed: openCase.id }); // where it could not be saved any more
+  emit("case-closed");
+}
+
+function removeFromList(openCase) {
+  const index = state.cases.indexOf(openCase);
+  if (index >= 0) state.cases.splice(index, 1);
   if (openCase === state.current) emit("select-case", state.cases[Math.min(index, state.cases.length - 1)] ?? null);
   emit("cases-changed");
-  emit("case-closed");
 }
 
 // A small square picture of an image.

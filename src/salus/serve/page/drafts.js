@@ -1,13 +1,21 @@
 // Unsaved outlines: which frames have one, kept in this browser with every stroke.
 
 import * as store from "./browser_store.js";
+import { showToast } from "./messages.js";
 import { emit, state } from "./state.js";
 import { tabName } from "./tabs.js";
 
+const NOT_KEPT = "This browser keeps no unsaved outlines, as in a private window or on a full disk: save before you leave the page.";
+
 let writing = 0; // outlines that are not on the disk yet
+let isKeeping = true; // the last outline could be kept
 
 export const isUnsaved = (caseId) => Boolean(state.drafts.get(caseId)?.size);
 export const isWriting = () => writing > 0;
+export const keepsOutlines = () => isKeeping;
+
+// Whether strokes would be lost if the page were left now.
+export const wouldLose = () => isWriting() || (!isKeeping && [...state.drafts.values()].some((frames) => frames.size));
 
 // Read which frames of which images have unsaved outlines.
 export async function initDrafts() {
@@ -22,12 +30,17 @@ export async function keepDraft(openCase, frame) {
   mark(openCase, frame.number, frame.edited);
   writing++;
   try {
-    if (frame.edited) await write(openCase, frame, false);
+    if (frame.edited) noteKept(await write(openCase, frame, false));
     else if (frame.version) await write(openCase, frame, true);
     else await store.removeOutline(openCase.id, frame.number);
   } finally {
     writing--;
   }
+}
+
+function noteKept(isKept) {
+  if (!isKept && isKeeping) showToast(NOT_KEPT, true);
+  isKeeping = Boolean(isKept);
 }
 
 // The frame's outline is now the one that the server holds.

@@ -9,7 +9,7 @@ import { deleteLesion } from "./delete_lesion.js";
 import { initDisplay } from "./display.js";
 import { byId } from "./dom.js";
 import { initDownloads } from "./downloads.js";
-import { initDrafts, isWriting } from "./drafts.js";
+import { initDrafts, wouldLose } from "./drafts.js";
 import { loadFrame } from "./frames.js";
 import { initNotes, toggleMark } from "./notes.js";
 import { acceptLesion } from "./accept_lesion.js";
@@ -34,7 +34,7 @@ import { initRulerProposal } from "./ruler_proposal.js";
 import { initSecondView, toggleSecondView } from "./second_view.js";
 import { emit, on, state } from "./state.js";
 import { initTheme, toggleTheme } from "./theme.js";
-import { initUploads, restoreCases } from "./uploads.js";
+import { forgetOld, initUploads, restoreCases } from "./uploads.js";
 import { initVersions } from "./versions.js";
 import { Viewer } from "./viewer.js";
 import { initWorklist, openNextItem } from "./worklist.js";
@@ -170,7 +170,7 @@ byId("size").addEventListener("input", (event) => resizeBrush(Number(event.targe
 byId("threshold").addEventListener("input", (event) => changeThreshold(event.target.value / 100));
 byId("threshold").addEventListener("change", outline.commitThreshold);
 addEventListener("beforeunload", (event) => {
-  if (isWriting()) event.preventDefault(); // what is unsaved is kept in this browser, but not yet on the disk
+  if (wouldLose()) event.preventDefault(); // what is unsaved is not kept in this browser, or not yet on the disk
 });
 
 const stepBrush = (larger) => Math.max(1, Math.round(larger ? state.brushRadius * 1.25 + 0.5 : state.brushRadius * 0.8 - 0.5));
@@ -268,9 +268,9 @@ initSecondView();
 try {
   state.info = await api.info();
   initPrompts();
-  await forgetAll(state.info.keep_days || 1);
-  await initDrafts();
   await api.beginSession();
+  await forgetOld(state.info.keep_days || 1);
+  await initDrafts();
   await tellReader();
   await initNotes();
   await restoreCases();

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { askAboutConflict } from "./conflict.js";
 import { byId } from "./dom.js";
-import { keepDraft, setSaved } from "./drafts.js";
+import { keepDraft, keepsOutlines, setSaved } from "./drafts.js";
 import { networkMask, promptedOf, referenceMask, withNumbers } from "./frames.js";
 import { clearOutsideRegions } from "./mask_filters.js";
 import { announce, describeAnswer, dropToast, sentence, showToast } from "./messages.js";
@@ -233,7 +233,9 @@ async function change(openCase, frame, request, accept) {
     emit("outline-saved", openCase);
     return true;
   } catch (error) {
-    notSaved = `${sentence(error.message)} Your outline is kept in this browser${error instanceof api.ImageGone ? "" : "; save it again then"}.`;
+    const isGone = error instanceof api.ImageGone, isKept = keepsOutlines() && (openCase.work || !isGone);
+    const again = isGone ? "" : isKept ? "; save it again then" : "Save it again before you leave the page";
+    notSaved = [sentence(error.message), `${isKept ? "Your outline is kept in this browser" : ""}${again}`].filter(Boolean).map(sentence).join(" ");
     showToast(notSaved, true);
     return false;
   }

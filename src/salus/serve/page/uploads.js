@@ -9,7 +9,7 @@ import { showToast } from "./messages.js";
 import { notesContent } from "./notes.js";
 import { encodeMask } from "./pixels.js";
 import { tellReader } from "./reader.js";
-import { emit, makeCase, on, state } from "./state.js";
+import { emit, makeCase, on, state, workId } from "./state.js";
 
 const MAX_UPLOADS = 2; // at a time
 const POSITION = "salus-position"; // in this browser's storage: the image and frame that were looked at last
@@ -157,11 +157,18 @@ function storePosition() {
 // The image and frame that were looked at last.
 export const lastPosition = () => JSON.parse(sessionStorage.getItem(POSITION) ?? localStorage.getItem(POSITION) ?? "{}");
 
+// Forget what this browser keeps of images that the session does not hold and that are older than some days.
+export async function forgetOld(days) {
+  const open = new Set((await api.openCases()).flatMap(({ key, name, label, work, upload }) => (work ? [workId(label ?? name)] : [key, upload])));
+  await store.forgetAll(days, ({ id, caseId, key }) => [id, caseId, key].some((one) => one && open.has(one)));
+}
+
 // Show the images that the session still holds, after the page was loaded again; upload those that it lost or never got.
 export async function restoreCases() {
   const position = lastPosition(), files = await store.allFiles(), ids = new Map(files.map(({ key, id }) => [key, id]));
   const order = files.map(({ key }) => key), place = ({ key }) => (order.includes(key) ? order.indexOf(key) : order.length);
   for (const info of (await api.openCases()).sort((a, b) => place(a) - place(b))) {
+    if (state.cases.some(({ id, key }) => key === info.key || id === info.upload)) continue; // dropped on the page just now
     const openCase = makeCase(info, info.label ?? info.name, info.work ? undefined : ids.get(info.key) ?? info.upload ?? undefined);
     state.cases.push(openCase);
     segmentFirstFrame(openCase).catch((error) => ((openCase.status = "failed"), (openCase.statusText = error.message))).finally(() => emit("cases-changed"));
@@ -205,7 +212,7 @@ async function reopen(key) {
     takeOver(openCase, info);
   } else {
     const record = await store.getFile(openCase.id);
-    if (!record?.file) return null;
+    if (!record?.file) throw new api.ImageGone(`neither the server nor this browser has ${openCase.label} any more; open the file again`);
     takeOver(openCase, await api.upload(new File([record.file], openCase.label), openCase.id));
     await store.putFile({ ...record, key: openCase.key });
     await restoreOutlines(openCase);
