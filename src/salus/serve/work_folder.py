@@ -20,6 +20,7 @@ import os
 import secrets
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -80,15 +81,16 @@ class WorkFolder:
 
         Those of another port go after the days that its last server kept them; of one that runs, none is removed.
         """
-        if _read_days(self.folder) != days:
-            write_text(self.folder / KEEP_DAYS, repr(days))
         removed = _remove_unused(self.sessions, days)
-        for sessions in self.root.glob("*/sessions"):
-            folder = sessions.parent
-            lock = _lock(folder) if folder != self.folder and not folder.is_symlink() else None
-            if lock is not None:
-                with lock:
-                    removed += _remove_unused(sessions, _read_days(folder))
+        with suppress(OSError):  # a full disk: the next try writes it
+            if _read_days(self.folder) != days:
+                write_text(self.folder / KEEP_DAYS, repr(days))
+        for folder in (sessions.parent for sessions in self.root.glob("*/sessions")):
+            with suppress(OSError):  # one that may not be changed stays
+                lock = _lock(folder) if folder != self.folder and not folder.is_symlink() else None
+                if lock is not None:
+                    with lock:
+                        removed += _remove_unused(folder / "sessions", _read_days(folder))
         return removed
 
     def close(self) -> None:
