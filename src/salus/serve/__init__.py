@@ -8,6 +8,7 @@ admission   back pressure: a full queue refuses a request before its body is rea
 queue       one network in memory, a bounded queue before it
 sessions    what a browser uploaded, in a temporary folder that is removed with the session
 frames      one frame of a case: image, maps and answer as files
+drawing     an outline as a reader's browser sends it
 data_set    corrected cases as a data set
 notes       descriptors, accepted and rejected lesions, comment and mark of an image
 worklist    the images of a folder to review

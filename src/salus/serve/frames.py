@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageChops
 
 from salus.atomic import write_text
 from salus.errors import SalusError
 from salus.measure.lesions import Lesion
-from salus.scan import Scan, mask_outside_regions
+from salus.scan import Scan
 from salus.segmentation.lesion_masks import lesion_masks
 from salus.segmentation.postprocess import threshold_and_clean
 from salus.segmentation.result import Segmentation, findings_of
 from salus.segmentation.review import Review
 from salus.segmentation.segmenter import Segmenter
+from salus.serve.drawing import decode_drawing
 from salus.serve.hand_calibration import calibrate_answer, read_calibration
 from salus.serve.notes import describe_lesions, match_lesions, propose_descriptors, read_notes
 from salus.serve.outline_record import OutlineRecord, read_record, touches
@@ -37,8 +36,6 @@ SEGMENTED_BY = "segmented_by"
 
 SAME_THRESHOLD = 1e-6
 """Thresholds that differ by less are the same: the network's own gives the network's outline."""
-
-LEFT_OUT = "what was drawn outside the ultrasound image was left out"
 
 
 class FrameFiles:
@@ -152,7 +149,9 @@ class FrameFiles:
         return self._corrected(answer, self.mask(), self.record())
 
     def answer_at(self, threshold: float, segmenter: Segmenter) -> FrameAnswer:
-        """Measure the probabilities at another threshold, whether or not the network believes in a tumour at all.
+        """Measure the probabilities at another threshold, also where the network believes in no tumour at all.
+
+        At the network's own threshold it is the network's outline.
 
         Args:
             threshold: probability from which on a pixel is tumour.
@@ -177,7 +176,7 @@ class FrameFiles:
         Raises:
             SalusError: it is no mask of this frame.
         """
-        return self._complete(self._corrected(*self._decode_mask(content)))
+        return self._complete(self._corrected(*self.decode_drawing(content)))
 
     def decode_drawing(self, content: bytes) -> tuple[FrameAnswer, np.ndarray]:
         """Decode a drawn mask, cleared outside the ultrasound regions.
@@ -188,7 +187,7 @@ class FrameFiles:
         Raises:
             SalusError: it is no mask of this frame.
         """
-        return self._decode_mask(content)
+        return decode_drawing(content, self.network_answer())
 
     def origin(self, mask: np.ndarray, prompts: tuple[Any, ...] = ()) -> str:
         """Tell how an outline came about; see `OutlineRecord.origin`.
@@ -292,23 +291,3 @@ class FrameFiles:
 
     def _measure(self, answer: FrameAnswer, mask: np.ndarray) -> dict[str, Any]:
         return remeasure(answer, mask, self.probability(), self.pixels())
-
-    def _decode_mask(self, content: bytes) -> tuple[FrameAnswer, np.ndarray]:
-        """Decode a drawn mask and clear what lies outside the ultrasound regions.
-
-        Returns:
-            The network's answer, with a flag where something was cleared, and the mask.
-        """
-        answer = self.network_answer()
-        try:
-            with Image.open(BytesIO(content), formats=("PNG",)) as image:
-                if image.size != (answer.width, answer.height):
-                    raise SalusError(f"the mask must be {answer.width} x {answer.height}, this one is {image.size}")
-                red, green, blue = image.convert("RGB").split()
-                drawn = np.asarray(ImageChops.lighter(ImageChops.lighter(red, green), blue)) > 127
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            raise SalusError("the mask is no PNG") from None
-        mask = mask_outside_regions(drawn, answer.regions)
-        if (mask != drawn).any():
-            answer = replace(answer, flags=(*answer.flags, LEFT_OUT))
-        return answer, mask
