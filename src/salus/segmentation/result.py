@@ -57,7 +57,7 @@ class Segmentation:
         >>> result.mask.shape == result.probability.shape, 0 <= result.confidence <= 1
         (True, True)
         >>> result
-        Segmentation(the image, 345 x 477: tumour ... px; confidence 0.8...)
+        Segmentation(the image, 345 x 477: tumour ... px; confidence 0.7...)
     """
 
     mask: np.ndarray
