@@ -160,10 +160,15 @@ def test_thresholds_compare_each_rule_with_the_first_image_by_image():
     assert set(thresholds.dice_by_rule(sure, truth, (1.0, 1.7)).values()) == {1.0}
     unsure = np.where(truth, -1.0, -6.0)  # a fixed .5 leaves it empty, its own threshold finds it
     found = thresholds.dice_by_rule(unsure, truth, (1.0,))
-    assert found == {"largest expected Dice, T = 1": 1.0, thresholds.FIXED: 0.0}
+    assert found["largest expected Dice, T = 1"] == 1.0
+    assert found[thresholds.FIXED] == 0.0
+    two = np.where(truth, 3.0, -6.0)
+    two[24:30, 2:30] = 0.0  # another place, of which the network is less sure
+    rules = thresholds.dice_by_rule(two, truth, (1.0,))
+    assert rules["T = 1, at least 0.8 of the surest"] == 1.0 > rules["largest expected Dice, T = 1"]
     lines = list(thresholds.table({"A": [{"one": 0.5, "two": 0.6}, {"one": 0.7, "two": 0.6}]}))
-    assert lines[2] == "| one | 0.6000 | +0.00 ± 0.00 |"
-    assert lines[3] == "| two | 0.6000 | +0.00 ± 10.00 |"  # points: +10 and -10, standard error 14.14 / √2
+    assert lines[2] == "| one | 0.6000 | +0.00 ± 0.00 | 0.0% |"
+    assert lines[3] == "| two | 0.6000 | +0.00 ± 10.00 | 0.0% |"  # points: +10 and -10, standard error 14.14 / √2
 
 
 def test_maps_are_cut_at_the_grey_level_of_the_largest_mean_dice():

@@ -19,13 +19,13 @@ PICTURE = make_phantom(3).image
 
 @pytest.fixture
 def page(browser):
-    """A page of a reader that outlives the servers; no error may arise in its code."""
+    """A page of a reader that outlives the servers; no error may arise in its code but that a server is gone."""
     context = new_context(browser, hint=False)
     page, errors = context.new_page(), []
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
     context.close()
-    assert errors == []
+    assert [error for error in errors if "The server does not answer" not in error] == []
 
 
 @pytest.fixture
