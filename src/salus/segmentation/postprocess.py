@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from scipy.ndimage import label, mean
+from scipy.ndimage import label
 from scipy.special import expit, logit
 
 from salus.measure.lesions import EIGHT_CONNECTED, Lesion, expected_dice, measure_lesions, number_by_size, shift_lesion
@@ -158,12 +158,13 @@ def remove_unsure(masks: Sequence[np.ndarray], probabilities: Sequence[np.ndarra
     if not share:
         return list(masks)
     labelled = [label(mask, EIGHT_CONNECTED) for mask in masks]
-    means = [
-        np.array(mean(probability, labels, np.arange(1, count + 1)))
-        for probability, (labels, count) in zip(probabilities, labelled, strict=True)
-    ]
-    if sum(map(len, means)) < 2:
+    if sum(count for _, count in labelled) < 2:
         return list(masks)
+    means = []
+    for mask, probability, (labels, count) in zip(masks, probabilities, labelled, strict=True):
+        inside = labels[mask]
+        sums = np.bincount(inside, probability[mask], count + 1)
+        means.append(sums[1:] / np.bincount(inside, minlength=count + 1)[1:])
     least = share * max(values.max() for values in means if len(values))
     return [
         np.concatenate([[False], values >= least])[labels] for values, (labels, _) in zip(means, labelled, strict=True)
