@@ -67,7 +67,7 @@ class OutputNames:
         for depth in range(min(least_depth, len(folders)), len(folders) + 1):
             inside = "".join(f"{folder}/" for folder in folders[len(folders) - depth :])
             yield inside + name
-            owner = self._owners.get(_key(inside + name))
+            owner = self._owners.get(fold_name(inside + name))
             if owner is not None and owner.parent == path.parent:
                 yield inside + whole
         digest = f"{crc32(os.fsencode(path)):08x}"
@@ -76,11 +76,11 @@ class OutputNames:
             yield short_part(f"{name}-{digest}-{number}")
 
     def _is_free(self, name: str) -> bool:
-        key = _key(name)
+        key = fold_name(name)
         return key not in self._owners and key not in self._folders and self._owners.keys().isdisjoint(_folders(key))
 
     def _give(self, name: str, path: Path) -> None:
-        key = _key(name)
+        key = fold_name(name)
         self._owners.setdefault(key, path)
         self._folders.update(_folders(key))
 
@@ -129,8 +129,13 @@ def _folders(key: str) -> list[str]:
     return ["/".join(parts[:depth]) for depth in range(1, len(parts))]
 
 
-def _key(name: str) -> str:
-    """Return what two names share that a file system may take for one."""
+def fold_name(name: str) -> str:
+    """Return what two names share that a file system may take for one: case, and the spellings of one letter.
+
+    Example:
+        >>> fold_name("Scan-\u00dc") == fold_name("sCAN-U\u0308")
+        True
+    """
     if name.isascii():
         return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

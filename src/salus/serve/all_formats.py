@@ -17,11 +17,11 @@ from PIL import Image
 from salus.atomic import write_json, write_picture, write_text
 from salus.errors import SalusError
 from salus.measure.lesions import Lesion
+from salus.output_names import fold_name
 from salus.pipeline.jobs import output_path
 from salus.pipeline.options import CSV, JSON, OUTPUTS, PICTURES
 from salus.pipeline.outputs import COCO, EACH_FRAME, SUFFIXES, product_path, require_packages, write_product
 from salus.segmentation.result import Segmentation
-from salus.serve.names import fold_name
 from salus.serve.open_case import OpenCase
 from salus.serve.result_json import FrameAnswer, add_review, answer_record, flag_calibration
 from salus.write.coco import image_file_names, write_coco

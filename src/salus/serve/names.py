@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Any
@@ -45,16 +44,6 @@ def case_name(label: str) -> str:
     stem = PurePosixPath(stem).stem if "." in stem.lstrip(".") else stem
     name = re.sub(r"[^\w.-]+", "_", stem).strip("._-")[:MAX_NAME].rstrip(".")
     return f"file-{name}" if DEVICE.fullmatch(name.partition(".")[0]) else name
-
-
-def fold_name(name: str) -> str:
-    """Give what two names share that some file systems take for one: upper and lower case, spellings of one letter.
-
-    Example:
-        >>> fold_name("Scan-\u00dc") == fold_name("sCAN-U\u0308")
-        True
-    """
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def distinct_name(name: str, is_taken: Callable[[str], bool]) -> str:

@@ -15,11 +15,12 @@ from time import monotonic
 from typing import BinaryIO
 
 from salus.errors import SalusError
+from salus.output_names import fold_name
 from salus.read.formats import FORMAT_NAMES, HEAD, suffix_of_head
 from salus.read.frames import Frames, detect_format, open_frames
 from salus.read.image import image_size
 from salus.serve.data_set import folder_size
-from salus.serve.names import case_name, clean_label, distinct_name, file_of_region, fold_name, patient_key
+from salus.serve.names import case_name, clean_label, distinct_name, file_of_region, patient_key
 from salus.serve.open_case import NotFound, OpenCase, file_revision, forget_opened_files
 from salus.serve.session import Session, load_session, session_folder_name
 from salus.serve.settings import ServeSettings
